@@ -1,0 +1,20 @@
+"""Entity-aware masking for biomedical relation extraction with novelty, as a spaCy pipeline component."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .formats import read, write
+    from .tokens import Concept, Relation
+
+__version__ = "0.1.0"
+__all__ = ["Concept", "Relation", "read", "write"]
+
+# Importing the package stays cheap (spaCy and PyTorch take seconds): names are looked up when they are first used.
+_HOMES = {"read": ".formats", "write": ".formats", "Concept": ".tokens", "Relation": ".tokens"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name], __name__), name)

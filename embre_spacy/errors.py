@@ -1,0 +1,36 @@
+"""The errors that users meet: every one names the file, the document and the cause, as far as they are known."""
+
+from typing import Optional
+
+
+class EmbreError(ValueError):
+    """Base class of all errors that this package raises on purpose."""
+
+
+class InputError(EmbreError):
+    """Input that cannot be used.
+
+    cause (str): What is wrong, as a phrase ("annotation 12 ends outside the text").
+    file (Optional[str]): The file that it was found in.
+    document (Optional[str]): The id of the document that it was found in.
+    """
+
+    def __init__(self, cause: str, *, file: Optional[str] = None, document: Optional[str] = None) -> None:
+        self.cause = cause
+        self.file = None if file is None else str(file)
+        self.document = document
+        super().__init__(cause)
+
+    def __str__(self) -> str:
+        where = [self.file] if self.file is not None else []
+        if self.document is not None:
+            where.append(f"document {self.document}")
+        return ": ".join([*where, self.cause])
+
+    def __reduce__(self):
+        # Errors cross process borders (`nlp.pipe(n_process=2)`), and keyword arguments do not pickle by default.
+        return _rebuild_input_error, (self.cause, self.file, self.document)
+
+
+def _rebuild_input_error(cause: str, file: Optional[str], document: Optional[str]) -> InputError:
+    return InputError(cause, file=file, document=document)

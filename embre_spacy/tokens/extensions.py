@@ -1,0 +1,71 @@
+"""What this package adds to `doc._`."""
+
+from typing import Any, Iterable, List, Mapping, Union
+
+from spacy.tokens import Doc
+
+from ..errors import InputError
+from .candidates import Candidate, get_default_candidates
+from .concepts import Concept, find_concept, get_concepts
+from .relation import Relation
+
+_RELATIONS_KEY = "embre_relations"
+
+
+def get_relations(doc: Doc) -> List[Relation]:
+    """The relations of a document: a list that belongs to the document, so that it can be changed in place.
+
+    doc (Doc): The document.
+    RETURNS (List[Relation]): The relations; empty if there are none.
+    """
+    relations = doc.user_data.get(_RELATIONS_KEY)
+    if not isinstance(relations, list) or any(type(relation) is not Relation for relation in relations):
+        # Documents that come from bytes bring tuples and plain dictionaries.
+        relations = [Relation(**relation) for relation in relations or ()]
+        doc.user_data[_RELATIONS_KEY] = relations
+    return relations
+
+
+def set_relations(doc: Doc, relations: Iterable[Union[Relation, Mapping[str, Any]]]) -> None:
+    """Replace the relations of a document.
+
+    doc (Doc): The document.
+    relations (Iterable[Union[Relation, Mapping[str, Any]]]): Relations, or dictionaries with their keys, in which
+        `source` and `target` may be identifiers of concepts of the document.
+    RAISES (InputError): If a relation lacks a key or has one that relations do not have.
+    """
+    concepts = get_concepts(doc)
+    doc.user_data[_RELATIONS_KEY] = [_as_relation(relation, concepts) for relation in relations]
+
+
+def _as_relation(relation: Union[Relation, Mapping[str, Any]], concepts: List[Concept]) -> Relation:
+    if isinstance(relation, Relation):
+        return relation
+    try:
+        fields = dict(relation)
+        for side in ("source", "target"):
+            if isinstance(fields[side], str):
+                fields[side] = find_concept(concepts, fields[side]) or Concept(fields[side])
+        return Relation(**fields)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"not a relation: {relation!r} ({error})") from error
+
+
+def get_candidates(doc: Doc) -> List[Candidate]:
+    """The candidates of a document by BioRED's pairs of entity types. A pipeline whose component has other candidates
+    gives them by `nlp.get_pipe("embre_relation").candidates(doc)`.
+
+    doc (Doc): The document.
+    RETURNS (List[Tuple[Concept, Concept]]): The candidates.
+    """
+    return get_default_candidates(doc)
+
+
+def register_extensions() -> None:
+    """Add `relations`, `concepts` and `candidates` to `doc._`, unless they are there."""
+    if not Doc.has_extension("relations"):
+        Doc.set_extension("relations", getter=get_relations, setter=set_relations)
+    if not Doc.has_extension("concepts"):
+        Doc.set_extension("concepts", getter=get_concepts)
+    if not Doc.has_extension("candidates"):
+        Doc.set_extension("candidates", getter=get_candidates)
