@@ -1,0 +1,85 @@
+"""The registered corpus reader for `spacy train`."""
+
+from pathlib import Path
+from typing import Callable, Iterable, Iterator, List, Optional, Union
+
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin, Span, SpanGroup
+from spacy.training import Example
+
+from .errors import InputError
+from .tokens import MENTIONS_KEY
+
+
+def create_corpus(path: Optional[Union[str, Path]], limit: int = 0) -> Callable[[Language], Iterable[Example]]:
+    """Examples whose predicted documents have the gold mentions and no relations (`embre_spacy.Corpus.v1`).
+
+    path (Optional[Union[str, Path]]): A DocBin file, or a folder of them (all `.spacy` files below it).
+    limit (int): The most documents to read; 0 for all.
+    RETURNS (Callable[[Language], Iterable[Example]]): Reads the corpus for a pipeline.
+    """
+    return RelationCorpus(path, limit=limit)
+
+
+class RelationCorpus:
+    """Reads DocBin files with relations; see `create_corpus`."""
+
+    def __init__(self, path: Optional[Union[str, Path]], *, limit: int = 0) -> None:
+        self.path = path
+        self.limit = limit
+
+    def __call__(self, nlp: Language) -> Iterator[Example]:
+        """Yield an example for each document.
+
+        nlp (Language): The pipeline whose vocabulary the documents share.
+        YIELDS (Example): The examples.
+        RAISES (InputError): If the path is missing or holds no documents.
+        """
+        count = 0
+        for file in self._files():
+            for reference in _read_docs(file, nlp):
+                yield Example(make_predicted(reference), reference)
+                count += 1
+                if count == self.limit:
+                    return
+        if not count:
+            raise InputError("the corpus has no documents", file=str(self.path))
+
+    def _files(self) -> List[Path]:
+        if self.path is None or str(self.path) == "":
+            raise InputError("no path is given: set `paths.train` and `paths.dev` in the config or on the command line")
+        path = Path(self.path)
+        if path.is_dir():
+            return sorted(path.rglob("*.spacy"))
+        if not path.is_file():
+            raise InputError("there is no such file or folder", file=str(path))
+        return [path]
+
+
+def make_predicted(reference: Doc) -> Doc:
+    """A copy of a document that a pipeline can work on: the same mentions, no relations.
+
+    reference (Doc): The document.
+    RETURNS (Doc): The copy.
+    """
+    predicted = Doc(
+        reference.vocab,
+        words=[token.text for token in reference],
+        spaces=[bool(token.whitespace_) for token in reference],
+    )
+    predicted.ents = [_copy_span(predicted, span) for span in reference.ents]
+    if MENTIONS_KEY in reference.spans:
+        spans = [_copy_span(predicted, span) for span in reference.spans[MENTIONS_KEY]]
+        predicted.spans[MENTIONS_KEY] = SpanGroup(predicted, name=MENTIONS_KEY, spans=spans)
+    return predicted
+
+
+def _copy_span(doc: Doc, span: Span) -> Span:
+    return Span(doc, span.start, span.end, label=span.label, kb_id=span.kb_id, span_id=span.id)
+
+
+def _read_docs(file: Path, nlp: Language) -> Iterator[Doc]:
+    try:
+        return iter(list(DocBin().from_disk(file).get_docs(nlp.vocab)))
+    except Exception as error:
+        raise InputError(f"not a DocBin file ({error})", file=str(file)) from error

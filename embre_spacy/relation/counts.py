@@ -1,0 +1,114 @@
+"""Counting: predicted relations against gold ones, as the official BioRED evaluation does it.
+
+Relations are compared per document as unordered pairs of identifiers, at four levels of what has to agree. Relations
+between types that the corpus does not evaluate are left out on both sides. Precision, recall and F1 are micro averages.
+"""
+
+from collections import defaultdict
+from typing import Any, Dict, Hashable, Iterable, List, Sequence, Set, Tuple
+
+from ..labels import UNSCORED_TYPE_PAIRS
+from ..tokens import Relation
+
+LEVELS: Tuple[str, ...] = ("pair", "type", "novelty", "all")
+# Levels that say something about single relation types.
+_TYPED_LEVELS = ("type", "all")
+
+
+class Counts:
+    """True positives, false positives and false negatives."""
+
+    def __init__(self) -> None:
+        self.tp = self.fp = self.fn = 0
+
+    def add(self, gold: Set[Hashable], predicted: Set[Hashable]) -> None:
+        """Count what two sets have in common and what only one of them has."""
+        self.tp += len(gold & predicted)
+        self.fp += len(predicted - gold)
+        self.fn += len(gold - predicted)
+
+    @property
+    def gold(self) -> int:
+        return self.tp + self.fn
+
+    @property
+    def p(self) -> float:
+        return self.tp / (self.tp + self.fp) if self.tp + self.fp else 0.0
+
+    @property
+    def r(self) -> float:
+        return self.tp / self.gold if self.gold else 0.0
+
+    @property
+    def f(self) -> float:
+        total = 2 * self.tp + self.fp + self.fn
+        return 2 * self.tp / total if total else 0.0
+
+    def to_dict(self) -> Dict[str, Any]:
+        return {"gold": self.gold, "tp": self.tp, "fp": self.fp, "fn": self.fn, "p": self.p, "r": self.r, "f": self.f}
+
+
+def count_relations(
+    documents: Iterable[Tuple[Iterable[Relation], Iterable[Relation]]],
+    unscored_type_pairs: Sequence[Sequence[str]] = UNSCORED_TYPE_PAIRS,
+) -> Dict[str, Dict[str, Any]]:
+    """Compare relations at all levels.
+
+    documents (Iterable[Tuple[Iterable[Relation], Iterable[Relation]]]): The gold and the predicted relations of each
+        document.
+    unscored_type_pairs (Sequence[Sequence[str]]): The unordered pairs of entity types to leave out.
+    RETURNS (Dict[str, Dict[str, Any]]): For "pair" (which concepts), "type" (and how), "novelty" (pair and novelty) and
+        "all": gold, tp, fp, fn, p, r, f, the same under "per_entity_type_pair", and where the level asks for the
+        relation type also under "per_relation_type".
+    """
+    unscored = {frozenset(pair) for pair in unscored_type_pairs}
+    total = {level: Counts() for level in LEVELS}
+    by_type_pair: Dict[str, Dict[str, Counts]] = {level: defaultdict(Counts) for level in LEVELS}
+    by_type: Dict[str, Dict[str, Counts]] = {level: defaultdict(Counts) for level in _TYPED_LEVELS}
+    for gold_relations, predicted_relations in documents:
+        gold = _scored(gold_relations, unscored)
+        predicted = _scored(predicted_relations, unscored)
+        # Gold says of what types a pair is where both know it, so that one pair is counted in one place.
+        type_pairs = {**_type_pairs(predicted), **_type_pairs(gold)}
+        for level in LEVELS:
+            found, expected = _keys(predicted, level), _keys(gold, level)
+            total[level].add(expected, found)
+            for name in {type_pairs[key[0]] for key in found | expected}:
+                by_type_pair[level][name].add(
+                    {key for key in expected if type_pairs[key[0]] == name},
+                    {key for key in found if type_pairs[key[0]] == name},
+                )
+            if level in _TYPED_LEVELS:
+                for name in {key[1] for key in found | expected}:
+                    by_type[level][name].add(
+                        {key for key in expected if key[1] == name}, {key for key in found if key[1] == name}
+                    )
+    result: Dict[str, Dict[str, Any]] = {}
+    for level in LEVELS:
+        result[level] = total[level].to_dict()
+        result[level]["per_entity_type_pair"] = _to_dicts(by_type_pair[level])
+        if level in by_type:
+            result[level]["per_relation_type"] = _to_dicts(by_type[level])
+    return result
+
+
+def _scored(relations: Iterable[Relation], unscored: Set[frozenset]) -> List[Relation]:
+    return [r for r in relations if frozenset((r.source.type, r.target.type)) not in unscored]
+
+
+def _type_pairs(relations: List[Relation]) -> Dict[Tuple[str, str], str]:
+    return {relation.pair: "|".join(sorted((relation.source.type, relation.target.type))) for relation in relations}
+
+
+def _keys(relations: List[Relation], level: str) -> Set[Tuple]:
+    if level == "pair":
+        return {(relation.pair,) for relation in relations}
+    if level == "type":
+        return {(relation.pair, relation.type) for relation in relations}
+    if level == "novelty":
+        return {(relation.pair, relation.novelty) for relation in relations}
+    return {(relation.pair, relation.type, relation.novelty) for relation in relations}
+
+
+def _to_dicts(counts: Dict[str, Counts]) -> Dict[str, Dict[str, Any]]:
+    return {name: counts[name].to_dict() for name in sorted(counts)}

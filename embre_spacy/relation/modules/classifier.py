@@ -1,0 +1,39 @@
+"""The two heads on the vectors of candidates."""
+
+from typing import Tuple
+
+from torch import Tensor, nn
+
+
+class RelationClassifier(nn.Module):
+    """Two independent multi-layer perceptrons: relation type and novelty (section 3.4 of the paper).
+
+    encoder (nn.Module): Gives the vectors of candidates; has a `width`.
+    n_relation_types (int): The number of relation types. One more class stands for "not related" and comes first.
+    n_novelty_labels (int): The number of novelty labels.
+    hidden_width (int): The width of the hidden layer of each head.
+    dropout (float): The dropout on the hidden layers.
+    """
+
+    def __init__(
+        self, encoder: nn.Module, *, n_relation_types: int, n_novelty_labels: int, hidden_width: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.relation = _head(encoder.width, hidden_width, n_relation_types + 1, dropout)
+        self.novelty = _head(encoder.width, hidden_width, n_novelty_labels, dropout)
+
+    def forward(self, batch) -> Tuple[Tensor, Tensor]:
+        """The scores of all candidates before softmax.
+
+        batch: What the encoder reads, with p candidates in all.
+        RETURNS (Tuple[Tensor, Tensor]): Shapes (p, relation types + 1) and (p, novelty labels).
+        """
+        vectors = self.encoder(batch)
+        return self.relation(vectors), self.novelty(vectors)
+
+
+def _head(width: int, hidden_width: int, n_classes: int, dropout: float) -> nn.Module:
+    return nn.Sequential(
+        nn.Linear(width, hidden_width), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden_width, n_classes)
+    )

