@@ -41,8 +41,7 @@ class Counts:
 
     @property
     def f(self) -> float:
-        total = 2 * self.tp + self.fp + self.fn
-        return 2 * self.tp / total if total else 0.0
+        return 2 * self.p * self.r / (self.p + self.r) if self.tp else 0.0
 
     def to_dict(self) -> Dict[str, Any]:
         return {"gold": self.gold, "tp": self.tp, "fp": self.fp, "fn": self.fn, "p": self.p, "r": self.r, "f": self.f}

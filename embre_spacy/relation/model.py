@@ -12,7 +12,7 @@ RelationScores = Tuple[Floats2d, Floats2d]
 
 
 def build_relation_model(
-    encoder: DocumentEncoderSettings, hidden_width: int = 256, dropout: float = 0.1
+    encoder: DocumentEncoderSettings, hidden_width: int = 256, dropout: float = 0.1, head_learn_rate: float = 10.0
 ) -> Model[List[Instance], RelationScores]:
     """The relation model (`embre_spacy.RelationModel.v1`): an encoder of candidates and two heads, relation type and
     novelty (sections 3.3 and 3.4 of the paper).
@@ -20,18 +20,20 @@ def build_relation_model(
     encoder (DocumentEncoderSettings): The encoder of candidates, a registered architecture.
     hidden_width (int): The width of the hidden layer of each head.
     dropout (float): The dropout in the heads.
+    head_learn_rate (float): By what the learning rate is multiplied for the layers that are not pretrained.
     RETURNS (Model[List[Instance], Tuple[Floats2d, Floats2d]]): The model. For p candidates in all, the scores before
         softmax have the shapes (p, relation types + 1), "not related" first, and (p, novelty labels).
     """
     from .serialize import deserialize, serialize
+    from .shim import NetworkShim
 
+    placeholder = _placeholder()
     model: Model[List[Instance], RelationScores] = PyTorchWrapper_v3(
-        _placeholder(),
-        convert_inputs=_convert_inputs,
-        convert_outputs=_convert_outputs,
-        serialize_model=serialize,
-        deserialize_model=deserialize,
+        placeholder, convert_inputs=_convert_inputs, convert_outputs=_convert_outputs
     )
+    shim = NetworkShim(placeholder, serialize_model=serialize, deserialize_model=deserialize)
+    shim.head_learn_rate = head_learn_rate
+    model.shims[0] = shim
     model.name = "embre_relation"
     model.init = _init
     model.attrs["encoder"] = encoder

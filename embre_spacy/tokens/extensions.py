@@ -10,6 +10,7 @@ from .concepts import Concept, find_concept, get_concepts
 from .relation import Relation
 
 _RELATIONS_KEY = "embre_relations"
+_DOCUMENT_ID_KEY = "embre_document_id"
 
 
 def get_relations(doc: Doc) -> List[Relation]:
@@ -61,8 +62,28 @@ def get_candidates(doc: Doc) -> List[Candidate]:
     return get_default_candidates(doc)
 
 
+def get_document_id(doc: Doc) -> str:
+    """The id of a document, as in its file.
+
+    doc (Doc): The document.
+    RETURNS (str): The id; empty if it has none.
+    """
+    return doc.user_data.get(_DOCUMENT_ID_KEY, "")
+
+
+def set_document_id(doc: Doc, identifier: str) -> None:
+    """Give a document an id.
+
+    doc (Doc): The document.
+    identifier (str): The id.
+    """
+    doc.user_data[_DOCUMENT_ID_KEY] = str(identifier)
+
+
 def register_extensions() -> None:
-    """Add `relations`, `concepts` and `candidates` to `doc._`, unless they are there."""
+    """Add `document_id`, `relations`, `concepts` and `candidates` to `doc._`, unless they are there."""
+    if not Doc.has_extension("document_id"):
+        Doc.set_extension("document_id", getter=get_document_id, setter=set_document_id)
     if not Doc.has_extension("relations"):
         Doc.set_extension("relations", getter=get_relations, setter=set_relations)
     if not Doc.has_extension("concepts"):

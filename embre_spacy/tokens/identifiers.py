@@ -8,7 +8,6 @@ _MISSING = frozenset({"", "-", "-1", "none", "null"})
 _PREFIX = re.compile(
     r"^(mesh|ncbi ?gene|entrez ?gene|ncbi ?taxon|ncbi ?taxid|taxonomy|cellosaurus)\s*:\s*", re.IGNORECASE
 )
-_DISEASE_OR_CHEMICAL = re.compile(r"^((MESH:)?[CD]\d{5,}|OMIM:\d+)$", re.IGNORECASE)
 # tmVar's descriptions of a variant ("tmVar:p|SUB|V|600|E;HGVS:p.V600E;RS#:113488022"): fields of one identifier.
 _VARIANT_FIELD = re.compile(r"(^|;)(tmVar|HGVS|RS#|VariantGroup|CorrespondingGene|Gene|Disease):", re.IGNORECASE)
 _RS_NUMBER = re.compile(r"(^|;)RS#:(rs)?(\d+)", re.IGNORECASE)
@@ -18,8 +17,9 @@ _TAXON_NOTE = re.compile(r"\(Tax:\d+\)", re.IGNORECASE)
 def split_identifiers(field: str) -> List[str]:
     """The identifiers that the identifier field of a mention or of one side of a relation names.
 
-    Several are separated by "," (BioRED), ";" (PubTator3), or "|" and "+" between MeSH or OMIM identifiers (BC5CDR,
-    NCBI Disease). The description of a variant by tmVar is one identifier, whatever separators it contains.
+    Several are separated by "," (BioRED) or ";" (PubTator3). Two identifiers joined by "|" or "+" are one, a composite
+    concept, as in BioRED's relations ("D015458|D016399"). The description of a variant by tmVar is one identifier,
+    whatever separators it contains.
 
     field (str): The field, as in the file.
     RETURNS (List[str]): The identifiers in the order of the field, each once, spelled as in the file; empty if the
@@ -28,12 +28,8 @@ def split_identifiers(field: str) -> List[str]:
     field = field.strip()
     if _VARIANT_FIELD.search(field):
         return [field]
-    parts = [part.strip() for part in re.split("[,;]", _TAXON_NOTE.sub("", field))]
-    found: List[str] = []
-    for part in parts:
-        pieces = [piece.strip() for piece in re.split(r"[|+]", part)]
-        found.extend(pieces if all(_DISEASE_OR_CHEMICAL.match(piece) for piece in pieces) else [part])
-    return list(dict.fromkeys(part for part in found if part.lower() not in _MISSING))
+    parts = (part.strip() for part in re.split("[,;]", _TAXON_NOTE.sub("", field)))
+    return list(dict.fromkeys(part for part in parts if part.lower() not in _MISSING))
 
 
 def normalize_identifier(identifier: str) -> str:

@@ -36,30 +36,36 @@ def create_tokenizer() -> Callable[[Language], Tokenizer]:
     return lambda nlp: build_tokenizer(nlp.vocab)
 
 
-def tokenize_at(tokenizer: Tokenizer, text: str, boundaries: Iterable[int]) -> Doc:
-    """Tokenize a text so that a token starts at each of the boundaries, whatever the tokenizer would do there.
+def tokenize_at(tokenizer: Tokenizer, text: str, boundaries: Iterable[int], *, spaces: Iterable[int] = ()) -> Doc:
+    """Tokenize a text so that tokens meet at each of the boundaries, whatever the tokenizer would do there.
 
     tokenizer (Tokenizer): The tokenizer.
     text (str): The text.
-    boundaries (Iterable[int]): Offsets in characters.
+    boundaries (Iterable[int]): Offsets in characters, each the start or the end of a span that tokens must give.
+    spaces (Iterable[int]): Offsets of spaces that must be tokens of their own, because a span starts or ends with them.
     RETURNS (Doc): The document; its text is the text to the last character.
     """
     doc = tokenizer(text)
-    missing = sorted(set(boundaries) - {token.idx for token in doc} - {token.idx + len(token) for token in doc})
-    if not missing:
+    tokens = [(token.idx, token.idx + len(token), bool(token.whitespace_)) for token in doc]
+    alone = set(spaces)
+    there = {start for start, _, _ in tokens} | {end for _, end, _ in tokens}
+    missing = sorted({*boundaries, *alone, *(space + 1 for space in alone)} - there)
+    if not missing and not alone:
         return doc
     words: List[str] = []
-    spaces: List[bool] = []
+    follows: List[bool] = []
     cuts = iter([*missing, len(text) + 1])
     cut = next(cuts)
-    for token in doc:
-        start, end = token.idx, token.idx + len(token)
+    for start, end, has_space in tokens:
         while cut < end:
             if start < cut:
                 words.append(text[start:cut])
-                spaces.append(False)
+                follows.append(False)
                 start = cut
             cut = next(cuts)
         words.append(text[start:end])
-        spaces.append(bool(token.whitespace_))
-    return Doc(tokenizer.vocab, words=words, spaces=spaces)
+        follows.append(has_space and end not in alone)
+        if has_space and end in alone:
+            words.append(text[end])
+            follows.append(False)
+    return Doc(tokenizer.vocab, words=words, spaces=follows)

@@ -1,0 +1,46 @@
+"""`evaluate`: a pipeline against gold documents."""
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from ._app import app
+from ._output import note, print_counts, report_errors, write_json
+
+
+@app.command("evaluate")
+def evaluate_command(
+    model: Annotated[str, typer.Argument(help="A pipeline: its folder, or the name of an installed package.")],
+    gold: Annotated[Path, typer.Argument(help="The gold documents, in any format that `convert` reads.")],
+    output: Annotated[Optional[Path], typer.Option("--output", "-o", help="Write the scores as JSON.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="How many documents the pipeline gets at once.")] = 64,
+    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="The GPU to use; -1 for the CPU.")] = -1,
+    if_exists: Annotated[
+        bool, typer.Option("--if-exists", help="If there is no such file of gold documents, say so and stop well.")
+    ] = False,
+) -> None:
+    """Score the relations that a pipeline finds in documents whose mentions are given.
+
+    The scores are those of the official BioRED evaluation; see `score`.
+    """
+    with report_errors():
+        if if_exists and not gold.exists():
+            note(f"{gold}: not there, so nothing is evaluated on it")
+            return
+        import spacy
+
+        from ..errors import EmbreError
+        from ..evaluation import evaluate_pipeline
+        from ..formats import read
+
+        if gpu_id >= 0:
+            spacy.require_gpu(gpu_id)
+        try:
+            nlp = spacy.load(model)
+        except OSError as error:
+            raise EmbreError(f"{model}: no pipeline can be loaded from there ({str(error).splitlines()[0]})") from error
+        counts = evaluate_pipeline(nlp, read(gold, nlp.vocab), batch_size=batch_size)
+        print_counts(counts, f"{model} on {gold}")
+        if output is not None:
+            write_json(counts, output)

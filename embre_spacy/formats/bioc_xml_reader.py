@@ -1,0 +1,180 @@
+"""BioC XML to records.
+
+bioc's own readers are not used: both keep the whole file in memory, crash where an annotation has no id, overwrite a
+repeated infon, and lose what follows a comment or an entity inside a text.
+"""
+
+from typing import Any, BinaryIO, Dict, Iterator, Optional
+
+from lxml import etree
+
+from ..errors import InputError
+from .anomalies import NOT_BIOC, Anomalies
+from .record import Node, Record
+
+_DOCUMENT_PARTS = frozenset({"id", "infon", "passage", "annotation", "relation"})
+_PASSAGE_PARTS = frozenset({"infon", "offset", "text", "sentence", "annotation", "relation"})
+_SENTENCE_PARTS = _PASSAGE_PARTS - {"sentence"}
+_ANNOTATION_PARTS = frozenset({"infon", "location", "text"})
+_RELATION_PARTS = frozenset({"infon", "node"})
+
+
+def read_bioc_xml(file: BinaryIO, anomalies: Anomalies) -> Iterator[Record]:
+    """Read a BioC XML collection, one document at a time.
+
+    file (BinaryIO): The file.
+    anomalies (Anomalies): Where to report elements that BioC does not have.
+    YIELDS (Record): Its documents.
+    RAISES (InputError): If it is not valid XML, declares entities, or is not BioC.
+    """
+    # Neither entities are expanded nor anything is fetched: not the DTD, not an external entity.
+    events = etree.iterparse(
+        file, events=("start", "end"), resolve_entities=False, load_dtd=False, no_network=True, remove_pis=True
+    )
+    try:
+        yield from _documents(events, anomalies)
+    except etree.XMLSyntaxError as error:
+        raise InputError(f"not valid XML: {error.msg}") from error
+
+
+def _documents(events: Any, anomalies: Anomalies) -> Iterator[Record]:
+    root = None
+    collection: Node = {"infons": {}}
+    doctype: Optional[str] = None
+    for event, element in events:
+        if root is None:
+            root = element
+            doctype = _check_root(root)
+        if event == "start" or element.getparent() is not root:
+            continue
+        if element.tag == "document":
+            yield Record(_Parser(anomalies).document(element), "bioc-xml", dict(collection), doctype=doctype)
+            # What has been read would stay in memory until the end.
+            element.clear()
+            while element.getprevious() is not None:
+                del root[0]
+        elif element.tag == "infon":
+            _add_infon(collection["infons"], element)
+        elif element.tag in ("source", "date", "key"):
+            collection[element.tag] = _text(element)
+        elif isinstance(element.tag, str):
+            anomalies.add(NOT_BIOC, "-", f"<{element.tag}> inside <collection> is not BioC")
+
+
+def _check_root(root: Any) -> Optional[str]:
+    info = root.getroottree().docinfo
+    if info.internalDTD is not None and any(True for _ in info.internalDTD.iterentities()):
+        raise InputError("refused: the XML declares entities")
+    if root.tag != "collection":
+        raise InputError(f"not BioC: the root element is <{root.tag}>, not <collection>")
+    return info.doctype or None
+
+
+class _Parser:
+    """Turns the elements of one document into the shape of BioC JSON."""
+
+    def __init__(self, anomalies: Anomalies) -> None:
+        self.anomalies = anomalies
+        self.id = "?"
+
+    def document(self, element: Any) -> Node:
+        self.id = _child_text(element, "id") or "?"
+        self._check_parts(element, _DOCUMENT_PARTS)
+        return {
+            "id": _child_text(element, "id"),
+            "infons": _infons(element),
+            "passages": [self._passage(child) for child in element.iterchildren("passage")],
+            **self._owned(element),
+        }
+
+    def _passage(self, element: Any) -> Node:
+        self._check_parts(element, _PASSAGE_PARTS)
+        return {
+            "infons": _infons(element),
+            "offset": self._number(_child_text(element, "offset"), "offset of a passage"),
+            "text": _child_text(element, "text") or "",
+            "sentences": [self._sentence(child) for child in element.iterchildren("sentence")],
+            **self._owned(element),
+        }
+
+    def _sentence(self, element: Any) -> Node:
+        self._check_parts(element, _SENTENCE_PARTS)
+        return {
+            "infons": _infons(element),
+            "offset": self._number(_child_text(element, "offset"), "offset of a sentence"),
+            "text": _child_text(element, "text") or "",
+            **self._owned(element),
+        }
+
+    def _owned(self, element: Any) -> Dict[str, Any]:
+        return {
+            "annotations": [self._annotation(child) for child in element.iterchildren("annotation")],
+            "relations": [self._relation(child) for child in element.iterchildren("relation")],
+        }
+
+    def _annotation(self, element: Any) -> Node:
+        self._check_parts(element, _ANNOTATION_PARTS)
+        name = f"a location of annotation {element.get('id')}"
+        return {
+            "id": element.get("id"),
+            "infons": _infons(element),
+            "text": _child_text(element, "text"),
+            "locations": [
+                {key: self._number(location.get(key), f"{key} of {name}") for key in ("offset", "length")}
+                for location in element.iterchildren("location")
+            ],
+        }
+
+    def _relation(self, element: Any) -> Node:
+        self._check_parts(element, _RELATION_PARTS)
+        return {
+            "id": element.get("id"),
+            "infons": _infons(element),
+            "nodes": [{"refid": node.get("refid"), "role": node.get("role")} for node in element.iterchildren("node")],
+        }
+
+    def _number(self, text: Optional[str], name: str) -> int:
+        stripped = (text or "").strip()
+        if not stripped.isascii() or not stripped.isdigit() or len(stripped) > 12:
+            raise InputError(f"not BioC: the {name} is {text!r}", document=self.id)
+        return int(stripped)
+
+    def _check_parts(self, element: Any, known: "frozenset[str]") -> None:
+        for attribute in element.attrib:
+            if attribute != "id" or element.tag not in ("annotation", "relation"):
+                self.anomalies.add(NOT_BIOC, self.id, f"the attribute {attribute} of <{element.tag}> is not BioC")
+        for child in element.iterchildren(tag=etree.Element):
+            if child.tag not in known:
+                self.anomalies.add(NOT_BIOC, self.id, f"<{child.tag}> inside <{element.tag}> is not BioC")
+
+
+def _infons(element: Any) -> Node:
+    found: Node = {}
+    for child in element.iterchildren("infon"):
+        _add_infon(found, child)
+    return found
+
+
+def _add_infon(found: Node, element: Any) -> None:
+    key, text = element.get("key", ""), _text(element)
+    if key not in found:
+        found[key] = text
+    elif isinstance(found[key], list):
+        found[key].append(text)
+    else:
+        found[key] = [found[key], text]
+
+
+def _child_text(element: Any, tag: str) -> Optional[str]:
+    child = element.find(tag)
+    return None if child is None else _text(child)
+
+
+def _text(element: Any) -> str:
+    """The text of an element, comments left out. lxml's `text` ends at the first of them."""
+    parts = [element.text or ""]
+    for child in element:
+        if child.tag is etree.Entity:
+            raise InputError(f"not valid XML: the entity {child.text} is not declared")
+        parts.extend([_text(child) if isinstance(child.tag, str) else "", child.tail or ""])
+    return "".join(parts)

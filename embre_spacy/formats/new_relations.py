@@ -1,0 +1,65 @@
+"""Relations that a file did not have, written in the way of the file."""
+
+from typing import Any, Dict, List
+
+from spacy.tokens import Doc
+
+from ..labels import entity_type
+from ..tokens import Concept, Relation, get_mentions, normalize_identifier, split_identifiers
+from .record import Node, Record, children, infons, owners
+
+
+def add_relations(record: Record, doc: Doc, relations: List[Relation]) -> None:
+    """Add relations to the document of a record, with ids that it does not have yet.
+
+    record (Record): The record; changed in place.
+    doc (Doc): Its `Doc`.
+    relations (List[Relation]): The relations. The probabilities of predicted ones become infons: "score" (that the
+        two are related at all), "type_score" and "novelty_score".
+    """
+    if not relations:
+        return
+    document = record.document
+    existing = [relation for _, owner in owners(document) for relation in children(owner, "relations")]
+    used = {str(relation.get("id")) for relation in existing}
+    roles = [infons(relation)["role1"] for relation in existing if "role1" in infons(relation)]
+    has_roles = bool(roles) or record.shape == "PubTator3" or "relations_display" in document
+    added: List[Node] = []
+    number = len(existing)
+    for relation in relations:
+        while f"R{number}" in used:
+            number += 1
+        used.add(f"R{number}")
+        sides: Dict[str, Any]
+        if has_roles:
+            as_text = record.format == "bioc-xml"
+            sides = {"role1": _role(relation.source, doc, as_text), "role2": _role(relation.target, doc, as_text)}
+        else:
+            sides = {"entity1": relation.source.id, "entity2": relation.target.id}
+        novelty = {} if relation.novelty is None else {"novel": relation.novelty}
+        found = {**sides, "type": relation.type, **novelty, **_scores(relation)}
+        added.append({"id": f"R{number}", "infons": found, "nodes": []})
+    document["relations"] = [*children(document, "relations"), *added]
+
+
+def _role(concept: Concept, doc: Doc, as_text: bool) -> Any:
+    """A role as PubTator3 has it, with its own name of the type, which the mentions still have."""
+    type = concept.type
+    for mention in get_mentions(doc):
+        keys = map(normalize_identifier, split_identifiers(mention.kb_id_))
+        if concept.key in keys and entity_type(mention.label_) == concept.type:
+            type = mention.label_
+            break
+    return f"{type}|{concept.id}" if as_text else {"identifier": concept.id, "type": type}
+
+
+def _scores(relation: Relation) -> Dict[str, str]:
+    found: Dict[str, float] = {}
+    if relation.pair_probability is not None:
+        found["score"] = relation.pair_probability
+    if relation.type in relation.type_probabilities:
+        found["type_score"] = relation.type_probabilities[relation.type]
+    if relation.novelty in relation.novelty_probabilities:
+        found["novelty_score"] = relation.novelty_probabilities[relation.novelty]
+    # Text, as PubTator3 has its scores.
+    return {key: f"{value:.4f}" for key, value in found.items()}

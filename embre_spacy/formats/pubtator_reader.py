@@ -1,0 +1,133 @@
+"""PubTator to records.
+
+bioc's PubTator reader is not used: it takes lines without an identifier (GNormPlus, DrugProt) for relations, strips the
+spaces that offsets count (NCBI Disease), drops a seventh column (BC5CDR), and prints what it cannot parse.
+"""
+
+import re
+from io import TextIOWrapper
+from typing import BinaryIO, Iterator, List, Optional, Tuple
+
+from ..errors import InputError
+from .anomalies import Anomalies
+from .record import Node, Record
+
+_TEXT_LINE = re.compile(r"([^|\t]+)\|([ta])\|(.*)", re.DOTALL)
+_OFFSET = re.compile(r"[0-9]{1,12}")
+_LIKE_OFFSET = re.compile(r"\s*[-+]?[0-9]")
+_COLLECTION = {"source": "PubTator", "date": "", "key": "BioC.key", "infons": {}}
+_FIRST_EXTRA_COLUMN = 7
+
+
+def read_pubtator(file: BinaryIO, anomalies: Anomalies) -> Iterator[Record]:
+    """Read a PubTator file, one document at a time.
+
+    file (BinaryIO): The file.
+    anomalies (Anomalies): Where to report what is odd. PubTator has nothing of that kind.
+    YIELDS (Record): Its documents. Annotations and relations are numbered as BioRED's BioC files number them.
+    RAISES (InputError): If a line is not PubTator.
+    """
+    block: Optional[_Block] = None
+    # Lines end at a line feed only: other characters that Python takes for line ends occur in texts.
+    for number, line in enumerate(TextIOWrapper(file, encoding="utf-8-sig", newline="\n"), 1):
+        line = line.removesuffix("\n").removesuffix("\r")
+        if not line.strip():
+            if block:
+                yield block.record()
+            block = None
+            continue
+        text_line = _TEXT_LINE.match(line)
+        identifier = text_line[1] if text_line else line.split("\t")[0]
+        try:
+            if block and text_line and text_line[2] == "t" and identifier != block.id:
+                # A new document without a blank line before it.
+                yield block.record()
+                block = None
+            if block is None:
+                if not text_line or text_line[2] != "t":
+                    raise InputError("a document must start with its title (id|t|title)")
+                block = _Block(identifier)
+            if identifier != block.id:
+                raise InputError(f"it belongs to document {identifier!r}")
+            if text_line:
+                block.add_text(text_line[2], text_line[3])
+            else:
+                block.add_columns(line.split("\t"))
+        except InputError as error:
+            raise InputError(f"line {number}: {error.cause}", document=block.id if block else None) from error
+    if block:
+        yield block.record()
+
+
+class _Block:
+    """The lines of one document."""
+
+    def __init__(self, identifier: str) -> None:
+        self.id = identifier
+        self.passages: List[Node] = []
+        self.annotations: List[Node] = []
+        self.relations: List[Node] = []
+
+    def add_text(self, kind: str, text: str) -> None:
+        offset = 0
+        type = "title" if kind == "t" else "abstract"
+        if kind == "a" and not self.passages:
+            raise InputError("the abstract comes before the title")
+        if len(self.passages) != (kind == "a"):
+            raise InputError(f"a second {type} of one document")
+        if kind == "a":
+            offset = len(self.passages[0]["text"]) + 1
+        self.passages.append(
+            {"infons": {"type": type}, "offset": offset, "text": text}
+            | {"sentences": [], "annotations": [], "relations": []}
+        )
+
+    def add_columns(self, columns: List[str]) -> None:
+        if len(columns) > 2 and _LIKE_OFFSET.match(columns[1]):
+            self._add_annotation(columns)
+        elif len(columns) in (4, 5):
+            found = {"entity1": columns[2], "entity2": columns[3], "type": columns[1]}
+            if len(columns) == 5:
+                found["novel"] = columns[4]
+            self.relations.append({"id": f"R{len(self.relations)}", "infons": found, "nodes": []})
+        else:
+            raise InputError(f"neither text nor annotation nor relation ({len(columns)} columns)")
+
+    def _add_annotation(self, columns: List[str]) -> None:
+        start, end = _offsets(columns[1], columns[2])
+        if len(columns) < 5:
+            raise InputError("an annotation needs id, start, end, text and type")
+        found = {}
+        if len(columns) > 5:
+            found["identifier"] = columns[5]
+        found["type"] = columns[4]
+        # BC5CDR has the names of the parts of a composite mention here.
+        for number, value in enumerate(columns[6:], _FIRST_EXTRA_COLUMN):
+            found[f"column{number}"] = value
+        if end > self._length():
+            raise InputError(f"the annotation {start} to {end} lies outside the text ({self._length()} characters)")
+        self.annotations.append(
+            {
+                "id": str(len(self.annotations)),
+                "infons": found,
+                "text": columns[3],
+                "locations": [{"offset": start, "length": end - start}],
+            }
+        )
+
+    def _length(self) -> int:
+        return self.passages[-1]["offset"] + len(self.passages[-1]["text"])
+
+    def record(self) -> Record:
+        for annotation in self.annotations:
+            start = annotation["locations"][0]["offset"]
+            owner = next(passage for passage in reversed(self.passages) if passage["offset"] <= start)
+            owner["annotations"].append(annotation)
+        document = {"id": self.id, "infons": {}, "passages": self.passages}
+        return Record({**document, "annotations": [], "relations": self.relations}, "pubtator", dict(_COLLECTION))
+
+
+def _offsets(start: str, end: str) -> Tuple[int, int]:
+    if not _OFFSET.fullmatch(start) or not _OFFSET.fullmatch(end) or int(end) < int(start):
+        raise InputError(f"offsets {start!r} and {end!r} are not a range")
+    return int(start), int(end)

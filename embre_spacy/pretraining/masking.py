@@ -1,0 +1,137 @@
+"""The draw: which concepts and words of a document are masked, and what the transformer then reads."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, List
+
+import numpy
+from numpy.typing import NDArray
+
+from .examples import MaskableConcept, MaskableDocument
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+# One stream of random numbers for each thing that is drawn, so that none depends on how often another was.
+TRAIN_STREAM, DEV_STREAM, ORDER_STREAM, SPLIT_STREAM = range(4)
+# Of the words that are predicted as in ordinary masked language modelling (Devlin et al. 2019, section 3.1).
+_MASKED_SHARE, _RANDOM_SHARE = 0.8, 0.1
+
+
+def make_rng(seed: int, *stream: int) -> numpy.random.Generator:
+    """A generator of random numbers that depends on nothing but its arguments: a run that was interrupted draws what an
+    uninterrupted one would, and so do all processes of a run on many devices.
+
+    seed (int): The seed of the run.
+    *stream (int): What the numbers are for: a stream, an epoch, the number of a document.
+    RETURNS (Generator): The generator.
+    """
+    return numpy.random.default_rng([seed, *stream])
+
+
+@dataclass
+class MaskedDocument:
+    """A document as the transformer reads it, and what is to be predicted.
+
+    number (int): Its number in its corpus.
+    ids (NDArray[int64]): The ids of its wordpieces; shape (n,).
+    concepts (List[MaskableConcept]): The chosen concepts. Their `pieces` count in `ids`.
+    words (NDArray[int64]): The wordpieces to predict one by one; shape (m,).
+    word_ids (NDArray[int64]): What they were; shape (m,).
+    """
+
+    number: int
+    ids: NDArray[numpy.int64]
+    concepts: List[MaskableConcept]
+    words: NDArray[numpy.int64]
+    word_ids: NDArray[numpy.int64]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class Masker:
+    """Masks documents.
+
+    tokenizer (PreTrainedTokenizerBase): The tokenizer; must have a mask token.
+    concept_rate (float): The probability that a concept is chosen.
+    word_rate (float): The share of the other wordpieces that are masked one by one.
+    """
+
+    def __init__(self, tokenizer: "PreTrainedTokenizerBase", *, concept_rate: float, word_rate: float) -> None:
+        self.concept_rate = concept_rate
+        self.word_rate = word_rate
+        self.mask_id = tokenizer.mask_token_id
+        special = set(tokenizer.all_special_ids)
+        self.ordinary_ids = numpy.asarray([id for id in range(len(tokenizer)) if id not in special], dtype="int64")
+
+    def __call__(self, document: MaskableDocument, rng: numpy.random.Generator) -> MaskedDocument:
+        """Mask a document.
+
+        document (MaskableDocument): The document; not changed.
+        rng (Generator): Where the draw comes from.
+        RETURNS (MaskedDocument): The masked document.
+        """
+        chosen = [document.concepts[i] for i in choose_concepts(len(document.concepts), self.concept_rate, rng)]
+        wordpieces = document.wordpieces
+        ids = wordpieces.ids.copy()
+        masked = numpy.zeros(len(ids), dtype="bool")
+        for concept in chosen:
+            masked[concept.pieces] = True
+        ids[masked] = self.mask_id
+        words = self._mask_words(ids, ~masked & ~wordpieces.is_tag, rng)
+        kept = _keep_tags(document, masked)
+        places = numpy.cumsum(kept) - 1
+        return MaskedDocument(
+            document.number,
+            ids[kept],
+            [
+                MaskableConcept(places[concept.pieces], concept.type, concept.identifier, concept.has_identifier)
+                for concept in chosen
+            ],
+            places[words],
+            wordpieces.ids[words],
+        )
+
+    def _mask_words(
+        self, ids: NDArray[numpy.int64], ordinary: NDArray[numpy.bool_], rng: numpy.random.Generator
+    ) -> NDArray[numpy.int64]:
+        """Choose words and change their ids in place: most are masked, some are replaced, some stay as they are."""
+        if not self.word_rate:
+            return numpy.zeros(0, dtype="int64")
+        words = numpy.flatnonzero(ordinary & (rng.random(len(ids)) < self.word_rate))
+        how = rng.random(len(words))
+        ids[words[how < _MASKED_SHARE]] = self.mask_id
+        replaced = words[(how >= _MASKED_SHARE) & (how < _MASKED_SHARE + _RANDOM_SHARE)]
+        ids[replaced] = rng.choice(self.ordinary_ids, len(replaced))
+        return words
+
+
+def choose_concepts(count: int, rate: float, rng: numpy.random.Generator) -> NDArray[numpy.int64]:
+    """Choose concepts at random, each with the same probability, but never all of them.
+
+    count (int): The number of concepts of the document.
+    rate (float): The probability that a concept is chosen.
+    rng (Generator): Where the draw comes from.
+    RETURNS (NDArray[int64]): The numbers of those chosen. None is only if the document has fewer than two concepts, or
+        the rate is 0.
+    """
+    if count < 2 or not rate:
+        return numpy.zeros(0, dtype="int64")
+    chosen = numpy.flatnonzero(rng.random(count) < rate)
+    if not len(chosen):
+        # The paper does not say what happens to a document of which no concept was drawn (of those with ten concepts,
+        # one in nine). It would cost a pass of the transformer and teach nothing, so one concept is chosen.
+        return rng.integers(count, size=1)
+    if len(chosen) == count:
+        return numpy.delete(chosen, rng.integers(count))
+    return chosen
+
+
+def _keep_tags(document: MaskableDocument, masked: NDArray[numpy.bool_]) -> NDArray[numpy.bool_]:
+    """Which wordpieces stay: all but the tags of mentions that are masked, or share masked words with those that are.
+    They would give away what is to be predicted."""
+    kept = numpy.ones(len(masked), dtype="bool")
+    for (start, end), tagged in zip(document.wordpieces.mentions, document.tagged):
+        if tagged and masked[start:end].any():
+            kept[[start, end - 1]] = False
+    return kept

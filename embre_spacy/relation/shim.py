@@ -1,0 +1,31 @@
+"""How thinc drives the network: as any PyTorch module, but new layers learn faster than pretrained ones."""
+
+from thinc.api import Optimizer, PyTorchShim, torch2xp, xp2torch
+
+
+class NetworkShim(PyTorchShim):
+    """A shim whose new layers have a learning rate of their own.
+
+    head_learn_rate (float): By what the learning rate of the optimizer is multiplied for all layers that do not come
+        from the pretrained transformer.
+    """
+
+    head_learn_rate: float = 1.0
+
+    def finish_update(self, optimizer: Optimizer) -> None:
+        """Update the weights with the gradients that have been gathered, and clear these.
+
+        optimizer (Optimizer): The optimizer.
+        """
+        pretrained = {id(parameter) for parameter in self._model.transformer.parameters()}
+        for name, parameter in self._model.named_parameters():
+            if parameter.grad is None:
+                continue
+            weights, _ = optimizer(
+                (self.id, name),
+                torch2xp(parameter.data),
+                torch2xp(parameter.grad),
+                lr_scale=1.0 if id(parameter) in pretrained else self.head_learn_rate,
+            )
+            parameter.data = xp2torch(weights, requires_grad=True, device=parameter.device)
+            parameter.grad = None
