@@ -1,12 +1,12 @@
-"""`python -m embre_spacy pretrain`."""
+"""`pretrain`: a transformer, by entity masking."""
 
 from pathlib import Path
-from typing import List, Optional
+from typing import Annotated, Optional
 
 import typer
 
-from ..errors import EmbreError, InputError
 from ._app import app
+from ._output import report_errors
 
 
 @app.command(
@@ -14,81 +14,67 @@ from ._app import app
 )
 def pretrain_command(
     ctx: typer.Context,
-    corpus: Path = typer.Argument(..., help="Training documents with their mentions (DocBin)", show_default=False),
-    output: Path = typer.Argument(
-        ..., help="Folder to write: a Hugging Face folder with a report", show_default=False, metavar="OUTPUT_DIR"
-    ),
-    config: Optional[Path] = typer.Option(
-        None, "--config", "-c", help="Config file, such as configs/pretrain.cfg; its defaults if not given"
-    ),
-    dev: Optional[Path] = typer.Option(
-        None, "--dev", "-d", help="Held-out documents (DocBin); a share of CORPUS if not given"
-    ),
-    resume: bool = typer.Option(
-        True, "--resume/--no-resume", help="Go on with an interrupted run in OUTPUT_DIR, or start anew"
-    ),
-    overwrite: bool = typer.Option(False, "--overwrite", help="Replace a finished run in OUTPUT_DIR"),
-    gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
+    corpus: Annotated[
+        Path, typer.Argument(help="The training documents, in any format that `convert` reads.", show_default=False)
+    ],
+    output: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUTPUT_DIR", help="The folder to write: a Hugging Face folder, with a report.", show_default=False
+        ),
+    ],
+    config: Annotated[
+        Optional[Path],
+        typer.Option("--config", "-c", help="The settings, such as configs/pretrain.cfg; their defaults if not given."),
+    ] = None,
+    dev: Annotated[
+        Optional[Path],
+        typer.Option("--dev", "-d", help="Held-out documents; a share of CORPUS if not given."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume/--no-resume", help="Go on with an interrupted run in OUTPUT_DIR, or start anew.")
+    ] = True,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what OUTPUT_DIR holds.")] = False,
+    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="The GPU to use; -1 for the CPU.")] = -1,
 ) -> None:
-    """
-    Pretrain a transformer by **entity masking**: concepts of a document are hidden at random, all mentions of each, and
-    their identifiers and types predicted.
+    """Pretrain a transformer by **entity masking**: of each document some concepts are hidden, every mention of each,
+    and their identifiers and entity types are predicted.
 
-    Settings of the config can be overridden, as for `spacy train`: `--training.epochs 3`. On several GPUs run
+    Settings can be overridden as for `spacy train`: `--training.epochs 3`. On several GPUs:
     `accelerate launch -m embre_spacy pretrain ...`. A run that was interrupted goes on with the same command.
+
+    OUTPUT_DIR/pretraining.json has the settings and the table of epochs. The folder is the `encoder` of the training
+    config.
+
+    Example: python -m embre_spacy pretrain train.spacy pretrained --dev dev.spacy --config configs/pretrain.cfg
     """
-    try:
-        _pretrain(ctx.args, corpus, output, config, dev, resume, overwrite, gpu_id)
-    except EmbreError as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(1) from None
+    with report_errors():
+        # Importing takes seconds, so what may be wrong in the call comes first.
+        from spacy.cli._util import parse_config_overrides
 
+        from ..pretraining import load_pretraining_config
 
-def _pretrain(
-    extra: List[str],
-    corpus: Path,
-    output: Path,
-    config: Optional[Path],
-    dev: Optional[Path],
-    resume: bool,
-    overwrite: bool,
-    gpu_id: int,
-) -> None:
-    # What takes seconds to import comes after what may be wrong in the call.
-    from spacy.cli._util import parse_config_overrides
+        settings = load_pretraining_config(config, parse_config_overrides(ctx.args))
 
-    from ..pretraining import load_pretraining_config
+        from spacy.vocab import Vocab
 
-    settings = load_pretraining_config(config, parse_config_overrides(extra))
-    docs = _read(corpus)
-    dev_docs = None if dev is None else _read(dev)
+        from ..formats import read
 
-    from rich.console import Console
+        vocab = Vocab()
+        docs = list(read(corpus, vocab))
+        dev_docs = None if dev is None else list(read(dev, vocab))
 
-    from ..pretraining.train import pretrain
+        from rich.console import Console
 
-    pretrain(
-        docs,
-        output,
-        settings,
-        dev_docs=dev_docs,
-        resume=resume,
-        overwrite=overwrite,
-        gpu_id=gpu_id,
-        console=Console(),
-    )
+        from ..pretraining.train import pretrain
 
-
-def _read(path: Path) -> list:
-    from spacy.tokens import DocBin
-    from spacy.vocab import Vocab
-
-    if not path.is_file():
-        raise InputError("there is no such file", file=str(path))
-    try:
-        docs = list(DocBin().from_disk(path).get_docs(Vocab()))
-    except Exception as error:
-        raise InputError("not a DocBin file", file=str(path)) from error
-    if not docs:
-        raise InputError("the corpus has no documents", file=str(path))
-    return docs
+        pretrain(
+            docs,
+            output,
+            settings,
+            dev_docs=dev_docs,
+            resume=resume,
+            overwrite=overwrite,
+            gpu_id=gpu_id,
+            console=Console(),
+        )

@@ -9,7 +9,7 @@ NO_LOCATION = "annotations without a location, or of no length"
 OTHER_PASSAGE = "annotations outside their passage"
 NO_SUCH_CONCEPT = "relations with an identifier that no annotation has"
 NOT_UNDERSTOOD = "relations that are not between two concepts"
-NOT_BIOC = "XML elements and attributes that BioC does not have (left out)"
+NOT_BIOC = "XML elements, attributes and text that BioC does not have (left out)"
 # These are met in writing.
 NOT_IN_PUBTATOR = "annotations and relations that PubTator cannot express (left out)"
 

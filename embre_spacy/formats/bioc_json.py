@@ -5,12 +5,12 @@ key that is not BioC's, among them PubTator3's authors, journal and date.
 """
 
 import json
-from io import TextIOWrapper
 from itertools import chain
 from typing import Any, BinaryIO, Dict, Iterator, List, Tuple
 
 from ..errors import InputError
 from .anomalies import Anomalies
+from .files import text_lines
 from .record import Record
 
 _CONTAINERS = {"documents": "collection", "PubTator3": "PubTator3"}
@@ -24,7 +24,7 @@ def read_bioc_json(file: BinaryIO, anomalies: Anomalies) -> Iterator[Record]:
     YIELDS (Record): Its documents.
     RAISES (InputError): If it is not valid JSON, or not BioC.
     """
-    lines = iter(enumerate(TextIOWrapper(file, encoding="utf-8-sig", newline="\n"), 1))
+    lines = iter(enumerate(text_lines(file), 1))
     read: List[str] = []
     for _, line in lines:
         read.append(line)
@@ -53,7 +53,7 @@ def read_bioc_json_lines(file: BinaryIO, anomalies: Anomalies) -> Iterator[Recor
     YIELDS (Record): Its documents.
     RAISES (InputError): If a line is not valid JSON, or not BioC.
     """
-    return _read_lines(enumerate(TextIOWrapper(file, encoding="utf-8-sig", newline="\n"), 1))
+    return _read_lines(enumerate(text_lines(file), 1))
 
 
 def write_bioc_json(records: Iterator[Record], file: BinaryIO) -> None:

@@ -48,7 +48,7 @@ def _documents(events: Any, anomalies: Anomalies) -> Iterator[Record]:
         if event == "start" or element.getparent() is not root:
             continue
         if element.tag == "document":
-            yield Record(_Parser(anomalies).document(element), "bioc-xml", dict(collection), doctype=doctype)
+            yield Record(_document(element, anomalies), "bioc-xml", dict(collection), doctype=doctype)
             # What has been read would stay in memory until the end.
             element.clear()
             while element.getprevious() is not None:
@@ -70,15 +70,23 @@ def _check_root(root: Any) -> Optional[str]:
     return info.doctype or None
 
 
+def _document(element: Any, anomalies: Anomalies) -> Node:
+    parser = _Parser(anomalies)
+    try:
+        return parser.document(element)
+    except InputError as error:
+        raise InputError(error.cause, document=error.document or parser.id) from error
+
+
 class _Parser:
     """Turns the elements of one document into the shape of BioC JSON."""
 
     def __init__(self, anomalies: Anomalies) -> None:
         self.anomalies = anomalies
-        self.id = "?"
+        self.id: Optional[str] = None
 
     def document(self, element: Any) -> Node:
-        self.id = _child_text(element, "id") or "?"
+        self.id = _child_text(element, "id") or None
         self._check_parts(element, _DOCUMENT_PARTS)
         return {
             "id": _child_text(element, "id"),
@@ -136,16 +144,22 @@ class _Parser:
     def _number(self, text: Optional[str], name: str) -> int:
         stripped = (text or "").strip()
         if not stripped.isascii() or not stripped.isdigit() or len(stripped) > 12:
-            raise InputError(f"not BioC: the {name} is {text!r}", document=self.id)
+            raise InputError(f"not BioC: the {name} is {text!r}")
         return int(stripped)
 
     def _check_parts(self, element: Any, known: "frozenset[str]") -> None:
         for attribute in element.attrib:
             if attribute != "id" or element.tag not in ("annotation", "relation"):
-                self.anomalies.add(NOT_BIOC, self.id, f"the attribute {attribute} of <{element.tag}> is not BioC")
+                self._add_odd(f"the attribute {attribute} of <{element.tag}> is not BioC")
         for child in element.iterchildren(tag=etree.Element):
             if child.tag not in known:
-                self.anomalies.add(NOT_BIOC, self.id, f"<{child.tag}> inside <{element.tag}> is not BioC")
+                self._add_odd(f"<{child.tag}> inside <{element.tag}> is not BioC")
+        stray = [element.text, *(child.tail for child in element)]
+        if any(text and not text.isspace() for text in stray):
+            self._add_odd(f"text inside <{element.tag}> is not BioC")
+
+    def _add_odd(self, detail: str) -> None:
+        self.anomalies.add(NOT_BIOC, self.id or "without an id", detail)
 
 
 def _infons(element: Any) -> Node:
@@ -176,5 +190,7 @@ def _text(element: Any) -> str:
     for child in element:
         if child.tag is etree.Entity:
             raise InputError(f"not valid XML: the entity {child.text} is not declared")
-        parts.extend([_text(child) if isinstance(child.tag, str) else "", child.tail or ""])
+        if isinstance(child.tag, str):
+            raise InputError(f"not BioC: <{child.tag}> inside <{element.tag}>")
+        parts.append(child.tail or "")
     return "".join(parts)

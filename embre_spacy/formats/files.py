@@ -4,6 +4,7 @@ import gzip
 import os
 import zlib
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO, Iterator
 
@@ -24,6 +25,16 @@ def open_input(path: Path) -> Iterator[BinaryIO]:
             return
         with gzip.GzipFile(fileobj=file) as unpacked:
             yield unpacked  # type: ignore[misc]
+
+
+def text_lines(file: BinaryIO) -> Iterator[str]:
+    """The lines of a text file.
+
+    file (BinaryIO): The file, in UTF-8, with or without a byte order mark; closed after the last line.
+    YIELDS (str): The lines with their line feeds. Other characters that Python takes for line ends occur in texts.
+    """
+    with TextIOWrapper(file, encoding="utf-8-sig", newline="\n") as lines:
+        yield from lines
 
 
 @contextmanager

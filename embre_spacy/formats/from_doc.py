@@ -2,12 +2,12 @@
 
 from collections import Counter
 from typing import Counter as CounterOf
-from typing import List, Optional
+from typing import Dict, List, Optional, Set
 
 from spacy.tokens import Doc
 
 from ..errors import InputError
-from ..tokens import get_mentions
+from ..tokens import Relation, get_mentions
 from .layout import Layout
 from .mention_fields import MentionKey, annotations_by_id, mention_keys
 from .new_relations import add_relations
@@ -69,7 +69,7 @@ def _update_annotations(document: Node, doc: Doc, layout: Layout) -> None:
         for annotation in children(owner, "annotations"):
             wanted = Counter(mention_keys(annotation, passage, layout))
             if all(present[key] >= count for key, count in wanted.items()):
-                present -= wanted
+                present.subtract(wanted)
                 kept.append(annotation)
         if owner.get("annotations"):
             owner["annotations"] = kept
@@ -86,15 +86,17 @@ def _update_annotations(document: Node, doc: Doc, layout: Layout) -> None:
         owner["annotations"] = [*children(owner, "annotations"), annotation]
 
 
-def _update_relations(record: Record, doc: Doc, annotations: "dict[str, Node]") -> None:
+def _update_relations(record: Record, doc: Doc, annotations: Dict[str, Node]) -> None:
     present: CounterOf[RelationKey] = Counter(_key(relation) for relation in doc._.relations)
+    used_ids: Set[str] = set()
     for _, owner in owners(record.document):
         kept: List[Node] = []
         for relation in children(owner, "relations"):
+            used_ids.add(str(relation.get("id")))
             fields = relation_fields(relation, annotations)
             wanted = Counter(fields.keys if fields else ())
             if all(present[key] >= count for key, count in wanted.items()):
-                present -= wanted
+                present.subtract(wanted)
                 kept.append(relation)
         if owner.get("relations"):
             owner["relations"] = kept
@@ -103,8 +105,8 @@ def _update_relations(record: Record, doc: Doc, annotations: "dict[str, Node]") 
         if present[_key(relation)] > 0:
             present[_key(relation)] -= 1
             new.append(relation)
-    add_relations(record, doc, new[::-1])
+    add_relations(record, doc, new[::-1], used_ids)
 
 
-def _key(relation) -> RelationKey:
+def _key(relation: Relation) -> RelationKey:
     return relation.pair, relation.type, relation.novelty

@@ -1,6 +1,6 @@
 """Relations that a file did not have, written in the way of the file."""
 
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Set
 
 from spacy.tokens import Doc
 
@@ -9,27 +9,26 @@ from ..tokens import Concept, Relation, get_mentions, normalize_identifier, spli
 from .record import Node, Record, children, infons, owners
 
 
-def add_relations(record: Record, doc: Doc, relations: List[Relation]) -> None:
-    """Add relations to the document of a record, with ids that it does not have yet.
+def add_relations(record: Record, doc: Doc, relations: List[Relation], used_ids: Set[str]) -> None:
+    """Add relations to the document of a record, with ids that its file did not have.
 
     record (Record): The record; changed in place.
     doc (Doc): Its `Doc`.
     relations (List[Relation]): The relations. The probabilities of predicted ones become infons: "score" (that the
         two are related at all), "type_score" and "novelty_score".
+    used_ids (Set[str]): The ids of the relations of the file, whether they are still there or not.
     """
     if not relations:
         return
     document = record.document
     existing = [relation for _, owner in owners(document) for relation in children(owner, "relations")]
-    used = {str(relation.get("id")) for relation in existing}
     roles = [infons(relation)["role1"] for relation in existing if "role1" in infons(relation)]
     has_roles = bool(roles) or record.shape == "PubTator3" or "relations_display" in document
     added: List[Node] = []
-    number = len(existing)
+    number = len(used_ids)
     for relation in relations:
-        while f"R{number}" in used:
+        while f"R{number}" in used_ids:
             number += 1
-        used.add(f"R{number}")
         sides: Dict[str, Any]
         if has_roles:
             as_text = record.format == "bioc-xml"
@@ -39,6 +38,7 @@ def add_relations(record: Record, doc: Doc, relations: List[Relation]) -> None:
         novelty = {} if relation.novelty is None else {"novel": relation.novelty}
         found = {**sides, "type": relation.type, **novelty, **_scores(relation)}
         added.append({"id": f"R{number}", "infons": found, "nodes": []})
+        number += 1
     document["relations"] = [*children(document, "relations"), *added]
 
 

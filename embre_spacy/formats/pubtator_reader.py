@@ -5,11 +5,11 @@ spaces that offsets count (NCBI Disease), drops a seventh column (BC5CDR), and p
 """
 
 import re
-from io import TextIOWrapper
 from typing import BinaryIO, Iterator, List, Optional, Tuple
 
 from ..errors import InputError
 from .anomalies import Anomalies
+from .files import text_lines
 from .record import Node, Record
 
 _TEXT_LINE = re.compile(r"([^|\t]+)\|([ta])\|(.*)", re.DOTALL)
@@ -28,8 +28,7 @@ def read_pubtator(file: BinaryIO, anomalies: Anomalies) -> Iterator[Record]:
     RAISES (InputError): If a line is not PubTator.
     """
     block: Optional[_Block] = None
-    # Lines end at a line feed only: other characters that Python takes for line ends occur in texts.
-    for number, line in enumerate(TextIOWrapper(file, encoding="utf-8-sig", newline="\n"), 1):
+    for number, line in enumerate(text_lines(file), 1):
         line = line.removesuffix("\n").removesuffix("\r")
         if not line.strip():
             if block:

@@ -28,8 +28,8 @@ def write_pubtator(records: Iterator[Record], file: BinaryIO, anomalies: Anomali
 def _lines(record: Record, anomalies: Anomalies) -> List[str]:
     document = record.document
     layout = Layout(document)
-    if "|" in record.id:
-        raise InputError("PubTator cannot have an id with '|' in it", document=record.id)
+    if "|" in record.id or _BREAKS.search(record.id):
+        raise InputError("PubTator cannot have a bar, tab or line break in an id", document=record.id)
     title = "".join(segment.text for segment in layout.segments if segment.passage == 0)
     rest = layout.text
     shift = 1

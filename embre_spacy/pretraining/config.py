@@ -144,8 +144,8 @@ class PretrainingConfig:
             raise EmbreError("[masking] concept_rate and word_rate are both 0, so there would be nothing to predict")
         if self.masking.concept_rate and not self.objective.objectives:
             raise EmbreError("[objective] objectives is empty: name identifier, type or both, or set concept_rate to 0")
-        if self.training.keep == "best" and not self.training.epochs:
-            raise EmbreError("[training] epochs must be at least 1")
+        if self.masking.unidentified and "type" not in self.objective.objectives:
+            raise EmbreError("[masking] unidentified needs type among [objective] objectives: it has no identifiers")
 
 
 def load_pretraining_config(
@@ -158,6 +158,8 @@ def load_pretraining_config(
     RETURNS (PretrainingConfig): The settings.
     RAISES (EmbreError): If the file is missing or cannot be read, or its settings cannot be.
     """
+    from configparser import Error as ConfigParserError
+
     from confection import ConfigValidationError
     from spacy import util
     from thinc.api import Config
@@ -175,7 +177,7 @@ def load_pretraining_config(
         causes = [" -> ".join(map(str, part.get("loc", ()))) + " " + part.get("msg", "") for part in error.errors or ()]
         cause = "; ".join(filter(None, [error.desc or "", *causes])) or str(error.title)
         raise EmbreError(f"{where}: {' '.join(cause.split())}") from error
-    except ValueError as error:
+    except (ConfigParserError, ValueError) as error:
         raise EmbreError(f"{where}: {' '.join(str(error).split())}") from error
     try:
         return PretrainingConfig.from_dict(loaded)
@@ -196,7 +198,10 @@ def _make_section(make: Any, name: str, values: Mapping[str, Any]) -> Any:
     _refuse_unknown(values, known, "key", f"[{name}]")
     hints = get_type_hints(make)
     return make(
-        **{key: _check_value(f"[{name}] {key}", value, hints[key], known[key].metadata) for key, value in values.items()}
+        **{
+            key: _check_value(f"[{name}] {key}", value, hints[key], known[key].metadata)
+            for key, value in values.items()
+        }
     )
 
 

@@ -58,7 +58,11 @@ def describe_held_out(
             usual.update(document.wordpieces.ids[~document.wordpieces.is_tag].tolist())
         wanted = [int(id) for document in held_out for id in document.word_ids]
         most = usual.most_common(1)[0][0]
-        found["word"] = {"items": len(wanted), "majority": most, "majority_accuracy": _share(wanted.count(most), len(wanted))}
+        found["word"] = {
+            "items": len(wanted),
+            "majority": most,
+            "majority_accuracy": _share(wanted.count(most), len(wanted)),
+        }
     return found
 
 

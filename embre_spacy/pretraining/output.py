@@ -34,20 +34,22 @@ class OutputFolder:
 
         run (Dict[str, Any]): What makes this run what it is: settings and corpora.
         resume (bool): Whether an interrupted run may be gone on with.
-        overwrite (bool): Whether a finished one may be replaced.
+        overwrite (bool): Whether whatever is there may be replaced. An interrupted run that is the same goes on still.
         RAISES (EmbreError): If the folder is a file, holds a finished run, or an interrupted one with other settings.
         """
         if self.path.exists() and not self.path.is_dir():
             raise EmbreError(f"{self.path}: this is no folder")
+        if overwrite:
+            return
         interrupted = self._read_run() if resume else None
         if interrupted is not None:
             changed = _differences(interrupted, run)
             if changed:
                 raise EmbreError(
                     f"{self.path}: holds the checkpoints of an interrupted run that differs in {', '.join(changed)}; "
-                    f"use --no-resume to start anew, or another folder"
+                    f"use --no-resume or --overwrite to start anew, or another folder"
                 )
-        elif (self.path / "config.json").exists() and not overwrite:
+        elif (self.path / "config.json").exists():
             what = "a finished run" if (self.path / REPORT_FILE).exists() else "a model"
             raise EmbreError(f"{self.path}: already holds {what}; use --overwrite to replace it, or another folder")
 
@@ -55,9 +57,9 @@ class OutputFolder:
         """Make the folder ready for a run.
 
         run (Dict[str, Any]): What makes this run what it is.
-        resume (bool): Whether an interrupted run is gone on with.
+        resume (bool): Whether an interrupted run is gone on with, if it is the same.
         """
-        if not resume or self._read_run() is None:
+        if not resume or _differences(self._read_run() or {}, run):
             shutil.rmtree(self.checkpoints, ignore_errors=True)
         self.checkpoints.mkdir(parents=True, exist_ok=True)
         (self.checkpoints / _RUN_FILE).write_text(json.dumps(run, indent=1), encoding="utf-8")
@@ -83,10 +85,16 @@ class OutputFolder:
         (self.path / REPORT_FILE).unlink(missing_ok=True)
         transformer.save_pretrained(self.path, safe_serialization=True)
         tokenizer.save_pretrained(self.path)
+        for weights in self.path.glob("*.safetensors"):
+            # Weights are written for their owner alone, unlike all other files.
+            shutil.copymode(self.path / "config.json", weights)
         (self.path / REPORT_FILE).write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         shutil.rmtree(self.checkpoints)
 
     def _read_run(self) -> Optional[Dict[str, Any]]:
+        """What an interrupted run was, if it left anything to go on from."""
+        if self.last_checkpoint() is None:
+            return None
         try:
             return json.loads((self.checkpoints / _RUN_FILE).read_text(encoding="utf-8"))
         except (OSError, ValueError):

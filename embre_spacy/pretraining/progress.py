@@ -94,7 +94,7 @@ class EpochTable(TrainerCallback):
         return _format(self.majority.get(name[: -len("_accuracy")])) if name.endswith("_accuracy") else ""
 
     def _print(self, cells: Sequence[str]) -> None:
-        self.console.print("  ".join(cell.rjust(_WIDTH) for cell in cells), highlight=False, markup=False)
+        say(self.console, "  ".join(cell.rjust(_WIDTH) for cell in cells))
 
 
 _TITLES = {
@@ -106,6 +106,15 @@ _TITLES = {
     "word_accuracy": "Word acc",
     "seconds": "Seconds",
 }
+
+
+def say(console: Console, line: str) -> None:
+    """Print a line as it is.
+
+    console (Console): Where to.
+    line (str): The line.
+    """
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def epoch_rows(state: TrainerState) -> List[Dict[str, Any]]:

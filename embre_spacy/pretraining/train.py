@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy
-import torch
 from rich.console import Console
 from spacy.tokens import Doc
 from transformers import AutoConfig, EvalPrediction, set_seed
@@ -31,7 +30,7 @@ from .masking import SPLIT_STREAM, Masker, make_rng
 from .metrics import count_mean, describe_held_out, summarize_counts
 from .model import EntityMaskingModel
 from .output import OutputFolder, fingerprint
-from .progress import EpochTable, epoch_rows
+from .progress import EpochTable, epoch_rows, say
 from .sampler import EpochSampler, HeldOutDocuments, TrainingDocuments
 from .trainer import EntityMaskingTrainer, make_arguments, own_precision
 
@@ -98,14 +97,18 @@ def pretrain(
     }
     train, dev = _split(docs, dev_docs, config)
     folder = OutputFolder(Path(output))
+    if folder.path.resolve() == Path(resolve_checkpoint(config.encoder.name)).resolve():
+        raise EmbreError(f"{folder.path}: this is the encoder itself; write to another folder")
     with own_precision():
         arguments = make_arguments(config.training, folder.checkpoints, gpu_id=gpu_id, evaluates=dev is not None)
-        with arguments.main_process_first(desc="preparing the output folder"):
+        with arguments.main_process_first(desc="checking the output folder"):
             if arguments.process_index == 0:
                 folder.check(run, resume=resume, overwrite=overwrite)
-                folder.prepare(run, resume=resume)
         set_seed(config.training.seed)
-        return _run(train, dev, folder, config, arguments, console)
+        trainer, table, report, tokenizer = _set_up(train, dev, config, arguments, console)
+        with arguments.main_process_first(desc="preparing the output folder"):
+            if arguments.process_index == 0:
+                folder.prepare(run, resume=resume)
 
 
 def _run(
@@ -136,6 +139,8 @@ def _run(
     if held_out is not None and not len(held_out):
         raise EmbreError("the held-out documents have nothing to mask: none names two concepts")
     asked = describe_held_out(held_out.documents, train_documents, classes, objectives) if held_out else {}
+    if held_out is not None and not any(found["items"] for found in asked.values()):
+        raise EmbreError("the held-out documents have nothing to predict: training shows none of their identifiers")
     sampler = EpochSampler(
         [_longest_window_of(document, window, overlap) for document in train_documents],
         config.training.batch_size * arguments.world_size,
@@ -173,6 +178,9 @@ def _run(
         with warnings.catch_warnings():
             # Data loaders want memory for transfers to a GPU even where there is none.
             warnings.filterwarnings("ignore", message=".*pin_memory.*")
+            warnings.filterwarnings("ignore", message="mtime may not be reliable.*")
+            # How some versions of transformers ask for bfloat16 on CPUs.
+            warnings.filterwarnings("ignore", message=".*cpu.amp.autocast.*", category=FutureWarning)
             trainer.train(resume_from_checkpoint=checkpoint)
     finally:
         table.close()
@@ -273,7 +281,10 @@ def _compute_metrics(prediction: EvalPrediction, config: PretrainingConfig) -> D
 def _written_epoch(state: "TrainerState", config: PretrainingConfig, *, evaluates: bool) -> Dict[str, Any]:
     rows = epoch_rows(state)
     if evaluates and config.training.keep == "best":
-        return {"epoch": min(rows, key=lambda row: row["dev_loss"])["epoch"], "why": "lowest loss on held-out documents"}
+        return {
+            "epoch": min(rows, key=lambda row: row["dev_loss"])["epoch"],
+            "why": "lowest loss on held-out documents",
+        }
     return {"epoch": rows[-1]["epoch"], "why": "last epoch"}
 
 
@@ -300,26 +311,22 @@ def _print_start(
     asked: Dict[str, Any],
     folder: OutputFolder,
 ) -> None:
-    def show(text: str) -> None:
-        console.print(text, highlight=False, markup=False)
-
-    show(f"Training: {len(train.docs)} documents, {sum(map(len, train.targets))} concepts in them")
-    show(f"Classes: {len(classes.identifiers)} identifiers, {len(classes.types)} types")
+    say(console, f"Training: {len(train.docs)} documents, {sum(map(len, train.targets))} concepts in them")
+    say(console, f"Classes: {len(classes.identifiers)} identifiers, {len(classes.types)} types")
     if dev is not None:
-        show(f"Held out: {len(dev.docs)} documents, {sum(map(len, dev.targets))} concepts in them")
+        say(console, f"Held out: {len(dev.docs)} documents, {sum(map(len, dev.targets))} concepts in them")
     unseen = asked.get("identifier", {})
     if unseen.get("unseen"):
-        show(
+        say(
+            console,
             f"Of {unseen['items'] + unseen['unseen']} masked held-out concepts with identifiers, {unseen['unseen']} "
-            f"({unseen['unseen_share']:.0%}) have one that training never shows; they are left out of its loss"
+            f"({unseen['unseen_share']:.0%}) have one that training never shows; they are left out of its loss",
         )
     checkpoint = folder.last_checkpoint()
     if checkpoint:
-        show(f"Going on from {checkpoint}")
+        say(console, f"Going on from {checkpoint}")
 
 
 def _print_end(console: Console, report: Dict[str, Any], folder: OutputFolder) -> None:
     written = report["written"]
-    console.print(
-        f"Wrote the weights of epoch {written['epoch']} ({written['why']}) to {folder.path}", highlight=False, markup=False
-    )
+    say(console, f"Wrote the weights of epoch {written['epoch']} ({written['why']}) to {folder.path}")

@@ -54,7 +54,10 @@ class EntityMaskingTrainer(Trainer):
                         else self.args.learning_rate,
                     }
                 groups[in_heads, decays]["params"].append(parameter)
-            self.optimizer = torch.optim.AdamW([groups[key] for key in sorted(groups)], lr=self.args.learning_rate)
+            # Fused: on CPUs several times faster, and the embeddings make the step of a small transformer expensive.
+            self.optimizer = torch.optim.AdamW(
+                [groups[key] for key in sorted(groups)], lr=self.args.learning_rate, fused=True
+            )
         return self.optimizer
 
     def prediction_step(self, model: nn.Module, inputs: Dict[str, Tensor], *args: Any, **kwargs: Any) -> Any:

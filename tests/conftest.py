@@ -1,0 +1,30 @@
+"""What tests share: where the data lie."""
+
+import os
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy.vocab import Vocab
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of the real corpora, which are not part of the repository."""
+    folder = Path(os.environ.get("EMBRE_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("the real corpora are not here: EMBRE_SHARED_DATA names their folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample_dir() -> Path:
+    """The folder of the sample corpus: train.xml, dev.xml, test.xml."""
+    return ROOT / "assets" / "sample"
+
+
+@pytest.fixture(scope="session")
+def vocab() -> Vocab:
+    return spacy.blank("en").vocab

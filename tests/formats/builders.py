@@ -1,0 +1,49 @@
+"""Small made-up documents in the shape of BioC JSON, and files of them."""
+
+import json
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+Node = Dict[str, Any]
+
+
+def annotation(id: Any, text: Optional[str], *locations: "tuple[int, int]", **infons: Any) -> Node:
+    found = [{"offset": offset, "length": length} for offset, length in locations]
+    return {"id": id, "infons": infons, "text": text, "locations": found}
+
+
+def relation(id: Any, *nodes: str, **infons: Any) -> Node:
+    return {"id": id, "infons": infons, "nodes": [{"refid": node, "role": "side"} for node in nodes]}
+
+
+def passage(offset: int, text: str, *annotations: Node, **more: Any) -> Node:
+    parts = {"infons": {}, "sentences": [], "relations": [], **more}
+    return {"offset": offset, "text": text, "annotations": list(annotations), **parts}
+
+
+def sentence(offset: int, text: str, *annotations: Node) -> Node:
+    return {"infons": {}, "offset": offset, "text": text, "annotations": list(annotations), "relations": []}
+
+
+def document(id: Any, *passages: Node, **more: Any) -> Node:
+    return {"id": id, "infons": {}, "passages": list(passages), "annotations": [], "relations": [], **more}
+
+
+def collection(*documents: Node) -> Node:
+    return {"source": "made up", "date": "2024", "key": "none", "infons": {}, "documents": list(documents)}
+
+
+def save(path: Path, *documents: Node, container: Optional[str] = None) -> Path:
+    value: Any = {container: list(documents)} if container else collection(*documents)
+    path.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
+    return path
+
+
+def all_annotations(file: Path) -> List[Node]:
+    return [
+        found
+        for one in json.loads(file.read_text(encoding="utf-8"))["documents"]
+        for part in one["passages"]
+        for owner in [*(part.get("sentences") or []), part]
+        for found in owner["annotations"]
+    ]

@@ -1,0 +1,215 @@
+"""Relations: every way of writing them, and brought up to date."""
+
+import json
+
+import pytest
+from builders import annotation, document, passage, relation, save
+from canonical import content
+
+import embre_spacy
+from embre_spacy import Concept, Relation
+from embre_spacy.errors import InputError
+
+MENTIONS = [
+    annotation("0", "one", (0, 3), type="Chemical", identifier="MESH:D1"),
+    annotation("1", "two", (4, 3), type="Disease", identifier="MESH:D2"),
+    annotation("2", "three", (8, 5), type="Gene", identifier="3;33"),
+    annotation("3", "four", (14, 4), type="Species", identifier="3"),
+    annotation("4", "five", (19, 4), type="Gene", identifier="-"),
+]
+
+
+def save_with(path, *relations, **more):
+    return save(
+        path, document("1", passage(0, "one two three four five", *MENTIONS), relations=list(relations), **more)
+    )
+
+
+def read_one(path, vocab):
+    (doc,) = embre_spacy.read(path, vocab, strict=True)
+    return doc
+
+
+def summary(doc):
+    return [(one.source.id, one.target.id, one.type, one.novelty) for one in doc._.relations]
+
+
+@pytest.mark.parametrize(
+    "infons",
+    [
+        {"entity1": "D1", "entity2": "D2", "type": "Association", "novel": "No"},
+        {"entity1": "MESH:D1", "entity2": "MESH:D2", "relation": "Association", "novelty": "No"},
+        {
+            "role1": {"identifier": "MESH:D1", "type": "Chemical"},
+            "role2": {"identifier": "MESH:D2", "type": "Disease"},
+            "type": "Association",
+            "score": "0.99",
+            "novel": "No",
+        },
+        {"role1": "Chemical|MESH:D1", "role2": "Disease|MESH:D2", "type": "Association", "novel": "No"},
+        {"role1": '{"identifier": "D1", "type": "Chemical"}', "role2": "D2", "type": "Association", "novel": "No"},
+        {"Chemical": "D1", "Disease": "D2", "relation": "Association", "novel": "No"},
+        {"type": "Association", "novel": "No"},
+    ],
+)
+def test_forms(infons, tmp_path, vocab):
+    nodes = () if len(infons) > 2 else ("0", "1")
+    path = save_with(tmp_path / "a.json", relation("R0", *nodes, **infons))
+    doc = read_one(path, vocab)
+    assert summary(doc) == [("MESH:D1", "MESH:D2", "Association", "No")]
+    (found,) = doc._.relations
+    assert (found.source.type, found.source.name, found.source.mentions) == ("ChemicalEntity", "one", [[0, 3]])
+    embre_spacy.write([doc], tmp_path / "b.json")
+    assert content(tmp_path / "b.json") == content(path)
+    embre_spacy.write([doc], tmp_path / "b.xml")
+    assert summary(read_one(tmp_path / "b.xml", vocab)) == summary(doc)
+    embre_spacy.write([doc], tmp_path / "b.pubtator")
+    assert summary(read_one(tmp_path / "b.pubtator", vocab)) == summary(doc)
+
+
+def test_several_identifiers_stand_for_each(tmp_path, vocab):
+    path = save_with(tmp_path / "a.json", relation("R0", entity1="D1,D2", entity2="D2,3", type="Bind"))
+    doc = read_one(path, vocab)
+    assert summary(doc) == [
+        ("MESH:D1", "MESH:D2", "Bind", None),
+        ("MESH:D1", "3", "Bind", None),
+        ("MESH:D2", "MESH:D2", "Bind", None),
+        ("MESH:D2", "3", "Bind", None),
+    ]
+    embre_spacy.write([doc], tmp_path / "b.json")
+    assert content(tmp_path / "b.json") == content(path)
+    # Without one of its pairs the relation of the file is not true any more: the others are written on their own.
+    del doc._.relations[2]
+    embre_spacy.write([doc], tmp_path / "c.json")
+    assert [tuple(one["infons"].values()) for one in content(tmp_path / "c.json")["documents"][0]["relations"]] == [
+        ("MESH:D1", "MESH:D2", "Bind"),
+        ("MESH:D1", "3", "Bind"),
+        ("MESH:D2", "3", "Bind"),
+    ]
+
+
+def test_types_tell_a_gene_from_a_taxon(tmp_path, vocab):
+    typed = {"role1": "Species|3", "role2": "Disease|MESH:D2"}
+    path = save_with(
+        tmp_path / "a.json",
+        relation("R0", entity1="3", entity2="D2", type="Association"),
+        relation("R1", **typed, type="Association"),
+    )
+    first, second = read_one(path, vocab)._.relations
+    assert (first.source.type, second.source.type) == ("GeneOrGeneProduct", "OrganismTaxon")
+
+
+def test_unknown_identifier(tmp_path, vocab):
+    path = save_with(tmp_path / "a.json", relation("R0", entity1="D1", entity2="D77", type="Bind", novel="Novel"))
+    with pytest.warns(
+        UserWarning, match=r"relations with an identifier that no annotation has: 1 \(first in document 1: relation R0"
+    ):
+        (doc,) = embre_spacy.read(path, vocab)
+    assert summary(doc) == [("MESH:D1", "D77", "Bind", "Novel")]
+    assert doc._.relations[0].target == Concept("D77")
+    embre_spacy.write([doc], tmp_path / "b.json")
+    assert content(tmp_path / "b.json") == content(path)
+    with pytest.raises(InputError, match="document 1: relation R0 names D77, which no annotation has"):
+        list(embre_spacy.read(path, vocab, strict=True))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        relation("R1", "0", "1", "2", type="Complex"),
+        relation("R1", "0", "missing", type="Bind"),
+        relation("R1", "0", "4", type="Bind"),
+        relation("R1", entity1="D1", type="Bind"),
+        relation("R1", entity1="D1", entity2="-", type="Bind"),
+        relation("R1", entity1="D1", entity2="D2"),
+        relation("R1", role1="{", role2=None, type="Bind"),
+        {"id": None},
+    ],
+)
+def test_relations_that_are_no_pair_are_kept(odd, tmp_path, vocab):
+    path = save_with(tmp_path / "a.json", relation("R0", entity1="D1", entity2="D2", type="Bind"), odd)
+    lines = []
+    (doc,) = embre_spacy.read(path, vocab, on_anomalies=lines.append)
+    assert len(doc._.relations) == 1
+    (line,) = lines
+    assert line.startswith(f"{path}: relations that are not between two concepts: 1 (first in document 1: relation ")
+    doc._.relations = []
+    embre_spacy.write([doc], tmp_path / "b.json")
+    assert content(tmp_path / "b.json")["documents"][0]["relations"] == [odd]
+    with pytest.warns(UserWarning, match="that PubTator cannot express"):
+        embre_spacy.write([doc], tmp_path / "b.pubtator")
+    with pytest.raises(InputError, match="not a typed relation between two concepts"):
+        list(embre_spacy.read(path, vocab, strict=True))
+
+
+def test_relations_of_passages(tmp_path, vocab):
+    inside = relation("R0", entity1="D1", entity2="D2", type="Bind", note="kept")
+    path = save(
+        tmp_path / "a.json", document("1", passage(0, "one two three four five", *MENTIONS, relations=[inside]))
+    )
+    doc = read_one(path, vocab)
+    assert summary(doc) == [("MESH:D1", "MESH:D2", "Bind", None)]
+    embre_spacy.write([doc], tmp_path / "b.json")
+    assert content(tmp_path / "b.json") == content(path)
+
+
+def test_predicted_relations(tmp_path, vocab):
+    kept = relation("R7", entity1="D2", entity2="D1", type="Association", novel="No", note="kept")
+    gone = relation("R8", entity1="D2", entity2="3", type="Association", novel="No")
+    doc = read_one(save_with(tmp_path / "a.json", kept, gone), vocab)
+    chemical, disease, gene = doc._.concepts[:3]
+    doc._.relations = [
+        # The direction does not count, the novelty does.
+        Relation(chemical, disease, "Association", "No", {"Association": 0.5, "Bind": 0.25}, {"No": 0.9, "Novel": 0.1}),
+        Relation(disease, gene, "Association", "Novel", {"Association": 0.5, "Bind": 0.25}, {"Novel": 0.6, "No": 0.4}),
+    ]
+    embre_spacy.write([doc], tmp_path / "b.spacy")
+    embre_spacy.write(embre_spacy.read(tmp_path / "b.spacy", vocab), tmp_path / "b.json")
+    scores = {"score": "0.7500", "type_score": "0.5000", "novelty_score": "0.6000"}
+    new = relation("R2", entity1="MESH:D2", entity2="3", type="Association", novel="Novel", **scores)
+    assert content(tmp_path / "b.json")["documents"][0]["relations"] == [kept, new]
+    embre_spacy.write([doc], tmp_path / "b.pubtator")
+    assert content(tmp_path / "b.pubtator")[0][-2:] == [
+        "1\tAssociation\tD2\tD1\tNo",
+        "1\tAssociation\tMESH:D2\t3\tNovel",
+    ]
+
+
+def test_predicted_relations_in_the_manner_of_pubtator3(tmp_path, vocab):
+    one = document("1", passage(0, "one two three four five", *MENTIONS), relations_display=[], authors=["A B"])
+    path = save(tmp_path / "a.json", one, container="PubTator3")
+    doc = read_one(path, vocab)
+    chemical, disease, gene = doc._.concepts[:3]
+    doc._.relations = [Relation(chemical, gene, "Bind", "Novel", {"Bind": 1.0}), Relation(disease, gene, "Bind")]
+    embre_spacy.write([doc], tmp_path / "b.json")
+    first, second = content(tmp_path / "b.json")["PubTator3"][0]["relations"]
+    assert first["infons"] == {
+        "role1": {"identifier": "MESH:D1", "type": "Chemical"},
+        "role2": {"identifier": "3", "type": "Gene"},
+        "type": "Bind",
+        "novel": "Novel",
+        "score": "1.0000",
+        "type_score": "1.0000",
+    }
+    assert (first["id"], second["id"]) == ("R0", "R1")
+    assert summary(read_one(tmp_path / "b.json", vocab)) == summary(doc)
+
+
+def test_repeated_relation(tmp_path, vocab):
+    twice = [relation(f"R{number}", entity1="D1", entity2="D2", type="Bind") for number in (0, 1)]
+    path = save_with(tmp_path / "a.json", *twice)
+    doc = read_one(path, vocab)
+    embre_spacy.write([doc], tmp_path / "b.json")
+    assert content(tmp_path / "b.json") == content(path)
+    doc._.relations.pop()
+    embre_spacy.write([doc], tmp_path / "c.json")
+    assert content(tmp_path / "c.json")["documents"][0]["relations"] == twice[:1]
+
+
+def test_roles_as_json_text_in_xml(tmp_path, vocab):
+    roles = {"role1": {"identifier": "MESH:D1", "type": "Chemical"}, "role2": {"identifier": "3", "type": "Gene"}}
+    doc = read_one(save_with(tmp_path / "a.json", relation("R0", **roles, type="Bind")), vocab)
+    embre_spacy.write([doc], tmp_path / "a.xml")
+    texts = [infon[2] for infon in content(tmp_path / "a.xml")[1][2][-1][2][-1][2]]
+    assert [json.loads(text) for text in texts[:2]] == list(roles.values())
+    assert summary(read_one(tmp_path / "a.xml", vocab)) == summary(doc)

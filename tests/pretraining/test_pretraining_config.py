@@ -1,0 +1,68 @@
+"""The settings: their files, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from embre_spacy.errors import EmbreError
+from embre_spacy.pretraining import PretrainingConfig, load_pretraining_config
+
+CONFIGS = Path(__file__).parent.parent.parent / "configs"
+
+
+def test_the_default_file_has_the_defaults():
+    assert load_pretraining_config(CONFIGS / "pretrain.cfg") == PretrainingConfig() == load_pretraining_config()
+
+
+def test_the_file_of_the_paper():
+    config = load_pretraining_config(CONFIGS / "pretrain_paper.cfg")
+    assert (config.training.epochs, config.training.learning_rate, config.masking.concept_rate) == (15, 1e-5, 0.2)
+    assert config.training.batch_size * config.training.accumulate_gradient == 128
+    assert config.training.weight_decay == 0 and config.masking.word_rate == 0
+
+
+def test_values_are_replaced(tmp_path):
+    overrides = {"training.epochs": 3, "training.learning_rate": 1, "objective.objectives": ["type"]}
+    config = load_pretraining_config(CONFIGS / "pretrain.cfg", overrides)
+    assert (config.training.epochs, config.training.learning_rate) == (3, 1.0)
+    assert config.objective.objectives == ["type"]
+    path = tmp_path / "short.cfg"
+    path.write_text("[training]\nepochs = 4\n")
+    assert load_pretraining_config(path).training.epochs == 4
+
+
+@pytest.mark.parametrize(
+    "overrides, cause",
+    [
+        ({"training.epoch": 3}, r"\[training\] has no key epoch \(there are epochs, "),
+        ({"trainig.epochs": 3}, "trainig -> epochs"),
+        ({"training.epochs": 0}, r"\[training\] epochs must be at least 1, not 0"),
+        ({"training.epochs": 1.5}, "epochs must be a whole number, not 1.5"),
+        ({"training.keep": "some"}, "keep must be one of best, last, not 'some'"),
+        ({"encoder.tags": "yes"}, "tags must be true or false"),
+        ({"masking.concept_rate": 1}, "concept_rate must be at least 0 and less than 1"),
+        ({"masking.concept_rate": 0}, "nothing to predict"),
+        ({"objective.objectives": []}, "objectives is empty"),
+        ({"objective.objectives": ["typ"]}, "objectives must be one of identifier, type, not 'typ'"),
+        ({"objective.objectives": ["identifier"], "masking.unidentified": True}, "unidentified needs type"),
+    ],
+)
+def test_wrong_values_are_refused(overrides, cause):
+    with pytest.raises(EmbreError, match=cause) as error:
+        load_pretraining_config(CONFIGS / "pretrain.cfg", overrides)
+    assert str(error.value).startswith(str(CONFIGS / "pretrain.cfg")) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "content", ["[training\nepochs = 1", "epochs = 1", "[model]\nwidth = 1", "[training]\nepochs = $"]
+)
+def test_broken_files_are_refused(tmp_path, content):
+    path = tmp_path / "broken.cfg"
+    path.write_text(content)
+    with pytest.raises(EmbreError, match=r"broken\.cfg"):
+        load_pretraining_config(path)
+
+
+def test_missing_files_are_refused(tmp_path):
+    with pytest.raises(EmbreError, match="there is no such config file"):
+        load_pretraining_config(tmp_path / "none.cfg")

@@ -1,0 +1,91 @@
+"""One score: the counts of the official evaluation."""
+
+import json
+
+import pytest
+from relation_docs import make_doc
+from spacy.vocab import Vocab
+
+from embre_spacy import read
+from embre_spacy.evaluation import score_documents
+from embre_spacy.relation.counts import count_relations
+from embre_spacy.tokens import Concept, Relation
+
+
+@pytest.mark.parametrize("file", ["Dev.pred1.PubTator", "Dev.pred2.PubTator", "Dev.pred4.PubTator"])
+def test_counts_are_those_of_the_official_evaluation(shared_data, file):
+    expected = json.loads((shared_data / "official_scores" / "expected.json").read_text())[file]
+    vocab = Vocab()
+    gold = read(shared_data / "biored" / "Dev.BioC.XML", vocab)
+    counts, missing = score_documents(gold, read(shared_data / "official_scores" / file, vocab))
+    assert not missing
+    for level, wanted in expected.items():
+        for key, value in wanted.items():
+            if key != "per_entity_type_pair":
+                assert counts[level][key] == value, (level, key)
+        found = counts[level]["per_entity_type_pair"]
+        assert set(found) == set(wanted["per_entity_type_pair"])
+        for pair, numbers in wanted["per_entity_type_pair"].items():
+            assert {key: found[pair][key] for key in numbers} == numbers, (level, pair)
+
+
+def relation(source, target, type="Association", novelty="Novel", types=("GeneOrGeneProduct", "ChemicalEntity")):
+    return Relation(Concept(source, types[0]), Concept(target, types[1]), type, novelty)
+
+
+def numbers(counts, level):
+    return tuple(counts[level][key] for key in ("tp", "fp", "fn"))
+
+
+def test_pairs_are_unordered_and_counted_once():
+    gold = [relation("1", "D1")]
+    predicted = [relation("D1", "1"), relation("1", "D1", "Bind")]
+    counts = count_relations([(gold, predicted)])
+    assert numbers(counts, "pair") == (1, 0, 0)
+    assert numbers(counts, "type") == (1, 1, 0)
+
+
+def test_levels_ask_for_more_and_more():
+    gold = [relation("1", "D1"), relation("2", "D1"), relation("3", "D1")]
+    predicted = [relation("1", "D1", "Bind"), relation("2", "D1", novelty="No"), relation("4", "D1")]
+    counts = count_relations([(gold, predicted)])
+    assert numbers(counts, "pair") == (2, 1, 1)
+    assert numbers(counts, "type") == (1, 2, 2)
+    assert numbers(counts, "novelty") == (1, 2, 2)
+    assert numbers(counts, "all") == (0, 3, 3)
+
+
+def test_types_that_are_not_evaluated_are_left_out_on_both_sides():
+    unscored = relation("1", "9606", types=("GeneOrGeneProduct", "OrganismTaxon"))
+    counts = count_relations([([unscored], [unscored, relation("1", "D1")])])
+    assert numbers(counts, "pair") == (0, 1, 0)
+    assert numbers(count_relations([([unscored], [])], unscored_type_pairs=[]), "pair") == (0, 0, 1)
+
+
+def test_no_relations_at_all_score_zero_without_an_error():
+    counts = count_relations([([], [])])
+    assert counts["pair"]["f"] == counts["pair"]["p"] == counts["pair"]["r"] == 0.0
+
+
+def test_prefixes_of_identifiers_do_not_matter():
+    assert numbers(count_relations([([relation("1", "D1")], [relation("1", "MESH:D1")])]), "all") == (1, 0, 0)
+
+
+def test_gold_relations_that_are_no_candidates_are_missed(trained):
+    reference = make_doc(trained.vocab)
+    reference._.relations.append(
+        Relation(Concept("9606", "OrganismTaxon"), Concept("D001241", "ChemicalEntity"), "Association", "Novel")
+    )
+    predicted = trained(make_doc(trained.vocab))
+    assert numbers(count_relations([(reference._.relations, predicted._.relations)]), "pair")[2] == 1
+
+
+def test_a_document_that_was_not_predicted_counts_as_missed():
+    vocab = Vocab()
+    first, second = make_doc(vocab), make_doc(vocab)
+    first._.document_id, second._.document_id = "1", "2"
+    counts, missing = score_documents([first, second], [second])
+    assert missing == ["1"]
+    assert numbers(counts, "pair") == (3, 0, 3)
+    with pytest.raises(ValueError, match="document 1"):
+        score_documents([second], [first])

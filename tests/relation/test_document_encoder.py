@@ -1,0 +1,97 @@
+"""The document encoder: every mention of a document of any length is read, whatever stands beside it in the batch."""
+
+import numpy
+import pytest
+import spacy
+from relation_docs import make_doc
+
+from embre_spacy.corpus import make_predicted
+from embre_spacy.relation.batch import Instance
+
+
+def long_doc(vocab, repeats):
+    text = " ".join(f"Aspirin causes ulcer number {i} and lowers fever." for i in range(repeats))
+    mentions = []
+    for i in range(repeats):
+        mentions.append(("Aspirin", i, "ChemicalEntity", f"D{i % 7}"))
+        mentions.append(("fever", i, "DiseaseOrPhenotypicFeature", f"C{i % 5}"))
+    return make_doc(vocab, text, mentions, [("D0", "C0", "Association", "Novel")])
+
+
+@pytest.fixture
+def initialized(make_nlp, make_examples):
+    spacy.util.fix_random_seed(0)
+    nlp = make_nlp()
+    examples = make_examples(nlp)
+    nlp.initialize(lambda: examples)
+    return nlp
+
+
+def test_every_mention_lies_whole_in_a_window(initialized):
+    pipe = initialized.get_pipe("embre_relation")
+    doc = long_doc(initialized.vocab, 60)
+    batch = pipe.model.shims[0]._model.make_batch([Instance(doc, pipe.candidates(doc))])
+    assert len(batch.windows) > 3
+    assert len(batch.mentions) == len(doc.ents) == 120
+    for start, end in batch.mentions:
+        assert any(set(range(start, end)) <= set(places.tolist()) for places in batch.places)
+    assert set(numpy.concatenate(batch.places)) == set(range(batch.n_wordpieces))
+    longest = pipe.model.shims[0]._model.transformer.config.max_position_embeddings
+    assert max(map(len, batch.windows)) <= longest
+
+
+def test_scores_do_not_depend_on_the_batch(initialized):
+    pipe = initialized.get_pipe("embre_relation")
+    docs = [long_doc(initialized.vocab, repeats) for repeats in (1, 9, 3, 30)]
+    alone = [pipe.predict([doc])[0] for doc in docs]
+    together = pipe.predict(docs)
+    for (_, types, novelties), (_, other_types, other_novelties) in zip(alone, together):
+        # Only the order of additions in float32 differs.
+        numpy.testing.assert_allclose(types, other_types, atol=1e-5)
+        numpy.testing.assert_allclose(novelties, other_novelties, atol=1e-5)
+
+
+def test_tags_are_around_every_mention_and_can_be_left_out(make_nlp, make_examples):
+    texts = {}
+    for tags in (True, False):
+        nlp = make_nlp(encoder={"tags": tags})
+        examples = make_examples(nlp)
+        nlp.initialize(lambda examples=examples: examples)
+        pipe = nlp.get_pipe("embre_relation")
+        network = pipe.model.shims[0]._model
+        doc = examples[1].predicted
+        batch = network.make_batch([Instance(doc, pipe.candidates(doc))])
+        texts[tags] = network.tokenizer.convert_ids_to_tokens(batch.windows[0])
+    assert [token for token in texts[True] if token.startswith(("[G", "[/G", "[D", "[/D"))] == [
+        "[GeneOrGeneProduct]",
+        "[/GeneOrGeneProduct]",
+        "[DiseaseOrPhenotypicFeature]",
+        "[/DiseaseOrPhenotypicFeature]",
+    ]
+    assert [token for token in texts[True] if not token.startswith(("[G", "[/G", "[D", "[/D"))] == texts[False]
+
+
+def test_overlapping_mentions_take_part(initialized):
+    doc = make_doc(
+        initialized.vocab,
+        "PTGS1 inhibitor fever.",
+        [("PTGS1", 0, "GeneOrGeneProduct", "5742"), ("fever", 0, "DiseaseOrPhenotypicFeature", "D005334")],
+        [],
+    )
+    doc.spans["mentions"] = [doc.char_span(0, 15, label="ChemicalEntity", kb_id="D016861")]
+    pairs = {frozenset((a.id, b.id)) for a, b in initialized.get_pipe("embre_relation").candidates(doc)}
+    assert frozenset(("D016861", "D005334")) in pairs
+    copied = make_predicted(doc)
+    initialized.get_pipe("embre_relation").cfg["threshold"] = 0.0
+    assert {relation.pair for relation in initialized(copied)._.relations} == {tuple(sorted(pair)) for pair in pairs}
+
+
+def test_bfloat16_is_close_to_float32(make_nlp, make_examples):
+    results = []
+    for precision in ("float32", "bfloat16"):
+        spacy.util.fix_random_seed(0)
+        nlp = make_nlp(encoder={"precision": precision})
+        examples = make_examples(nlp)
+        nlp.initialize(lambda examples=examples: examples)
+        results.append(nlp.get_pipe("embre_relation").predict([examples[0].predicted])[0][1])
+    numpy.testing.assert_allclose(*results, atol=0.05)
