@@ -28,3 +28,9 @@ def sample_dir() -> Path:
 @pytest.fixture(scope="session")
 def vocab() -> Vocab:
     return spacy.blank("en").vocab
+
+
+@pytest.fixture(scope="session")
+def project_root() -> Path:
+    """The folder of the project file."""
+    return ROOT

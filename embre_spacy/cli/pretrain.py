@@ -1,10 +1,11 @@
 """`pretrain`: a transformer, by entity masking."""
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Dict, List, Optional
 
 import typer
 
+from ..errors import EmbreError
 from ._app import app
 from ._output import report_errors
 
@@ -50,11 +51,9 @@ def pretrain_command(
     """
     with report_errors():
         # Importing takes seconds, so what may be wrong in the call comes first.
-        from spacy.cli._util import parse_config_overrides
-
         from ..pretraining import load_pretraining_config
 
-        settings = load_pretraining_config(config, parse_config_overrides(ctx.args))
+        settings = load_pretraining_config(config, _parse_overrides(ctx.args))
 
         from spacy.vocab import Vocab
 
@@ -78,3 +77,15 @@ def pretrain_command(
             gpu_id=gpu_id,
             console=Console(),
         )
+
+
+def _parse_overrides(extra: List[str]) -> Dict[str, Any]:
+    """Read settings from the command line, and from SPACY_CONFIG_OVERRIDES, as `spacy train` does."""
+    from click import NoSuchOption
+    from spacy.cli._util import parse_config_overrides
+
+    try:
+        return parse_config_overrides(list(extra))
+    except NoSuchOption as error:
+        # Some versions of typer do not handle the errors of click, which spaCy raises.
+        raise EmbreError(f"no such option: {error.option_name} (settings have a section: --training.epochs)") from error

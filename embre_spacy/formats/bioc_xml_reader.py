@@ -17,6 +17,13 @@ _PASSAGE_PARTS = frozenset({"infon", "offset", "text", "sentence", "annotation",
 _SENTENCE_PARTS = _PASSAGE_PARTS - {"sentence"}
 _ANNOTATION_PARTS = frozenset({"infon", "location", "text"})
 _RELATION_PARTS = frozenset({"infon", "node"})
+_ATTRIBUTES = {
+    "infon": ("key",),
+    "annotation": ("id",),
+    "location": ("offset", "length"),
+    "relation": ("id",),
+    "node": ("refid", "role"),
+}
 
 
 def read_bioc_xml(file: BinaryIO, anomalies: Anomalies) -> Iterator[Record]:
@@ -88,6 +95,10 @@ class _Parser:
     def document(self, element: Any) -> Node:
         self.id = _child_text(element, "id") or None
         self._check_parts(element, _DOCUMENT_PARTS)
+        for part in element.iter(etree.Element):
+            for attribute in part.attrib:
+                if attribute not in _ATTRIBUTES.get(part.tag, ()):
+                    self._add_odd(f"the attribute {attribute} of <{part.tag}> is not BioC")
         return {
             "id": _child_text(element, "id"),
             "infons": _infons(element),
@@ -148,9 +159,6 @@ class _Parser:
         return int(stripped)
 
     def _check_parts(self, element: Any, known: "frozenset[str]") -> None:
-        for attribute in element.attrib:
-            if attribute != "id" or element.tag not in ("annotation", "relation"):
-                self._add_odd(f"the attribute {attribute} of <{element.tag}> is not BioC")
         for child in element.iterchildren(tag=etree.Element):
             if child.tag not in known:
                 self._add_odd(f"<{child.tag}> inside <{element.tag}> is not BioC")

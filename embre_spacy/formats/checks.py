@@ -65,5 +65,5 @@ def _check_list(node: Node, key: str, name: str) -> list:
 
 def _check_number(node: Node, key: str, name: str) -> None:
     value = node.get(key)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 10**12:
         raise InputError(f"the {key} of {name} is not a whole number from 0")

@@ -14,7 +14,8 @@ from .record import Node, Record
 
 _TEXT_LINE = re.compile(r"([^|\t]+)\|([ta])\|(.*)", re.DOTALL)
 _OFFSET = re.compile(r"[0-9]{1,12}")
-_LIKE_OFFSET = re.compile(r"\s*[-+]?[0-9]")
+# What tells the lines of annotations from those of relations.
+LIKE_OFFSET = re.compile(r"\s*[-+]?[0-9]")
 _COLLECTION = {"source": "PubTator", "date": "", "key": "BioC.key", "infons": {}}
 _FIRST_EXTRA_COLUMN = 7
 
@@ -82,7 +83,7 @@ class _Block:
         )
 
     def add_columns(self, columns: List[str]) -> None:
-        if len(columns) > 2 and _LIKE_OFFSET.match(columns[1]):
+        if len(columns) > 2 and LIKE_OFFSET.match(columns[1]):
             self._add_annotation(columns)
         elif len(columns) in (4, 5):
             found = {"entity1": columns[2], "entity2": columns[3], "type": columns[1]}

@@ -7,6 +7,7 @@ from ..errors import InputError
 from .anomalies import NOT_IN_PUBTATOR, Anomalies
 from .layout import Layout
 from .mention_fields import annotations_by_id, identifier_field, mention_keys
+from .pubtator_reader import LIKE_OFFSET
 from .record import Node, Record, children, infons, owners
 from .relation_fields import relation_fields
 
@@ -91,11 +92,11 @@ def _relation_lines(record: Record, anomalies: Anomalies) -> List[str]:
         for relation in children(owner, "relations"):
             fields = relation_fields(relation, annotations)
             found = infons(relation)
-            if fields is not None:
+            if fields is not None and not LIKE_OFFSET.match(fields.type):
                 sides = [fields.source.field, fields.target.field]
                 columns = [fields.type, *sides, *([] if fields.novelty is None else [fields.novelty])]
             elif record.format != "pubtator":
-                anomalies.add(NOT_IN_PUBTATOR, record.id, f"relation {relation.get('id')} is not between two concepts")
+                anomalies.add(NOT_IN_PUBTATOR, record.id, f"relation {relation.get('id')} has no line")
                 continue
             if record.format == "pubtator":
                 columns = [str(found[key]) for key in ("type", "entity1", "entity2", "novel") if key in found]

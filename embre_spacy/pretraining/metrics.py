@@ -3,7 +3,6 @@
 from collections import Counter
 from typing import Any, Dict, List, Optional, Sequence
 
-import numpy
 from numpy.typing import NDArray
 
 from .config import ObjectiveConfig
@@ -73,12 +72,3 @@ def _majority(wanted: List[int], labels: List[str], majority: Optional[str]) -> 
 
 def _share(part: int, whole: int) -> Optional[float]:
     return part / whole if whole else None
-
-
-def count_mean(values: Sequence[int]) -> float:
-    """The mean of some counts; 0 of none.
-
-    values (Sequence[int]): The counts.
-    RETURNS (float): The mean, rounded for a report.
-    """
-    return round(float(numpy.mean(values)), 1) if len(values) else 0.0

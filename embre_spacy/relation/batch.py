@@ -45,6 +45,7 @@ class DocumentBatch:
     counts (NDArray[int64]): The class of the number of mentions of each concept; shape (c,).
     documents (List[Tuple[int, int, int, int, int, int]]): For each document the first and one-after-last wordpiece,
         concept and candidate.
+    n_before (int): How many special tokens stand before the text in each window.
     """
 
     windows: List[NDArray[numpy.int64]]
@@ -56,6 +57,7 @@ class DocumentBatch:
     distances: NDArray[numpy.int64]
     counts: NDArray[numpy.int64]
     documents: List[Tuple[int, int, int, int, int, int]]
+    n_before: int
 
     @property
     def n_wordpieces(self) -> int:
@@ -149,7 +151,14 @@ def make_document_batch(
         distances=numpy.searchsorted(DISTANCE_BOUNDS, numpy.asarray(distances, dtype="int64")),
         counts=numpy.searchsorted(COUNT_BOUNDS, [len(found) for found in concept_mentions]).astype("int64"),
         documents=documents,
+        n_before=_n_special_before(tokenizer),
     )
+
+
+def _n_special_before(tokenizer: "PreTrainedTokenizerBase") -> int:
+    """How many special tokens the tokenizer puts before a text (1 for BERT and RoBERTa, none for some others)."""
+    probe = tokenizer.unk_token_id if tokenizer.unk_token_id is not None else 0
+    return tokenizer.build_inputs_with_special_tokens([probe]).index(probe)
 
 
 def _mention_numbers(concept: Concept, numbers: Dict[Tuple[int, int], int]) -> List[int]:

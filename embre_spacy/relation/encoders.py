@@ -103,7 +103,7 @@ def create_document_encoder(
     name: str,
     tags: bool = True,
     window: Optional[int] = None,
-    overlap: int = 128,
+    overlap: int = 64,
     hidden_width: int = 256,
     n_heads: int = 8,
     dropout: float = 0.1,

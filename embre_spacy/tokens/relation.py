@@ -84,6 +84,7 @@ class Relation(dict):
             details.append(f"novelty: {self.novelty}")
         if self.pair_probability is not None:
             details.append(f"related: {self.pair_probability:.2f}")
+        if self.type in self.type_probabilities:
             details.append(f"type: {self.type_probabilities[self.type]:.2f}")
         if self.novelty in self.novelty_probabilities:
             details.append(f"novelty: {self.novelty_probabilities[self.novelty]:.2f}")

@@ -1,8 +1,10 @@
 """Where the weights of a transformer come from."""
 
+import logging
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Optional, Tuple
+from typing import TYPE_CHECKING, Iterator, Optional, Tuple
 
 from ..errors import EmbreError
 
@@ -67,14 +69,35 @@ def load_checkpoint(
             config.hidden_dropout_prob = hidden_dropout
         if attention_dropout is not None:
             config.attention_probs_dropout_prob = attention_dropout
-        transformer = AutoModel.from_pretrained(source, config=config)
+        with _quiet_loading():
+            transformer, found = AutoModel.from_pretrained(source, config=config, output_loading_info=True)
         tokenizer = AutoTokenizer.from_pretrained(source, use_fast=True)
     except (OSError, ValueError) as error:
         raise EmbreError(f"encoder {name!r} cannot be loaded: {str(error).strip().splitlines()[0]}") from error
+    missing = sorted(key for key in found["missing_keys"] if not key.startswith("pooler."))
+    if missing:
+        raise EmbreError(
+            f"encoder {name!r} lacks {len(missing)} of the weights of its transformer, such as {missing[0]}"
+        )
     if not tokenizer.is_fast:
         raise EmbreError(f"encoder {name!r} has no fast tokenizer")
     remove_pooler(transformer)
     return transformer, tokenizer
+
+
+@contextmanager
+def _quiet_loading() -> Iterator[None]:
+    """Keep transformers from warning of a missing pooler, which nothing here uses; what else is missing is an error."""
+    logger = logging.getLogger("transformers.modeling_utils")
+    logger.addFilter(_is_not_about_missing_weights)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_is_not_about_missing_weights)
+
+
+def _is_not_about_missing_weights(record: logging.LogRecord) -> bool:
+    return "newly initialized" not in record.getMessage()
 
 
 def remove_pooler(transformer: "PreTrainedModel") -> None:

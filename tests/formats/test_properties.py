@@ -23,7 +23,7 @@ IDENTIFIERS = [
     "c|SUB|A|1|G",
     "tmVar:p|SUB|V|600|E;RS#:113488022",
 ]
-SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 anything = st.characters(exclude_categories=["Cs"])
 # Neither XML nor PubTator has control characters and non-characters; some words, so that tokens are not all alike.

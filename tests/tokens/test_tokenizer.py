@@ -1,0 +1,59 @@
+"""The tokenizer: no character lost, a token boundary wherever one is asked for."""
+
+import pytest
+import spacy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from embre_spacy.tokens import build_tokenizer, tokenize_at
+
+TOKENIZER = build_tokenizer(spacy.blank("en").vocab)
+texts = st.lists(
+    st.one_of(
+        st.sampled_from(
+            ["BRCA1", " ", "  ", "\n", "\u00a0", "don't", "IL-2/IL-4", "e\u0301", "😀", "10 mg/kg.", "U.S."]
+        ),
+        st.characters(exclude_categories=["Cs"]),
+    ),
+    max_size=15,
+).map("".join)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("cocaine-induced IL-2/IL-4", "cocaine - induced IL - 2 / IL - 4"),
+        ("(V600E)+(BRAF)", "( V600E ) + ( BRAF )"),
+        ("p53.", "p53 ."),
+    ],
+)
+def test_words(text, words):
+    assert [token.text for token in TOKENIZER(text)] == words.split()
+
+
+@settings(deadline=None)
+@given(text=texts, data=st.data())
+def test_every_range_can_be_a_span(text, data):
+    spans = []
+    if text:
+        for _ in range(data.draw(st.integers(1, 4))):
+            start = data.draw(st.integers(0, len(text) - 1))
+            spans.append((start, data.draw(st.integers(start + 1, len(text)))))
+    edges = [edge for start, end in spans for edge in (start, end - 1) if text[edge].isspace()]
+    doc = tokenize_at(TOKENIZER, text, [edge for span in spans for edge in span], spaces=edges)
+    assert doc.text == text
+    for start, end in spans:
+        assert doc.char_span(start, end).text == text[start:end]
+
+
+@settings(deadline=None)
+@given(text=texts)
+def test_without_boundaries_it_is_the_tokenizer(text):
+    doc = tokenize_at(TOKENIZER, text, [])
+    assert [token.text_with_ws for token in doc] == [token.text_with_ws for token in TOKENIZER(text)]
+
+
+def test_boundaries_at_tokens_change_nothing():
+    text = "one two-three"
+    doc = tokenize_at(TOKENIZER, text, [0, 3, 4, 7, 8, 13])
+    assert [token.text for token in doc] == ["one", "two", "-", "three"]
