@@ -4,17 +4,19 @@ from pathlib import Path
 from typing import Callable, Iterable, Iterator, List, Optional, Union
 
 from spacy.language import Language
-from spacy.tokens import Doc, DocBin, Span, SpanGroup
+from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example
 
 from .errors import InputError
+from .formats import read
 from .tokens import MENTIONS_KEY
 
 
 def create_corpus(path: Optional[Union[str, Path]], limit: int = 0) -> Callable[[Language], Iterable[Example]]:
     """Examples whose predicted documents have the gold mentions and no relations (`embre_spacy.Corpus.v1`).
 
-    path (Optional[Union[str, Path]]): A DocBin file, or a folder of them (all `.spacy` files below it).
+    path (Optional[Union[str, Path]]): A DocBin file or any other that `embre_spacy.read` reads, or a folder (all
+        `.spacy` files below it).
     limit (int): The most documents to read; 0 for all.
     RETURNS (Callable[[Language], Iterable[Example]]): Reads the corpus for a pipeline.
     """
@@ -22,7 +24,7 @@ def create_corpus(path: Optional[Union[str, Path]], limit: int = 0) -> Callable[
 
 
 class RelationCorpus:
-    """Reads DocBin files with relations; see `create_corpus`."""
+    """Reads documents with relations; see `create_corpus`."""
 
     def __init__(self, path: Optional[Union[str, Path]], *, limit: int = 0) -> None:
         self.path = path
@@ -37,7 +39,7 @@ class RelationCorpus:
         """
         count = 0
         for file in self._files():
-            for reference in _read_docs(file, nlp):
+            for reference in read(file, nlp.vocab):
                 yield Example(make_predicted(reference), reference)
                 count += 1
                 if count == self.limit:
@@ -67,6 +69,7 @@ def make_predicted(reference: Doc) -> Doc:
         words=[token.text for token in reference],
         spaces=[bool(token.whitespace_) for token in reference],
     )
+    predicted._.document_id = reference._.document_id
     predicted.ents = [_copy_span(predicted, span) for span in reference.ents]
     if MENTIONS_KEY in reference.spans:
         spans = [_copy_span(predicted, span) for span in reference.spans[MENTIONS_KEY]]
@@ -76,10 +79,3 @@ def make_predicted(reference: Doc) -> Doc:
 
 def _copy_span(doc: Doc, span: Span) -> Span:
     return Span(doc, span.start, span.end, label=span.label, kb_id=span.kb_id, span_id=span.id)
-
-
-def _read_docs(file: Path, nlp: Language) -> Iterator[Doc]:
-    try:
-        return iter(list(DocBin().from_disk(file).get_docs(nlp.vocab)))
-    except Exception as error:
-        raise InputError(f"not a DocBin file ({error})", file=str(file)) from error

@@ -33,6 +33,7 @@ def evaluate_command(
         from ..errors import EmbreError
         from ..evaluation import evaluate_pipeline
         from ..formats import read
+        from ..provenance import describe_run
 
         if gpu_id >= 0:
             spacy.require_gpu(gpu_id)
@@ -43,4 +44,5 @@ def evaluate_command(
         counts = evaluate_pipeline(nlp, read(gold, nlp.vocab), batch_size=batch_size)
         print_counts(counts, f"{model} on {gold}")
         if output is not None:
-            write_json(counts, output)
+            seed = nlp.config["training"].get("seed")
+            write_json({**counts, "run": {**describe_run(), "training_seed": seed}}, output)

@@ -29,9 +29,7 @@ def score_command(
         vocab = Vocab()
         counts, missing = score_documents(read(gold, vocab), read(predicted, vocab))
         if missing:
-            note(
-                f"{predicted}: {len(missing)} gold documents are absent and count as missed: {', '.join(missing[:5])}"
-            )
+            note(f"{predicted}: {len(missing)} gold documents are absent and count as missed: {', '.join(missing[:5])}")
         print_counts(counts, f"{predicted} against {gold}")
         if output is not None:
             write_json(counts, output)

@@ -94,7 +94,7 @@ class TrainingConfig:
     """
 
     epochs: int = field(default=15, metadata=_between(1, 1e9))
-    learning_rate: float = field(default=5e-5, metadata=_between(0, 1))
+    learning_rate: float = field(default=1e-4, metadata=_between(0, 1))
     head_learning_rate: Optional[float] = field(default=1e-3, metadata=_between(0, 1))
     schedule: str = field(default="linear", metadata=_one_of(SCHEDULES))
     warmup: float = field(default=0.1, metadata=_between(0, 1, open_end=True))
@@ -105,8 +105,8 @@ class TrainingConfig:
     precision: str = field(default="auto", metadata=_one_of(PRECISIONS))
     seed: int = field(default=0, metadata=_between(0, 2**32 - 1))
     dev_share: float = field(default=0.1, metadata=_between(0, 1, open_end=True))
-    dev_draws: int = field(default=2, metadata=_between(1, 1000))
-    keep: str = field(default="best", metadata=_one_of(KEPT_EPOCHS))
+    dev_draws: int = field(default=1, metadata=_between(1, 1000))
+    keep: str = field(default="last", metadata=_one_of(KEPT_EPOCHS))
 
 
 @dataclass

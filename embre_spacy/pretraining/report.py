@@ -1,9 +1,8 @@
 """The report that lies beside the weights."""
 
-import platform
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
+from ..provenance import describe_run
 from .config import PretrainingConfig
 from .corpora import Corpus
 from .progress import epoch_rows
@@ -11,8 +10,6 @@ from .task import Task
 
 if TYPE_CHECKING:
     from transformers import TrainerState, TrainingArguments
-
-_VERSIONED = ("embre_spacy", "spacy", "torch", "transformers", "accelerate")
 
 
 def make_report(
@@ -52,12 +49,5 @@ def make_report(
         "device": arguments.device.type,
         "processes": arguments.world_size,
         "precision": "bfloat16" if arguments.bf16 else "float32",
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in _VERSIONED}},
+        "run": describe_run(),
     }
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "unknown"

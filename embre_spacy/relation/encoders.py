@@ -125,7 +125,8 @@ def create_document_encoder(
     attention_dropout (Optional[float]): The dropout of attention weights; its own setting if None. Drawing it costs
         half of the training speed on CPUs.
     precision (str): "float32", "bfloat16", or "auto" for bfloat16 where the device is faster with it.
-    batch_wordpieces (int): The most wordpieces, padding included, in one call of the transformer.
+    batch_wordpieces (int): The most wordpieces, padding included, in one call of the transformer. When predicting on a
+        CPU each window is a call of its own, which makes the scores the same for every batch size.
     RETURNS (DocumentEncoderSettings): The settings.
     """
     return DocumentEncoderSettings(**locals())

@@ -78,17 +78,16 @@ class Relation(dict):
         return sum(self.type_probabilities.values()) if self.type_probabilities else None
 
     def __str__(self) -> str:
-        text = f"{self.source} --{self.type}-- {self.target}"
-        details = []
+        text = f"{self.source} -- {self.type} -- {self.target}"
         if self.novelty is not None:
-            details.append(f"novelty: {self.novelty}")
-        if self.pair_probability is not None:
-            details.append(f"related: {self.pair_probability:.2f}")
-        if self.type in self.type_probabilities:
-            details.append(f"type: {self.type_probabilities[self.type]:.2f}")
-        if self.novelty in self.novelty_probabilities:
-            details.append(f"novelty: {self.novelty_probabilities[self.novelty]:.2f}")
-        return f"{text} [{', '.join(details)}]" if details else text
+            text += f" | novelty: {self.novelty}"
+        probabilities = {
+            "related": self.pair_probability,
+            "type": self.type_probabilities.get(self.type),
+            "novelty": self.novelty_probabilities.get(self.novelty),
+        }
+        known = [f"{name} {value:.2f}" for name, value in probabilities.items() if value is not None]
+        return f"{text} | {', '.join(known)}" if known else text
 
     __repr__ = __str__
 

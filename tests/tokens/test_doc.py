@@ -141,11 +141,11 @@ def test_the_list_belongs_to_the_document(nlp):
 
 def test_printing(nlp):
     first, second = make_doc(nlp)._.relations
-    assert str(first) == "BRCA1 (672) --Association-- breast cancer (MESH:D001943) [novelty: No]"
+    assert str(first) == "BRCA1 (672) -- Association -- breast cancer (MESH:D001943) | novelty: No"
     assert repr(second) == (
-        "BRCA1 (672) --Bind-- TP53 (7157) [novelty: Novel, related: 0.75, type: 0.50, novelty: 0.75]"
+        "BRCA1 (672) -- Bind -- TP53 (7157) | novelty: Novel | related 0.75, type 0.50, novelty 0.75"
     )
-    assert str(Relation(Concept("1"), Concept("2"), "Bind")) == "1 --Bind-- 2"
+    assert str(Relation(Concept("1"), Concept("2"), "Bind")) == "1 -- Bind -- 2"
     assert repr(Concept("672", "Gene", "BRCA1", [[0, 5]])) == "Concept('672', 'Gene', 'BRCA1', 1 mentions)"
 
 

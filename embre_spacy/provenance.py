@@ -1,0 +1,55 @@
+"""Where a figure comes from: what stands beside every figure that a command writes."""
+
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Dict, Optional
+
+_VERSIONED = ("embre_spacy", "spacy", "thinc", "torch", "transformers", "accelerate")
+
+
+def describe_run() -> Dict[str, Any]:
+    """What is running.
+
+    RETURNS (Dict[str, Any]): The command, the commit of the checkout that it runs from, the versions of the packages
+        that matter, and the machine.
+    """
+    return {
+        "command": " ".join(["python -m embre_spacy", *map(shlex.quote, sys.argv[1:])]),
+        "commit": _commit(),
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in _VERSIONED}},
+        "machine": {"processor": _processor(), "cores": os.cpu_count(), "system": platform.system()},
+    }
+
+
+def _commit() -> Optional[str]:
+    """The commit of the checkout that this file belongs to, with a plus sign if files were changed since."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    try:
+        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        changed = subprocess.run(
+            [*git, "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit + ("+" if changed else "")
+
+
+def _version(name: str) -> Optional[str]:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    information = Path("/proc/cpuinfo")
+    if information.is_file():
+        for line in information.read_text(encoding="utf8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
