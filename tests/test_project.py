@@ -96,3 +96,10 @@ def test_the_readme_names_only_commands_and_files_that_exist():
         assert command in commands
     for path in re.findall(r"`((?:embre_spacy|configs|assets|corpus)/[\w./]*)`", readme):
         assert (ROOT / path).exists()
+
+
+def test_the_tables_of_the_readme_are_those_of_the_files():
+    result = subprocess.run(
+        [sys.executable, ROOT / "docs" / "fill_readme.py", "--check"], capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr

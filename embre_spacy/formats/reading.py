@@ -1,10 +1,12 @@
 """Files to `Doc`s."""
 
 import warnings
+from functools import lru_cache
 from os import PathLike
 from pathlib import Path
 from typing import Callable, Dict, Iterator, Optional, Union
 
+from spacy.tokenizer import Tokenizer
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
@@ -82,8 +84,14 @@ def _read(
         on_anomalies(f"{path}: {anomalies}")
 
 
+@lru_cache(maxsize=1)
+def _tokenizer(vocab: Vocab) -> Tokenizer:
+    """One tokenizer for all files: spaCy keeps what it needs for each in the vocabulary for good."""
+    return build_tokenizer(vocab)
+
+
 def _read_text(path: Path, vocab: Vocab, format: str, anomalies: Anomalies) -> Iterator[Doc]:
-    tokenizer = build_tokenizer(vocab)
+    tokenizer = _tokenizer(vocab)
     with open_input(path) as file:
         if not file.peek(1):  # type: ignore[attr-defined]
             raise InputError("the file is empty")
