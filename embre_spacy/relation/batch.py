@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 # Upper bounds of the classes that distances in wordpieces and numbers of mentions fall into.
 DISTANCE_BOUNDS = (4, 8, 16, 32, 64, 128, 256)
 COUNT_BOUNDS = (1, 2, 4, 8)
+CLOSE_BOUNDS = (0, 1, 2, 4)
+# Mentions at most so many wordpieces apart are likely to stand in one sentence.
+CLOSE = 40
+# How many equal parts of a document a place is told by: title, background, methods and results are told apart.
+N_PLACES = 20
 
 
 @dataclass
@@ -42,6 +47,9 @@ class DocumentBatch:
     concept_types (NDArray[int64]): The class of the entity type of each concept, 0 if it is unknown; shape (c,).
     candidates (NDArray[int64]): The two concepts of each candidate; shape (p, 2).
     distances (NDArray[int64]): The class of the least distance between the mentions of each candidate; shape (p,).
+    closeness (NDArray[int64]): The class of the number of pairs of mentions that are close; shape (p,).
+    nearest (NDArray[int64]): In which part of the document the nearest mentions of each candidate stand; shape (p,).
+    firsts (NDArray[int64]): In which part of the document each concept is mentioned first; shape (c,).
     counts (NDArray[int64]): The class of the number of mentions of each concept; shape (c,).
     documents (List[Tuple[int, int, int, int, int, int]]): For each document the first and one-after-last wordpiece,
         concept and candidate.
@@ -55,6 +63,9 @@ class DocumentBatch:
     concept_types: NDArray[numpy.int64]
     candidates: NDArray[numpy.int64]
     distances: NDArray[numpy.int64]
+    closeness: NDArray[numpy.int64]
+    nearest: NDArray[numpy.int64]
+    firsts: NDArray[numpy.int64]
     counts: NDArray[numpy.int64]
     documents: List[Tuple[int, int, int, int, int, int]]
     n_before: int
@@ -95,7 +106,9 @@ def make_document_batch(
         for instance, spans, doc_mentions in zip(instances, offsets, mentions)
     ]
     classes = {name: number for number, name in enumerate(entity_types, start=1)}
-    windows, places, spans, candidates, distances, documents = [], [], [], [], [], []
+    windows, places, spans, candidates, documents = [], [], [], [], []
+    proximities: List[_Proximity] = []
+    firsts: List[float] = []
     concept_mentions: List[List[int]] = []
     concept_types: List[int] = []
     first_piece = first_mention = first_candidate = 0
@@ -126,12 +139,13 @@ def make_document_batch(
                 len(candidates),
             )
         )
-        distances.extend(
-            _distances(
-                pieces.mentions,
-                [[mention - first_mention for mention in found] for found in concept_mentions[first_concept:]],
-                [[concept - first_concept for concept in pair] for pair in candidates[first_candidate:]],
-            )
+        gaps = _gaps(pieces.mentions)
+        for first, second in candidates[first_candidate:]:
+            numbers_of_pair = [[i - first_mention for i in concept_mentions[concept]] for concept in (first, second)]
+            proximities.append(_proximity(pieces.mentions, gaps, *numbers_of_pair, len(pieces)))
+        starts = pieces.mentions[:, 0]
+        firsts.extend(
+            min(starts[i - first_mention] for i in found) / len(pieces) for found in concept_mentions[first_concept:]
         )
         first_piece += len(pieces)
         first_mention += len(doc_offsets)
@@ -148,11 +162,23 @@ def make_document_batch(
         concept_mentions=padded,
         concept_types=numpy.asarray(concept_types, dtype="int64"),
         candidates=pairs,
-        distances=numpy.searchsorted(DISTANCE_BOUNDS, numpy.asarray(distances, dtype="int64")),
+        distances=numpy.searchsorted(DISTANCE_BOUNDS, [found.distance for found in proximities]).astype("int64"),
+        closeness=numpy.searchsorted(CLOSE_BOUNDS, [found.n_close for found in proximities]).astype("int64"),
+        nearest=_places([found.place for found in proximities]),
+        firsts=_places(firsts),
         counts=numpy.searchsorted(COUNT_BOUNDS, [len(found) for found in concept_mentions]).astype("int64"),
         documents=documents,
         n_before=_n_special_before(tokenizer),
     )
+
+
+def _gaps(spans: NDArray[numpy.int64]) -> NDArray[numpy.int64]:
+    """The number of wordpieces between each two mentions; 0 if they touch or overlap."""
+    return numpy.maximum(spans[:, None, 0] - spans[None, :, 1], spans[None, :, 0] - spans[:, None, 1]).clip(min=0)
+
+
+def _places(shares: List[float]) -> NDArray[numpy.int64]:
+    return (numpy.asarray(shares, dtype="float64") * N_PLACES).astype("int64").clip(0, N_PLACES - 1)
 
 
 def _n_special_before(tokenizer: "PreTrainedTokenizerBase") -> int:
@@ -165,14 +191,27 @@ def _mention_numbers(concept: Concept, numbers: Dict[Tuple[int, int], int]) -> L
     return [numbers[start, end] for start, end in concept.mentions]
 
 
-def _distances(spans: NDArray[numpy.int64], concepts: List[List[int]], candidates: List[List[int]]) -> List[int]:
-    """The least number of wordpieces between a mention of one concept and a mention of the other, which for a concept
-    with itself is a different mention."""
-    gaps = numpy.maximum(spans[:, None, 0] - spans[None, :, 1], spans[None, :, 0] - spans[:, None, 1]).clip(min=0)
-    to_mentions = numpy.stack([gaps[mentions].min(axis=0) for mentions in concepts])
-    to_concepts = numpy.stack([to_mentions[:, mentions].min(axis=1) for mentions in concepts])
-    numpy.fill_diagonal(gaps, gaps.max())
-    return [
-        int(to_concepts[first, second] if first != second else gaps[numpy.ix_(concepts[first], concepts[first])].min())
-        for first, second in candidates
-    ]
+@dataclass
+class _Proximity:
+    """How near the mentions of a candidate come to each other.
+
+    distance (int): The least number of wordpieces between a mention of one concept and a mention of the other, which
+        for a concept with itself is a different mention.
+    place (float): Where these two stand: their middle as a share of the document.
+    n_close (int): How many pairs of mentions are at most CLOSE wordpieces apart.
+    """
+
+    distance: int
+    place: float
+    n_close: int
+
+
+def _proximity(
+    spans: NDArray[numpy.int64], gaps: NDArray[numpy.int64], first: List[int], second: List[int], length: int
+) -> _Proximity:
+    found = gaps[numpy.ix_(first, second)]
+    if first == second and len(first) > 1:
+        found = found + numpy.diag(numpy.full(len(first), length))
+    nearest = int(found.argmin())
+    a, b = spans[first[nearest // len(second)]], spans[second[nearest % len(second)]]
+    return _Proximity(int(found.min()), float(a.sum() + b.sum()) / (4 * max(length, 1)), int((found <= CLOSE).sum()))

@@ -24,7 +24,7 @@ from .model import is_built, set_labels
 
 DEFAULT_CONFIG = """
 [embre_relation]
-threshold = 0.5
+threshold = 0.3
 relation_weight = 1.0
 novelty_weight = 2.0
 
@@ -127,7 +127,7 @@ class EmbreRelation(TrainablePipe):
         *,
         candidates: CandidateFunction,
         scorer: Optional[Callable] = None,
-        threshold: float = 0.5,
+        threshold: float = 0.3,
         relation_weight: float = 1.0,
         novelty_weight: float = 2.0,
     ) -> None:

@@ -1,5 +1,8 @@
 """How thinc drives the network: as any PyTorch module, but new layers learn faster than pretrained ones."""
 
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator
+
 from thinc.api import Optimizer, PyTorchShim, torch2xp, xp2torch
 
 
@@ -29,3 +32,23 @@ class NetworkShim(PyTorchShim):
             )
             parameter.data = xp2torch(weights, requires_grad=True, device=parameter.device)
             parameter.grad = None
+
+    @contextmanager
+    def use_params(self, params: Dict[Any, Any]) -> Iterator[None]:
+        """Work with other weights for a while: with the averages that the optimizer keeps.
+
+        PyTorchShim looks for them under other keys than those that its own updates use, and so finds none.
+
+        params (Dict[Any, Any]): The weights by shim and name, as the optimizer has them.
+        """
+        kept = {}
+        for name, parameter in self._model.named_parameters():
+            if (self.id, name) in params:
+                kept[name] = parameter.data
+                parameter.data = xp2torch(params[self.id, name], device=parameter.device)
+        try:
+            yield
+        finally:
+            for name, parameter in self._model.named_parameters():
+                if name in kept:
+                    parameter.data = kept[name]

@@ -1,13 +1,15 @@
 """The document encoder: one pass of the transformer over a document, whatever the number of its candidates."""
 
-from typing import List
+from typing import List, Tuple
 
+import numpy
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from ...transformer import autocast
-from ..batch import COUNT_BOUNDS, DISTANCE_BOUNDS, DocumentBatch
+from ..batch import CLOSE_BOUNDS, COUNT_BOUNDS, DISTANCE_BOUNDS, N_PLACES, DocumentBatch
 
 
 class DocumentEncoder(nn.Module):
@@ -15,8 +17,8 @@ class DocumentEncoder(nn.Module):
 
     A mention is the vector of its first wordpiece (its opening tag, if there are tags); a concept pools its mentions by
     log-sum-exp; a candidate adds the context that both concepts attend to (Zhou et al. 2021, "Document-level relation
-    extraction with adaptive thresholding and localized context pooling", section 4.2), the entity types, the distance
-    between the nearest mentions and the numbers of mentions.
+    extraction with adaptive thresholding and localized context pooling", section 4.2), the entity types, the numbers
+    and places of the mentions, and how near they come to each other.
 
     transformer (PreTrainedModel): The transformer, without pooler.
     n_entity_types (int): The number of entity types that have a class of their own.
@@ -49,11 +51,14 @@ class DocumentEncoder(nn.Module):
         self.key = nn.Linear(width, width)
         self.types = nn.Embedding(n_entity_types + 1, feature_width)
         self.distances = nn.Embedding(len(DISTANCE_BOUNDS) + 1, feature_width)
+        self.closeness = nn.Embedding(len(CLOSE_BOUNDS) + 1, feature_width)
+        self.nearest = nn.Embedding(N_PLACES, feature_width)
         self.counts = nn.Embedding(len(COUNT_BOUNDS) + 1, feature_width)
-        self.source = nn.Linear(2 * width + 2 * feature_width, hidden_width)
-        self.target = nn.Linear(2 * width + 2 * feature_width, hidden_width)
+        self.firsts = nn.Embedding(N_PLACES, feature_width)
+        self.source = nn.Linear(2 * width + 3 * feature_width, hidden_width)
+        self.target = nn.Linear(2 * width + 3 * feature_width, hidden_width)
         self.dropout = nn.Dropout(dropout)
-        self.width = 3 * hidden_width + feature_width
+        self.width = 3 * hidden_width + 3 * feature_width
 
     @property
     def device(self) -> torch.device:
@@ -76,12 +81,8 @@ class DocumentEncoder(nn.Module):
         missing = concept_mentions < 0
         of_concepts = mentions[concept_mentions.clamp(min=0)]
         concepts = of_concepts.masked_fill(missing.unsqueeze(-1), float("-inf")).logsumexp(dim=1)
-        features = torch.cat(
-            [
-                self.types(torch.from_numpy(batch.concept_types).to(device)),
-                self.counts(torch.from_numpy(batch.counts).to(device)),
-            ],
-            dim=-1,
+        features = self._embed(
+            (self.types, batch.concept_types), (self.counts, batch.counts), (self.firsts, batch.firsts)
         )
         queries, keys = self.query(of_concepts), self.key(vectors)
         contexts = []
@@ -95,8 +96,13 @@ class DocumentEncoder(nn.Module):
         source, target = candidates[:, 0], candidates[:, 1]
         source = torch.tanh(self.source(torch.cat([concepts[source], context, features[source]], dim=-1)))
         target = torch.tanh(self.target(torch.cat([concepts[target], context, features[target]], dim=-1)))
-        distances = self.distances(torch.from_numpy(batch.distances).to(device))
-        return self.dropout(torch.cat([source, target, source * target, distances], dim=-1))
+        of_pairs = self._embed(
+            (self.distances, batch.distances), (self.closeness, batch.closeness), (self.nearest, batch.nearest)
+        )
+        return self.dropout(torch.cat([source, target, source * target, of_pairs], dim=-1))
+
+    def _embed(self, *features: Tuple[nn.Embedding, NDArray[numpy.int64]]) -> Tensor:
+        return torch.cat([layer(torch.from_numpy(classes).to(self.device)) for layer, classes in features], dim=-1)
 
     def _attend(self, queries: Tensor, keys: Tensor, missing: Tensor) -> Tensor:
         """What the mentions of each concept attend to on average; shape (concepts, heads, wordpieces)."""
