@@ -45,7 +45,7 @@ def test_values_are_replaced(tmp_path):
         ({"training.keep": "some"}, "keep must be one of best, last, not 'some'"),
         ({"encoder.tags": "yes"}, "tags must be true or false"),
         ({"masking.concept_rate": 1}, "concept_rate must be at least 0 and less than 1"),
-        ({"masking.concept_rate": 0}, "nothing to predict"),
+        ({"masking.concept_rate": 0, "masking.word_rate": 0}, "nothing to predict"),
         ({"objective.objectives": []}, "objectives is empty"),
         ({"objective.objectives": ["typ"]}, "objectives must be one of identifier, type, not 'typ'"),
         ({"objective.objectives": ["identifier"], "masking.unidentified": True}, "unidentified needs type"),
