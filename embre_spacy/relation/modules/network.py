@@ -1,22 +1,18 @@
 """The whole network with what it needs to read documents: transformer, tokenizer, encoder settings, heads."""
 
-import os
 from typing import TYPE_CHECKING, Any, Dict, List, Sequence, Tuple
 
-import torch
 from torch import Tensor, nn
 
 from .classifier import RelationClassifier
+from .forks import prepare_forks
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from ..batch import Instance
 
-
-# The threads of PyTorch do not survive a fork: a forked worker of `nlp.pipe(n_process=2)` would wait for them for ever.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
+prepare_forks()
 
 
 class Placeholder(nn.Module):
