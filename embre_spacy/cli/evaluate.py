@@ -44,5 +44,5 @@ def evaluate_command(
         counts = evaluate_pipeline(nlp, read(gold, nlp.vocab), batch_size=batch_size)
         print_counts(counts, f"{model} on {gold}")
         if output is not None:
-            seed = nlp.config["training"].get("seed")
+            seed = nlp.config.interpolate()["training"].get("seed")
             write_json({**counts, "run": {**describe_run(), "training_seed": seed}}, output)
