@@ -50,8 +50,8 @@ def pretraining() -> str:
             "",
             "From [docs/biored_pretraining.json](docs/biored_pretraining.json), which has every epoch: "
             f"{last['epoch']} epochs in {found['seconds'] / 60:.0f} minutes, seed {found['seed']}. Of the held-out "
-            f"identifiers {majority['identifier']['unseen_share']:.0%} never occur in training; they have no class and are "
-            f"left out, which leaves {majority['identifier']['items']}.",
+            f"identifiers {majority['identifier']['unseen_share']:.0%} never occur in training; they have no class and "
+            f"are left out, which leaves {majority['identifier']['items']}.",
         ]
     )
 
