@@ -24,7 +24,13 @@ def scores() -> str:
         row = found[level]
         numbers = [f"{row[key]:.3f}" for key in ("p", "r", "f")] + [str(row[key]) for key in ("tp", "fp", "fn")]
         lines.append(f"| {' | '.join([name, *numbers])} |")
+    types = found["type"]["per_relation_type"]
+    missed = {name: counts["gold"] for name, counts in types.items() if counts["gold"] and not counts["tp"]}
     lines += [
+        "",
+        f"Of the pairs that are found, {found['type']['tp'] / found['pair']['tp']:.0%} have the right relation type and "
+        f"{found['novelty']['tp'] / found['pair']['tp']:.0%} the right novelty. Types of which none is found: "
+        f"{', '.join(f'{name} ({count} in dev)' for name, count in missed.items()) or 'none'}.",
         "",
         f"From [docs/biored_dev.json](docs/biored_dev.json): `{run['command']}`, commit {(run['commit'] or '?')[:10]}, "
         f"seed {run['training_seed']}, {run['machine']['cores']} cores of {run['machine']['processor']}.",
