@@ -28,8 +28,8 @@ def scores() -> str:
     missed = {name: counts["gold"] for name, counts in types.items() if counts["gold"] and not counts["tp"]}
     lines += [
         "",
-        f"Of the pairs that are found, {found['type']['tp'] / found['pair']['tp']:.0%} have the right relation type and "
-        f"{found['novelty']['tp'] / found['pair']['tp']:.0%} the right novelty. Types of which none is found: "
+        f"Of the pairs that are found, {found['type']['tp'] / found['pair']['tp']:.0%} have the right relation type "
+        f"and {found['novelty']['tp'] / found['pair']['tp']:.0%} the right novelty. Types of which none is found: "
         f"{', '.join(f'{name} ({count} in dev)' for name, count in missed.items()) or 'none'}.",
         "",
         f"From [docs/biored_dev.json](docs/biored_dev.json): `{run['command']}`, commit {(run['commit'] or '?')[:10]}, "

@@ -10,18 +10,10 @@ from spacy.tokens import Doc
 from ..labels import entity_type
 from ..tokens import Candidate, Concept, get_mentions
 from ..transformer import TaggedText, TagIds, encode, split_windows
+from .proximity import CLOSE_BOUNDS, COUNT_BOUNDS, DISTANCE_BOUNDS, Proximity, find_gaps, find_proximity, to_places
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-# Upper bounds of the classes that distances in wordpieces and numbers of mentions fall into.
-DISTANCE_BOUNDS = (4, 8, 16, 32, 64, 128, 256)
-COUNT_BOUNDS = (1, 2, 4, 8)
-CLOSE_BOUNDS = (0, 1, 2, 4)
-# Mentions at most so many wordpieces apart are likely to stand in one sentence.
-CLOSE = 40
-# How many equal parts of a document a place is told by: title, background, methods and results are told apart.
-N_PLACES = 20
 
 
 @dataclass
@@ -107,7 +99,7 @@ def make_document_batch(
     ]
     classes = {name: number for number, name in enumerate(entity_types, start=1)}
     windows, places, spans, candidates, documents = [], [], [], [], []
-    proximities: List[_Proximity] = []
+    proximities: List[Proximity] = []
     firsts: List[float] = []
     concept_mentions: List[List[int]] = []
     concept_types: List[int] = []
@@ -139,10 +131,10 @@ def make_document_batch(
                 len(candidates),
             )
         )
-        gaps = _gaps(pieces.mentions)
+        gaps = find_gaps(pieces.mentions)
         for first, second in candidates[first_candidate:]:
             numbers_of_pair = [[i - first_mention for i in concept_mentions[concept]] for concept in (first, second)]
-            proximities.append(_proximity(pieces.mentions, gaps, *numbers_of_pair, len(pieces)))
+            proximities.append(find_proximity(pieces.mentions, gaps, *numbers_of_pair, len(pieces)))
         starts = pieces.mentions[:, 0]
         firsts.extend(
             min(starts[i - first_mention] for i in found) / len(pieces) for found in concept_mentions[first_concept:]
@@ -164,21 +156,12 @@ def make_document_batch(
         candidates=pairs,
         distances=numpy.searchsorted(DISTANCE_BOUNDS, [found.distance for found in proximities]).astype("int64"),
         closeness=numpy.searchsorted(CLOSE_BOUNDS, [found.n_close for found in proximities]).astype("int64"),
-        nearest=_places([found.place for found in proximities]),
-        firsts=_places(firsts),
+        nearest=to_places([found.place for found in proximities]),
+        firsts=to_places(firsts),
         counts=numpy.searchsorted(COUNT_BOUNDS, [len(found) for found in concept_mentions]).astype("int64"),
         documents=documents,
         n_before=_n_special_before(tokenizer),
     )
-
-
-def _gaps(spans: NDArray[numpy.int64]) -> NDArray[numpy.int64]:
-    """The number of wordpieces between each two mentions; 0 if they touch or overlap."""
-    return numpy.maximum(spans[:, None, 0] - spans[None, :, 1], spans[None, :, 0] - spans[:, None, 1]).clip(min=0)
-
-
-def _places(shares: List[float]) -> NDArray[numpy.int64]:
-    return (numpy.asarray(shares, dtype="float64") * N_PLACES).astype("int64").clip(0, N_PLACES - 1)
 
 
 def _n_special_before(tokenizer: "PreTrainedTokenizerBase") -> int:
@@ -189,29 +172,3 @@ def _n_special_before(tokenizer: "PreTrainedTokenizerBase") -> int:
 
 def _mention_numbers(concept: Concept, numbers: Dict[Tuple[int, int], int]) -> List[int]:
     return [numbers[start, end] for start, end in concept.mentions]
-
-
-@dataclass
-class _Proximity:
-    """How near the mentions of a candidate come to each other.
-
-    distance (int): The least number of wordpieces between a mention of one concept and a mention of the other, which
-        for a concept with itself is a different mention.
-    place (float): Where these two stand: their middle as a share of the document.
-    n_close (int): How many pairs of mentions are at most CLOSE wordpieces apart.
-    """
-
-    distance: int
-    place: float
-    n_close: int
-
-
-def _proximity(
-    spans: NDArray[numpy.int64], gaps: NDArray[numpy.int64], first: List[int], second: List[int], length: int
-) -> _Proximity:
-    found = gaps[numpy.ix_(first, second)]
-    if first == second and len(first) > 1:
-        found = found + numpy.diag(numpy.full(len(first), length))
-    nearest = int(found.argmin())
-    a, b = spans[first[nearest // len(second)]], spans[second[nearest % len(second)]]
-    return _Proximity(int(found.min()), float(a.sum() + b.sum()) / (4 * max(length, 1)), int((found <= CLOSE).sum()))

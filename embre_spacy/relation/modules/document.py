@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from ...transformer import autocast
-from ..batch import CLOSE_BOUNDS, COUNT_BOUNDS, DISTANCE_BOUNDS, N_PLACES, DocumentBatch
+from ..batch import DocumentBatch
+from ..proximity import CLOSE_BOUNDS, COUNT_BOUNDS, DISTANCE_BOUNDS, N_PLACES
 
 
 class DocumentEncoder(nn.Module):
