@@ -5,9 +5,10 @@ import re
 import sys
 from pathlib import Path
 
+from embre_spacy.relation.counts import LEVEL_NAMES
+
 DOCS = Path(__file__).parent
 README = DOCS.parent / "README.md"
-LEVELS = {"pair": "pair", "type": "pair + type", "novelty": "pair + novelty", "all": "pair + type + novelty"}
 
 
 def scores() -> str:
@@ -20,7 +21,7 @@ def scores() -> str:
         "| level | precision | recall | F1 | tp | fp | fn |",
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
-    for level, name in LEVELS.items():
+    for level, name in LEVEL_NAMES.items():
         row = found[level]
         numbers = [f"{row[key]:.3f}" for key in ("p", "r", "f")] + [str(row[key]) for key in ("tp", "fp", "fn")]
         lines.append(f"| {' | '.join([name, *numbers])} |")

@@ -12,8 +12,6 @@ from rich.table import Table
 
 from ..errors import EmbreError
 
-_LEVEL_NAMES = {"pair": "pair", "type": "pair + type", "novelty": "pair + novelty", "all": "pair + type + novelty"}
-
 
 def note(message: str) -> None:
     """Say something that is not the result of a command.
@@ -44,9 +42,11 @@ def print_counts(counts: Dict[str, Dict[str, Any]], title: Optional[str] = None)
     counts (Dict[str, Dict[str, Any]]): What `count_relations` returns.
     title (Optional[str]): The heading.
     """
+    from ..relation.counts import LEVEL_NAMES
+
     console = Console(file=sys.stdout)
     table = Table("", "gold", "tp", "fp", "fn", "P", "R", "F1", title=title, title_justify="left")
-    for level, name in _LEVEL_NAMES.items():
+    for level, name in LEVEL_NAMES.items():
         table.add_row(name, *_cells(counts[level]))
     console.print(table)
     table = Table("pair + type, by relation type", "gold", "tp", "fp", "fn", "P", "R", "F1")

@@ -1,10 +1,10 @@
 """Everything that is trained on and with: transformer, tokenizer with tags, classes, masked documents."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 from ..errors import EmbreError
-from ..transformer import add_tags, load_checkpoint, longest_window, split_windows
+from ..transformer import add_tags, choose_window, load_checkpoint, split_windows
 from .batch import Collator
 from .config import PretrainingConfig
 from .corpora import Corpus
@@ -63,7 +63,8 @@ def make_task(train: Corpus, dev: Optional[Corpus], config: PretrainingConfig, *
     )
     if tokenizer.mask_token_id is None:
         raise EmbreError(f"encoder {config.encoder.name!r}: its tokenizer has no mask token")
-    window, overlap = _choose_windows(transformer, tokenizer, config)
+    overlap = config.encoder.overlap
+    window = choose_window(transformer, tokenizer, config.encoder.window, overlap, config.encoder.name)
     entity_types = find_entity_types([*train.docs, *(dev.docs if dev else ())])
     tag_ids = add_tags(transformer, tokenizer, entity_types) if config.encoder.tags else None
     classes = Classes.count(train.targets)
@@ -111,16 +112,3 @@ def _choose_objectives(classes: Classes, config: PretrainingConfig) -> List[str]
     if "type" in objectives and not classes.types:
         raise EmbreError('the mentions have no types: set [objective] objectives to ["identifier"]')
     return [*objectives, *(["word"] if config.masking.word_rate else [])]
-
-
-def _choose_windows(
-    transformer: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", config: PretrainingConfig
-) -> Tuple[int, int]:
-    longest = longest_window(transformer, tokenizer)
-    window = longest if config.encoder.window is None else config.encoder.window
-    if not config.encoder.overlap < window <= longest:
-        raise EmbreError(
-            f"encoder {config.encoder.name!r}: `window` must be larger than `overlap` ({config.encoder.overlap}) "
-            f"and at most {longest}, not {window}"
-        )
-    return window, config.encoder.overlap

@@ -10,7 +10,14 @@ from typing import Any, Dict, Hashable, Iterable, List, Sequence, Set, Tuple
 from ..labels import UNSCORED_TYPE_PAIRS
 from ..tokens import Relation
 
-LEVELS: Tuple[str, ...] = ("pair", "type", "novelty", "all")
+# The levels, and what they are called in tables.
+LEVEL_NAMES: Dict[str, str] = {
+    "pair": "pair",
+    "type": "pair + type",
+    "novelty": "pair + novelty",
+    "all": "pair + type + novelty",
+}
+LEVELS: Tuple[str, ...] = tuple(LEVEL_NAMES)
 # Levels that say something about single relation types.
 _TYPED_LEVELS = ("type", "all")
 

@@ -3,7 +3,6 @@
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
 
-from ..errors import EmbreError
 from .batch import DocumentBatch, Instance, make_document_batch
 
 if TYPE_CHECKING:
@@ -37,17 +36,12 @@ class DocumentEncoderSettings:
         RETURNS (Tuple[PreTrainedModel, PreTrainedTokenizerBase]): Both.
         RAISES (EmbreError): If they cannot be loaded, or the window does not fit the transformer.
         """
-        from ..transformer import add_tags, load_checkpoint, longest_window
+        from ..transformer import add_tags, choose_window, load_checkpoint
 
         transformer, tokenizer = load_checkpoint(
             self.name, hidden_dropout=self.hidden_dropout, attention_dropout=self.attention_dropout
         )
-        longest = longest_window(transformer, tokenizer)
-        if self.window is not None and not self.overlap < self.window <= longest:
-            raise EmbreError(
-                f"encoder {self.name!r}: `window` must exceed `overlap` ({self.overlap}) and be at most {longest}, "
-                f"not {self.window}"
-            )
+        choose_window(transformer, tokenizer, self.window, self.overlap, self.name)
         if self.tags:
             add_tags(transformer, tokenizer, entity_types)
         return transformer, tokenizer
@@ -86,16 +80,15 @@ class DocumentEncoderSettings:
         entity_types (Sequence[str]): The entity types.
         RETURNS (DocumentBatch): The batch.
         """
-        from ..transformer import get_tag_ids, longest_window
+        from ..transformer import choose_window, get_tag_ids
 
-        longest = longest_window(transformer, tokenizer)
         return make_document_batch(
             instances,
             tokenizer,
             entity_types=entity_types,
             tag_ids=get_tag_ids(tokenizer, entity_types) if self.tags else None,
-            window=longest if self.window is None else self.window,
-            overlap=min(self.overlap, longest // 2),
+            window=choose_window(transformer, tokenizer, self.window, self.overlap, self.name),
+            overlap=self.overlap,
         )
 
 

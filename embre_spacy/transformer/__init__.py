@@ -3,7 +3,7 @@
 What pretraining and the relation component share. Knows nothing of relations and files of annotations.
 """
 
-from .checkpoint import load_checkpoint, longest_window, remove_pooler, resolve_checkpoint
+from .checkpoint import choose_window, load_checkpoint, longest_window, remove_pooler, resolve_checkpoint
 from .encode import TaggedText, Wordpieces, encode
 from .precision import autocast
 from .tags import TagIds, add_tags, get_tag_ids, tag_tokens
@@ -15,6 +15,7 @@ __all__ = [
     "Wordpieces",
     "add_tags",
     "autocast",
+    "choose_window",
     "encode",
     "get_tag_ids",
     "load_checkpoint",

@@ -121,3 +121,25 @@ def longest_window(transformer: "PreTrainedModel", tokenizer: "PreTrainedTokeniz
     if transformer.config.model_type in {"roberta", "xlm-roberta", "camembert", "mpnet"}:
         positions -= transformer.config.pad_token_id + 1
     return min(positions, tokenizer.model_max_length) - tokenizer.num_special_tokens_to_add()
+
+
+def choose_window(
+    transformer: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", window: Optional[int], overlap: int, name: str
+) -> int:
+    """The number of wordpieces of text in one pass.
+
+    transformer (PreTrainedModel): The transformer.
+    tokenizer (PreTrainedTokenizerBase): Its tokenizer.
+    window (Optional[int]): The number that is wanted; as many as fit if None.
+    overlap (int): The least number of wordpieces that neighbouring windows share.
+    name (str): The name of the encoder, for the error.
+    RETURNS (int): The number of wordpieces.
+    RAISES (EmbreError): If the window does not fit the transformer, or does not exceed the overlap.
+    """
+    longest = longest_window(transformer, tokenizer)
+    chosen = longest if window is None else window
+    if not overlap < chosen <= longest:
+        raise EmbreError(
+            f"encoder {name!r}: `window` must be larger than `overlap` ({overlap}) and at most {longest}, not {chosen}"
+        )
+    return chosen

@@ -75,6 +75,7 @@ class DocumentEncoder(nn.Module):
             return torch.zeros(0, self.width, device=self.device)
         vectors = self._read(batch)
         device = vectors.device
+        # A mention of nothing but characters that the tokenizer drops may stand behind the last wordpiece.
         starts = torch.from_numpy(batch.mentions[:, 0].copy()).to(device).clamp(max=len(vectors) - 1)
         concept_mentions = torch.from_numpy(batch.concept_mentions).to(device)
         candidates = torch.from_numpy(batch.candidates).to(device)
