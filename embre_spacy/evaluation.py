@@ -1,13 +1,15 @@
 """Comparing documents: two files, or a pipeline and a file."""
 
+from time import perf_counter
 from typing import Any, Dict, Iterable, List, Tuple
 
+import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 
 from .corpus import make_predicted
-from .errors import InputError
-from .relation.counts import count_relations
+from .errors import EmbreError, InputError
+from .relation.counts import LEVELS, count_relations
 from .tokens import get_relations
 
 
@@ -29,6 +31,22 @@ def score_documents(gold: Iterable[Doc], predicted: Iterable[Doc]) -> Tuple[Dict
     return counts, [document for document in expected if document not in found]
 
 
+def load_pipeline(model: str, gpu_id: int = -1) -> Language:
+    """Load a pipeline.
+
+    model (str): Its folder, or the name of an installed package.
+    gpu_id (int): The GPU to use, or -1 for the CPU.
+    RETURNS (Language): The pipeline.
+    RAISES (EmbreError): If there is none.
+    """
+    if gpu_id >= 0:
+        spacy.require_gpu(gpu_id)
+    try:
+        return spacy.load(model)
+    except OSError as error:
+        raise EmbreError(f"{model}: no pipeline can be loaded from there ({str(error).splitlines()[0]})") from error
+
+
 def evaluate_pipeline(nlp: Language, gold: Iterable[Doc], *, batch_size: int = 64) -> Dict[str, Dict[str, Any]]:
     """Score what a pipeline says of documents whose mentions are given.
 
@@ -40,3 +58,46 @@ def evaluate_pipeline(nlp: Language, gold: Iterable[Doc], *, batch_size: int = 6
     references = list(gold)
     docs = nlp.pipe((make_predicted(reference) for reference in references), batch_size=batch_size)
     return count_relations((get_relations(reference), get_relations(doc)) for reference, doc in zip(references, docs))
+
+
+def evaluate_in_detail(nlp: Language, gold: Iterable[Doc], *, batch_size: int = 64) -> Dict[str, Any]:
+    """Score a pipeline, and say of what its scores are made.
+
+    nlp (Language): The pipeline.
+    gold (Iterable[Doc]): The gold documents.
+    batch_size (int): The number of documents that the pipeline gets at once.
+    RETURNS (Dict[str, Any]): `threshold` and `counts` (what `count_relations` returns with it); `documents`, for each
+        its id and [tp, fp, fn] at each level; `best_threshold`, the threshold with the best mean F1 and F1 with it;
+        `gold_pairs`, accuracies where the pairs are given; `calibration`; `candidates`, their number; `seconds`.
+    RAISES (EmbreError): If the pipeline has no relation component.
+    """
+    from .relation.outcomes import (
+        accuracy_on_gold_pairs,
+        choose_threshold,
+        collect_outcomes,
+        find_component,
+        measure_calibration,
+    )
+
+    references = list(gold)
+    threshold = find_component(nlp).cfg["threshold"]
+    start = perf_counter()
+    outcomes = collect_outcomes(nlp, references, batch_size=batch_size)
+    seconds = perf_counter() - start
+    documents = []
+    for name, *relations in zip(outcomes.documents, outcomes.gold, outcomes.predicted(threshold)):
+        counts = count_relations([tuple(relations)])
+        documents.append(
+            {"id": name, **{level: [counts[level][key] for key in ("tp", "fp", "fn")] for level in LEVELS}}
+        )
+    best, scores = choose_threshold(outcomes)
+    return {
+        "threshold": threshold,
+        "counts": outcomes.count(threshold),
+        "documents": documents,
+        "best_threshold": {"threshold": best, **scores},
+        "gold_pairs": accuracy_on_gold_pairs(outcomes),
+        "calibration": measure_calibration(outcomes),
+        "candidates": sum(map(len, outcomes.candidates)),
+        "seconds": seconds,
+    }

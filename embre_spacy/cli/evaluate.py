@@ -28,19 +28,11 @@ def evaluate_command(
         if if_exists and not gold.exists():
             note(f"{gold}: not there, so nothing is evaluated on it")
             return
-        import spacy
-
-        from ..errors import EmbreError
-        from ..evaluation import evaluate_pipeline
+        from ..evaluation import evaluate_pipeline, load_pipeline
         from ..formats import read
         from ..provenance import describe_run
 
-        if gpu_id >= 0:
-            spacy.require_gpu(gpu_id)
-        try:
-            nlp = spacy.load(model)
-        except OSError as error:
-            raise EmbreError(f"{model}: no pipeline can be loaded from there ({str(error).splitlines()[0]})") from error
+        nlp = load_pipeline(model, gpu_id)
         counts = evaluate_pipeline(nlp, read(gold, nlp.vocab), batch_size=batch_size)
         print_counts(counts, f"{model} on {gold}")
         if output is not None:

@@ -9,7 +9,7 @@ from spacy.tokens import Doc
 
 from ..labels import entity_type
 from ..tokens import Candidate, Concept, get_mentions
-from ..transformer import TaggedText, TagIds, encode, split_windows
+from ..transformer import TaggedText, TagIds, encode, special_tokens, split_windows
 from .proximity import CLOSE_BOUNDS, COUNT_BOUNDS, DISTANCE_BOUNDS, Proximity, find_gaps, find_proximity, to_places
 
 if TYPE_CHECKING:
@@ -160,14 +160,8 @@ def make_document_batch(
         firsts=to_places(firsts),
         counts=numpy.searchsorted(COUNT_BOUNDS, [len(found) for found in concept_mentions]).astype("int64"),
         documents=documents,
-        n_before=_n_special_before(tokenizer),
+        n_before=len(special_tokens(tokenizer)[0]),
     )
-
-
-def _n_special_before(tokenizer: "PreTrainedTokenizerBase") -> int:
-    """How many special tokens the tokenizer puts before a text (1 for BERT and RoBERTa, none for some others)."""
-    probe = tokenizer.unk_token_id if tokenizer.unk_token_id is not None else 0
-    return tokenizer.build_inputs_with_special_tokens([probe]).index(probe)
 
 
 def _mention_numbers(concept: Concept, numbers: Dict[Tuple[int, int], int]) -> List[int]:

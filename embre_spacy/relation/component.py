@@ -25,6 +25,8 @@ from .model import is_built, set_labels
 DEFAULT_CONFIG = """
 [embre_relation]
 threshold = 0.3
+temperature = 1.0
+novelty_temperature = 1.0
 relation_weight = 1.0
 novelty_weight = 2.0
 
@@ -85,6 +87,8 @@ def make_embre_relation(
     candidates: CandidateFunction,
     scorer: Optional[Callable],
     threshold: float,
+    temperature: float,
+    novelty_temperature: float,
     relation_weight: float,
     novelty_weight: float,
 ) -> "EmbreRelation":
@@ -96,6 +100,8 @@ def make_embre_relation(
     candidates (Callable[[Doc], List[Tuple[Concept, Concept]]]): Gives the candidates of a document.
     scorer (Optional[Callable]): The scorer.
     threshold (float): The probability from which on a candidate is taken to be related.
+    temperature (float), novelty_temperature (float): What the scores of relation types and of novelty labels are
+        divided by before softmax; `calibrate` finds them.
     relation_weight (float): The weight of the relation type in the loss (l1 of the paper).
     novelty_weight (float): The weight of the novelty in the loss (l2 of the paper).
     RETURNS (EmbreRelation): The component.
@@ -107,6 +113,8 @@ def make_embre_relation(
         candidates=candidates,
         scorer=scorer,
         threshold=threshold,
+        temperature=temperature,
+        novelty_temperature=novelty_temperature,
         relation_weight=relation_weight,
         novelty_weight=novelty_weight,
     )
@@ -128,15 +136,19 @@ class EmbreRelation(TrainablePipe):
         candidates: CandidateFunction,
         scorer: Optional[Callable] = None,
         threshold: float = 0.3,
+        temperature: float = 1.0,
+        novelty_temperature: float = 1.0,
         relation_weight: float = 1.0,
         novelty_weight: float = 2.0,
     ) -> None:
         """Make the component; see `make_embre_relation` for the arguments.
 
-        RAISES (EmbreError): If the threshold is not between 0 and 1.
+        RAISES (EmbreError): If the threshold is not between 0 and 1, or a temperature is not above 0.
         """
         if not 0.0 <= threshold <= 1.0:
             raise EmbreError(f"`threshold` of {name} must be between 0 and 1, not {threshold}")
+        if temperature <= 0.0 or novelty_temperature <= 0.0:
+            raise EmbreError(f"the temperatures of {name} must be above 0, not {temperature} and {novelty_temperature}")
         register_extensions()
         self.vocab = vocab
         self.model = model
@@ -149,6 +161,8 @@ class EmbreRelation(TrainablePipe):
             "novelty_labels": [],
             "entity_types": [],
             "threshold": threshold,
+            "temperature": temperature,
+            "novelty_temperature": novelty_temperature,
         }
 
     @property
@@ -200,7 +214,9 @@ class EmbreRelation(TrainablePipe):
             raise ValueError(Errors.E109.format(name=self.name))
         if any(instance.candidates for instance in instances):
             relation_scores, novelty_scores = self.model.predict(instances)
-            types, novelties = _softmax(self.model, relation_scores), _softmax(self.model, novelty_scores)
+            # Pipelines that were saved before there were temperatures have none.
+            types = _softmax(self.model, relation_scores, self.cfg.get("temperature", 1.0))
+            novelties = _softmax(self.model, novelty_scores, self.cfg.get("novelty_temperature", 1.0))
         else:
             types = numpy.zeros((0, len(self.labels) + 1), dtype="float32")
             novelties = numpy.zeros((0, len(self.novelty_labels)), dtype="float32")
@@ -344,5 +360,5 @@ def _find_labels(examples: Iterable[Example]) -> Dict[str, List[str]]:
     }
 
 
-def _softmax(model: Model, scores: Floats2d) -> NDArray[numpy.float32]:
-    return model.ops.to_numpy(model.ops.softmax(scores)) if scores.shape[1] else model.ops.to_numpy(scores)
+def _softmax(model: Model, scores: Floats2d, temperature: float) -> NDArray[numpy.float32]:
+    return model.ops.to_numpy(model.ops.softmax(scores / temperature) if scores.shape[1] else scores)

@@ -6,18 +6,18 @@ from thinc.api import ArgsKwargs, Model, PyTorchWrapper_v3, get_torch_default_de
 from thinc.types import Floats2d
 
 from .batch import Instance
-from .encoders import DocumentEncoderSettings
+from .encoders import EncoderSettings
 
 RelationScores = Tuple[Floats2d, Floats2d]
 
 
 def build_relation_model(
-    encoder: DocumentEncoderSettings, hidden_width: int = 256, dropout: float = 0.1, head_learn_rate: float = 10.0
+    encoder: EncoderSettings, hidden_width: int = 256, dropout: float = 0.1, head_learn_rate: float = 10.0
 ) -> Model[List[Instance], RelationScores]:
     """The relation model (`embre_spacy.RelationModel.v1`): an encoder of candidates and two heads, relation type and
     novelty (sections 3.3 and 3.4 of the paper).
 
-    encoder (DocumentEncoderSettings): The encoder of candidates, a registered architecture.
+    encoder (EncoderSettings): The encoder of candidates, a registered architecture.
     hidden_width (int): The width of the hidden layer of each head.
     dropout (float): The dropout in the heads.
     head_learn_rate (float): By what the learning rate is multiplied for the layers that are not pretrained.
@@ -86,7 +86,7 @@ def _init(model: Model[List[Instance], RelationScores], X: Any = None, Y: Any = 
         return
     if model.attrs["labels"] is None:
         raise ValueError("the relation model cannot be initialized before its labels are set")
-    encoder: DocumentEncoderSettings = model.attrs["encoder"]
+    encoder: EncoderSettings = model.attrs["encoder"]
     transformer, tokenizer = encoder.load_transformer(model.attrs["labels"]["entity_types"])
     network = RelationNetwork(
         transformer,

@@ -4,7 +4,7 @@ What pretraining and the relation component share. Knows nothing of relations an
 """
 
 from .checkpoint import choose_window, load_checkpoint, longest_window, remove_pooler, resolve_checkpoint
-from .encode import TaggedText, Wordpieces, encode
+from .encode import TaggedText, Wordpieces, encode, sort_borders, special_tokens
 from .precision import autocast
 from .tags import TagIds, add_tags, get_tag_ids, tag_tokens
 from .windows import split_windows
@@ -22,6 +22,8 @@ __all__ = [
     "longest_window",
     "remove_pooler",
     "resolve_checkpoint",
+    "sort_borders",
+    "special_tokens",
     "split_windows",
     "tag_tokens",
 ]

@@ -1,7 +1,7 @@
 """Text with mentions to wordpieces, cut exactly at the mentions, with tags around those that have one."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Iterator, List, Optional, Sequence, Tuple
 
 import numpy
 from numpy.typing import NDArray
@@ -68,32 +68,58 @@ def encode(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[TaggedText]) ->
     return [_lay_out(text, offsets, pieces) for text, offsets in zip(texts, cuts)]
 
 
-def _lay_out(text: TaggedText, cuts: Sequence[int], pieces) -> Wordpieces:
+def sort_borders(mentions: Sequence[Tuple[int, int]]) -> List[Tuple[int, int]]:
+    """The order in which tags stand in the text. At one place what ends comes before what starts; inner mentions end
+    first and start last.
+
+    mentions (Sequence[Tuple[int, int]]): Start and end of each mention in characters. They may overlap.
+    RETURNS (List[Tuple[int, int]]): The number of a mention and 0 for its start or 1 for its end; both of each mention.
+    """
+
+    def place(border: Tuple[int, int]) -> Tuple[int, int, int, int]:
+        number, side = border
+        start, end = mentions[number]
+        return (end, 0, end - start, number) if side else (start, 1, start - end, -number)
+
+    return sorted(((number, side) for number in range(len(mentions)) for side in (0, 1)), key=place)
+
+
+def special_tokens(tokenizer: "PreTrainedTokenizerBase") -> Tuple[List[int], List[int]]:
+    """The special tokens that a tokenizer puts around a text.
+
+    tokenizer (PreTrainedTokenizerBase): The tokenizer.
+    RETURNS (Tuple[List[int], List[int]]): The ids before the text ([CLS] for BERT) and after it ([SEP]).
+    """
+    probe = tokenizer.unk_token_id if tokenizer.unk_token_id is not None else 0
+    ids = tokenizer.build_inputs_with_special_tokens([probe])
+    place = ids.index(probe)
+    return ids[:place], ids[place + 1 :]
+
+
+def _lay_out(text: TaggedText, cuts: Sequence[int], pieces: Iterator[List[int]]) -> Wordpieces:
     tags = text.tags if text.tags is not None else [None] * len(text.mentions)
-    # At one place what ends comes before what starts; inner mentions end first and start last.
-    by_length = sorted(range(len(text.mentions)), key=lambda i: text.mentions[i][1] - text.mentions[i][0])
-    closing, opening = {}, {}
-    for i in by_length:
-        closing.setdefault(text.mentions[i][1], []).append(i)
-        opening.setdefault(text.mentions[i][0], []).insert(0, i)
     ids: List[int] = []
     is_tag: List[bool] = []
     spans = numpy.zeros((len(text.mentions), 2), dtype="int64")
+    position = 0
 
-    def add_tag(mention: int, side: int) -> None:
-        if tags[mention] is not None:
-            ids.append(tags[mention][side])
-            is_tag.append(True)
-
-    for position, cut in enumerate(cuts):
-        for mention in closing.get(cut, ()):
-            add_tag(mention, 1)
-            spans[mention, 1] = len(ids)
-        for mention in opening.get(cut, ()):
-            spans[mention, 0] = len(ids)
-            add_tag(mention, 0)
-        if position < len(cuts) - 1:
+    def add_text(until: int) -> None:
+        nonlocal position
+        while cuts[position] < until:
+            position += 1
             segment = next(pieces)
             ids.extend(segment)
             is_tag.extend([False] * len(segment))
+
+    for mention, side in sort_borders(text.mentions):
+        add_text(text.mentions[mention][side])
+        # A mention encloses its own tags.
+        if not side:
+            spans[mention, side] = len(ids)
+        if tags[mention] is not None:
+            ids.append(tags[mention][side])
+            is_tag.append(True)
+        if side:
+            spans[mention, side] = len(ids)
+    add_text(cuts[-1])
     return Wordpieces(numpy.asarray(ids, dtype="int64"), spans, numpy.asarray(is_tag, dtype="bool"))

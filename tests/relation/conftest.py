@@ -1,7 +1,7 @@
-"""A component on a tiny random encoder."""
+"""A component on a tiny random transformer, with each of the encoders."""
 
 from pathlib import Path
-from typing import Callable, List
+from typing import Callable, Dict, List
 
 import pytest
 import spacy
@@ -12,6 +12,18 @@ from spacy.training import Example
 
 from embre_spacy.corpus import make_predicted
 
+ENCODERS = {
+    "document": {"@architectures": "embre_spacy.DocumentEncoder.v1", "overlap": 8},
+    # Fewer than the candidates of a document, so that there are several calls.
+    "pairs": {"@architectures": "embre_spacy.PairsEncoder.v1", "batch_candidates": 5},
+}
+
+
+@pytest.fixture(params=sorted(ENCODERS))
+def encoder_kind(request) -> str:
+    """The encoder that the component has. What is tested with one of them only overrides it."""
+    return request.param
+
 
 @pytest.fixture(scope="session")
 def tiny_encoder(tmp_path_factory) -> Path:
@@ -19,12 +31,12 @@ def tiny_encoder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def make_nlp(tiny_encoder) -> Callable[..., Language]:
+def make_nlp(tiny_encoder, encoder_kind) -> Callable[..., Language]:
     """Makes a pipeline with the component, not initialized."""
 
     def make(*, encoder=None, **config) -> Language:
         nlp = spacy.blank("en")
-        settings = {"name": str(tiny_encoder), "precision": "float32", "overlap": 8, **(encoder or {})}
+        settings = {**ENCODERS[encoder_kind], "name": str(tiny_encoder), "precision": "float32", **(encoder or {})}
         nlp.add_pipe("embre_relation", config={"model": {"encoder": settings}, **config})
         return nlp
 
@@ -49,15 +61,24 @@ def make_examples() -> Callable[[Language], List[Example]]:
     return make
 
 
+@pytest.fixture(scope="session")
+def learned() -> Dict[str, bytes]:
+    """What a pipeline with each encoder has learned, so that it does so once."""
+    return {}
+
+
 @pytest.fixture
-def trained(make_nlp, make_examples) -> Language:
+def trained(make_nlp, make_examples, encoder_kind, learned) -> Language:
     """A pipeline that knows the examples by heart."""
-    spacy.util.fix_random_seed(0)
     nlp = make_nlp()
+    if encoder_kind in learned:
+        return nlp.from_bytes(learned[encoder_kind])
+    spacy.util.fix_random_seed(0)
     examples = make_examples(nlp)
     optimizer = nlp.initialize(lambda: examples)
     optimizer.learn_rate = 0.0005
     for _ in range(60):
         losses = nlp.update(examples, sgd=optimizer)
     assert losses["embre_relation"] < 0.05
+    learned[encoder_kind] = nlp.to_bytes()
     return nlp

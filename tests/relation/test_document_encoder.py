@@ -9,6 +9,11 @@ from embre_spacy.corpus import make_predicted
 from embre_spacy.relation.batch import Instance
 
 
+@pytest.fixture
+def encoder_kind():
+    return "document"
+
+
 def long_doc(vocab, repeats):
     text = " ".join(f"Aspirin causes ulcer number {i} and lowers fever." for i in range(repeats))
     mentions = []

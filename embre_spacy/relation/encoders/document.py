@@ -1,9 +1,10 @@
-"""The registered encoders: settings, and how to make what they describe. PyTorch is imported when it is needed."""
+"""The document encoder: one pass of the transformer over a document, whatever the number of its candidates."""
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, List, Optional, Sequence
 
-from .batch import DocumentBatch, Instance, make_document_batch
+from ..batch import DocumentBatch, Instance, make_document_batch
+from .settings import EncoderSettings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -11,49 +12,29 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class DocumentEncoderSettings:
+class DocumentEncoderSettings(EncoderSettings):
     """The settings of the document encoder; see `create_document_encoder`."""
 
-    name: str
     tags: bool
-    window: Optional[int]
     overlap: int
     hidden_width: int
     n_heads: int
     dropout: float
-    hidden_dropout: Optional[float]
-    attention_dropout: Optional[float]
-    precision: str
     batch_wordpieces: int
 
-    def to_dict(self) -> Dict[str, Any]:
-        return asdict(self)
+    @property
+    def has_tags(self) -> bool:
+        return self.tags
 
-    def load_transformer(self, entity_types: Sequence[str]):
-        """Load the pretrained transformer and its tokenizer, with tags for the entity types if they are wanted.
+    def choose_window(self, transformer: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> int:
+        """See `EncoderSettings.choose_window`."""
+        from ...transformer import choose_window
 
-        entity_types (Sequence[str]): The entity types.
-        RETURNS (Tuple[PreTrainedModel, PreTrainedTokenizerBase]): Both.
-        RAISES (EmbreError): If they cannot be loaded, or the window does not fit the transformer.
-        """
-        from ..transformer import add_tags, choose_window, load_checkpoint
-
-        transformer, tokenizer = load_checkpoint(
-            self.name, hidden_dropout=self.hidden_dropout, attention_dropout=self.attention_dropout
-        )
-        choose_window(transformer, tokenizer, self.window, self.overlap, self.name)
-        if self.tags:
-            add_tags(transformer, tokenizer, entity_types)
-        return transformer, tokenizer
+        return choose_window(transformer, tokenizer, self.window, self.overlap, self.name)
 
     def build(self, transformer: "PreTrainedModel", entity_types: Sequence[str]) -> "nn.Module":
-        """Make the module that gives the vectors of candidates.
-
-        transformer (PreTrainedModel): The transformer.
-        entity_types (Sequence[str]): The entity types.
-        RETURNS (nn.Module): A module with a `width`, called with what `make_batch` returns.
-        """
-        from .modules.document import DocumentEncoder
+        """See `EncoderSettings.build`."""
+        from ..modules.document import DocumentEncoder
 
         return DocumentEncoder(
             transformer,
@@ -72,22 +53,15 @@ class DocumentEncoderSettings:
         tokenizer: "PreTrainedTokenizerBase",
         entity_types: Sequence[str],
     ) -> DocumentBatch:
-        """Lay out documents as the module reads them.
-
-        instances (List[Instance]): The documents with their candidates.
-        transformer (PreTrainedModel): The transformer.
-        tokenizer (PreTrainedTokenizerBase): Its tokenizer.
-        entity_types (Sequence[str]): The entity types.
-        RETURNS (DocumentBatch): The batch.
-        """
-        from ..transformer import choose_window, get_tag_ids
+        """See `EncoderSettings.make_batch`."""
+        from ...transformer import get_tag_ids
 
         return make_document_batch(
             instances,
             tokenizer,
             entity_types=entity_types,
             tag_ids=get_tag_ids(tokenizer, entity_types) if self.tags else None,
-            window=choose_window(transformer, tokenizer, self.window, self.overlap, self.name),
+            window=self.choose_window(transformer, tokenizer),
             overlap=self.overlap,
         )
 

@@ -1,0 +1,88 @@
+"""Probabilities that mean what they say, and the threshold that is chosen with them."""
+
+import numpy
+import pytest
+import spacy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from embre_spacy.corpus import make_predicted
+from embre_spacy.errors import EmbreError
+from embre_spacy.evaluation import evaluate_in_detail, evaluate_pipeline
+from embre_spacy.relation.calibration import apply_temperature, expected_calibration_error, fit_temperature
+from embre_spacy.relation.outcomes import calibrate, choose_threshold, collect_outcomes
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.floats(0.5, 4.0), st.integers(0, 1000))
+def test_the_temperature_that_was_applied_is_found_again(temperature, seed):
+    rng = numpy.random.default_rng(seed)
+    honest = rng.dirichlet([0.7] * 4, size=3000).clip(1e-4)
+    honest /= honest.sum(axis=1, keepdims=True)
+    classes = [rng.choice(4, p=row) for row in honest]
+    boasting = apply_temperature(honest, 1 / temperature)
+    assert fit_temperature(boasting, classes) == pytest.approx(temperature, rel=0.15)
+
+
+def test_the_calibration_error_by_hand():
+    # Ten times 0.9, of which nine happen: no error. Ten times 0.7, of which none happens: an error of 0.7 in one half.
+    probabilities = numpy.array([0.9] * 10 + [0.7] * 10)
+    happened = [True] * 9 + [False] * 11
+    assert expected_calibration_error(probabilities, happened) == pytest.approx(0.35)
+    assert expected_calibration_error(numpy.zeros(0), []) == 0.0
+
+
+def test_calibration_is_saved_with_the_pipeline(trained, make_examples, tmp_path):
+    gold = [example.reference for example in make_examples(trained)]
+    found = calibrate(trained, gold)
+    pipe = trained.get_pipe("embre_relation")
+    assert pipe.cfg["threshold"] == found["threshold"] and found["scores"]["all"] == 1.0
+    # What is known by heart is so sure that a fit has nothing to go by.
+    pipe.cfg["temperature"] = 3.0
+    trained.to_disk(tmp_path / "model")
+    reloaded = spacy.load(tmp_path / "model")
+    assert reloaded.config["components"]["embre_relation"]["threshold"] == found["threshold"]
+    for doc, expected in zip(reloaded.pipe(map(make_predicted, gold)), trained.pipe(map(make_predicted, gold))):
+        assert [relation.pair_probability for relation in doc._.relations] == pytest.approx(
+            [relation.pair_probability for relation in expected._.relations]
+        )
+
+
+def test_temperatures_change_probabilities_as_they_say(trained, make_examples):
+    doc = make_examples(trained)[0].predicted
+    pipe = trained.get_pipe("embre_relation")
+    _, types, novelties = pipe.predict([doc])[0]
+    pipe.cfg.update(temperature=2.0, novelty_temperature=0.5)
+    _, scaled_types, scaled_novelties = pipe.predict([doc])[0]
+    numpy.testing.assert_allclose(scaled_types, apply_temperature(types, 2.0), atol=1e-3)
+    numpy.testing.assert_allclose(scaled_novelties, apply_temperature(novelties, 0.5), atol=1e-3)
+
+
+def test_documents_without_candidates_calibrate_nothing(trained, make_examples):
+    with pytest.raises(EmbreError, match="no candidates"):
+        calibrate(trained, [example.reference for example in make_examples(trained)[3:]])
+
+
+def test_details_add_up_to_the_scores(trained, make_examples):
+    gold = [example.reference for example in make_examples(trained)]
+    pipe = trained.get_pipe("embre_relation")
+    pipe.cfg["threshold"] = 0.01
+    found = evaluate_in_detail(trained, gold)
+    assert pipe.cfg["threshold"] == found["threshold"] == 0.01
+    assert found["counts"] == evaluate_pipeline(trained, gold)
+    for level, counts in found["counts"].items():
+        of_documents = numpy.sum([document[level] for document in found["documents"]], axis=0).tolist()
+        assert of_documents == [counts["tp"], counts["fp"], counts["fn"]]
+    assert found["gold_pairs"] == {"pairs": 4, "type_accuracy": 1.0, "novelty_accuracy": 1.0}
+    assert found["best_threshold"]["all"] == 1.0
+
+
+def test_the_threshold_is_the_best_for_the_level(trained, make_examples):
+    outcomes = collect_outcomes(trained, [example.reference for example in make_examples(trained)])
+    threshold, scores = choose_threshold(outcomes, "pair")
+    assert scores["pair"] == 1.0 == outcomes.count(threshold)["pair"]["f"]
+
+
+def test_temperatures_must_be_positive(make_nlp):
+    with pytest.raises(EmbreError, match="temperatures"):
+        make_nlp(temperature=0.0)
