@@ -4,8 +4,9 @@ import json
 import shutil
 import zipfile
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Any, Dict, List, Optional, Set, Tuple
 
+from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from .errors import EmbreError, InputError
@@ -16,6 +17,9 @@ SPLITS = ("train", "dev", "test")
 # Of several files of one split the first in this order is taken: the formats that keep most come first.
 _SUFFIXES = (".xml", ".json", ".pubtator", ".xml.gz", ".json.gz", ".pubtator.gz")
 _COUNTS_FILE = "counts.json"
+# For corpora whose files are not one for each split.
+_PLAN_FILE = "splits.json"
+_PLAN_KEYS = {"files", "first", "last"}
 
 
 def find_splits(folder: Path) -> Dict[str, Path]:
@@ -35,6 +39,31 @@ def find_splits(folder: Path) -> Dict[str, Path]:
     return found
 
 
+def read_plan(assets: Path) -> Optional[Dict[str, Any]]:
+    """What `splits.json` in an assets folder says of a corpus whose files are not one for each split.
+
+    assets (Path): The assets folder.
+    RETURNS (Optional[Dict[str, Any]]): Under the name of each split its `files` (names, looked for in the folder and
+        below it) and, where it is a part of them, the numbers of the `first` and the one-after-`last` document; under
+        "exclude" the name of a file with the ids of documents to leave out. None if there is no such file.
+    RAISES (InputError): If it says something else.
+    """
+    file = assets / _PLAN_FILE
+    if not file.is_file():
+        return None
+    try:
+        plan = json.loads(file.read_text(encoding="utf8"))
+    except ValueError as error:
+        raise InputError(f"not JSON: {error}", file=str(file)) from error
+    if not isinstance(plan, dict) or set(plan) - {*SPLITS, "exclude"}:
+        raise InputError(f"it may have the keys {', '.join(SPLITS)} and exclude only", file=str(file))
+    for split in SPLITS:
+        part = plan.get(split, {"files": []})
+        if not isinstance(part, dict) or not isinstance(part.get("files"), list) or set(part) - _PLAN_KEYS:
+            raise InputError(f"{split} must have files, and may have first and last", file=str(file))
+    return plan
+
+
 def fill_assets(assets: Path, source: Optional[Path]) -> None:
     """Put the files of a corpus into its assets folder: from another folder, or from a zip archive that lies there.
 
@@ -42,14 +71,18 @@ def fill_assets(assets: Path, source: Optional[Path]) -> None:
     source (Optional[Path]): The folder to copy the splits from, if there is one.
     RAISES (InputError): If the source has no splits, or an archive is damaged.
     """
+    plan = read_plan(assets)
     if source is not None:
-        splits = find_splits(source) if source.is_dir() else {}
-        if not splits:
-            raise InputError("there is no file of a train, dev or test split in this folder", file=str(source))
+        if plan is None:
+            files = list(find_splits(source).values()) if source.is_dir() else []
+            if not files:
+                raise InputError("there is no file of a train, dev or test split in this folder", file=str(source))
+        else:
+            files = [_find(source, name) for split in SPLITS for name in plan.get(split, {"files": []})["files"]]
         assets.mkdir(parents=True, exist_ok=True)
-        for file in splits.values():
+        for file in dict.fromkeys(files):
             shutil.copyfile(file, assets / file.name)
-    elif not find_splits(assets):
+    elif plan is None and not find_splits(assets):
         for archive in sorted(assets.glob("*.[zZ][iI][pP]")):
             try:
                 with zipfile.ZipFile(archive) as opened:
@@ -58,30 +91,50 @@ def fill_assets(assets: Path, source: Optional[Path]) -> None:
                 raise InputError(f"not a zip archive ({error})", file=str(archive)) from error
 
 
+def _find(folder: Path, name: str) -> Path:
+    found = sorted(file for file in folder.rglob(name) if file.is_file())
+    if not found:
+        raise InputError(f"there is no {name} in this folder or below it", file=str(folder))
+    return found[0]
+
+
 def prepare_corpus(assets: Path, corpus: Path) -> List[str]:
     """Convert the splits in an assets folder to DocBin, and verify them against the counts that lie beside them.
 
-    assets (Path): The assets folder; `counts.json` in it says how many documents, mentions and relations there are.
+    assets (Path): The assets folder; `counts.json` in it says how many documents, mentions and relations there are, and
+        `splits.json`, where there is one, of which files and documents a split consists; see `read_plan`.
     corpus (Path): The folder for the DocBin files, `{split}.spacy`.
     RETURNS (List[str]): A line for each split: what it has, or that it is absent.
     RAISES (EmbreError): If train or dev is absent, or a count differs.
     """
-    splits = find_splits(assets)
-    for split in SPLITS[:2]:
-        if split not in splits:
-            raise EmbreError(f"{assets}: there is no file of the {split} split; the README there says where to get it")
+    plan = read_plan(assets)
+    if plan is None:
+        parts = {split: {"files": [file.name], "paths": [file]} for split, file in find_splits(assets).items()}
+        for split in SPLITS[:2]:
+            if split not in parts:
+                raise EmbreError(
+                    f"{assets}: there is no file of the {split} split; the README there says where to get it"
+                )
+    else:
+        # Before anything is read, so that what is missing is said at once.
+        parts = {
+            split: {**plan[split], "paths": [_find(assets, name) for name in plan[split]["files"]]}
+            for split in SPLITS
+            if split in plan
+        }
+    excluded = _read_ids(assets / plan["exclude"]) if plan and "exclude" in plan else set()
     counts_file = assets / _COUNTS_FILE
     expected = json.loads(counts_file.read_text(encoding="utf8")) if counts_file.is_file() else {}
     corpus.mkdir(parents=True, exist_ok=True)
     lines = []
     for split in SPLITS:
         target = corpus / f"{split}.spacy"
-        if split not in splits:
+        if split not in parts:
             # One that an earlier run left would be evaluated as if it belonged to this corpus.
             target.unlink(missing_ok=True)
             lines.append(f"{split}: absent from {assets}, so nothing is evaluated on it")
             continue
-        docs = list(read(splits[split], Vocab()))
+        docs, left_out = _read_split(parts[split], excluded)
         counts = {
             "documents": len(docs),
             "mentions": sum(len(get_mentions(doc)) for doc in docs),
@@ -89,12 +142,36 @@ def prepare_corpus(assets: Path, corpus: Path) -> List[str]:
         }
         if split in expected and counts != expected[split]:
             raise InputError(
-                f"it has {_in_words(counts)}, but should have {_in_words(expected[split])}", file=splits[split]
+                f"it has {_in_words(counts)}, but should have {_in_words(expected[split])}",
+                file=", ".join(map(str, parts[split]["paths"])),
             )
         write(docs, target)
         verified = "as expected" if split in expected else "not verified: counts.json does not say how many"
-        lines.append(f"{split}: {_in_words(counts)} ({verified}) -> {target}")
+        lines.append(f"{split}: {_in_words(counts)} ({verified}{left_out}) -> {target}")
     return lines
+
+
+def _read_split(part: Dict[str, Any], excluded: Set[str]) -> Tuple[List[Doc], str]:
+    """The documents of a split, and how many were left out, in words."""
+    vocab = Vocab()
+    found = [doc for path in part["paths"] for doc in read(path, vocab)]
+    found = found[part.get("first") or 0 : part.get("last")]
+    kept = [doc for doc in found if doc._.document_id not in excluded]
+    # Corpora that are put together may share documents; a file alone was checked when it was read.
+    unique = list({doc._.document_id: doc for doc in reversed(kept)}.values())[::-1]
+    notes = []
+    if len(kept) < len(found):
+        notes.append(f"{len(found) - len(kept)} left out on purpose")
+    if len(unique) < len(kept):
+        notes.append(f"{len(kept) - len(unique)} left out that were there already")
+    return unique, "".join(f"; {note}" for note in notes)
+
+
+def _read_ids(file: Path) -> Set[str]:
+    if not file.is_file():
+        raise InputError(f"{_PLAN_FILE} names it, but it is not there", file=str(file))
+    lines = file.read_text(encoding="utf8").splitlines()
+    return {line.strip() for line in lines if line.strip() and not line.startswith("#")}
 
 
 def _in_words(counts: Dict[str, int]) -> str:

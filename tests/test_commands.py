@@ -1,11 +1,15 @@
 """The thin commands: prepare, score, evaluate."""
 
 import json
+import shutil
 import zipfile
 
 import pytest
+import spacy
+from spacy.vocab import Vocab
 from typer.testing import CliRunner
 
+from embre_spacy import read
 from embre_spacy.cli import app
 
 runner = CliRunner()
@@ -28,11 +32,11 @@ def corpus(tmp_path_factory, request):
 
 def test_without_a_command_the_commands_are_shown():
     result = runner.invoke(app, [])
-    for command in ("convert", "prepare", "pretrain", "evaluate", "score"):
+    for command in ("convert", "prepare", "pretrain", "calibrate", "evaluate", "score", "experiment"):
         assert command in result.output
 
 
-@pytest.mark.parametrize("command", ["convert", "prepare", "pretrain", "evaluate", "score"])
+@pytest.mark.parametrize("command", ["convert", "prepare", "pretrain", "calibrate", "evaluate", "score"])
 def test_help_describes_every_command(command):
     assert "Usage" in run(command, "--help").output
 
@@ -71,6 +75,58 @@ def test_prepare_names_what_is_missing(tmp_path):
     assert "no file of a train" in run("prepare", tmp_path, tmp_path, "--from", tmp_path / "none", code=1).output
     (tmp_path / "BIORED.zip").write_bytes(b"not a zip")
     assert "BIORED.zip: not a zip archive" in run("prepare", tmp_path, tmp_path / "out", code=1).output
+
+
+def test_prepare_follows_a_plan(sample_dir, tmp_path):
+    assets = tmp_path / "assets"
+    assets.mkdir()
+    plan = {
+        "train": {"files": ["train.xml"], "last": 30},
+        "dev": {"files": ["train.xml", "dev.xml", "dev.xml"], "first": 30},
+        "exclude": "ids.txt",
+    }
+    (assets / "splits.json").write_text(json.dumps(plan))
+    first = next(read(sample_dir / "train.xml", Vocab()))._.document_id
+    (assets / "ids.txt").write_text(f"# why\n{first}\n")
+    output = " ".join(run("prepare", assets, tmp_path / "out", "--from", sample_dir.parent).output.split())
+    assert "train: 29 documents" in output and "1 left out on purpose" in output
+    assert "dev: 20 documents" in output and "10 left out that were there already" in output
+    assert first not in {doc._.document_id for doc in read(tmp_path / "out" / "train.spacy", Vocab())}
+
+
+@pytest.mark.parametrize(
+    "plan, cause",
+    [
+        ("{", "splits.json: not JSON"),
+        ('{"training": {}}', "keys train, dev, test and exclude"),
+        ('{"train": {"file": "x"}}', "train must have files"),
+        ('{"train": {"files": ["none.xml"]}}', "there is no none.xml"),
+        ('{"train": {"files": ["dev.xml"]}, "exclude": "none.txt"}', "none.txt: splits.json names it"),
+    ],
+)
+def test_prepare_refuses_a_plan_that_is_wrong(sample_dir, tmp_path, plan, cause):
+    (tmp_path / "dev.xml").write_bytes((sample_dir / "dev.xml").read_bytes())
+    (tmp_path / "splits.json").write_text(plan)
+    assert cause in run("prepare", tmp_path, tmp_path / "out", code=1).output.replace("\n", " ")
+
+
+@pytest.mark.parametrize("corpus", ["bc5cdr", "annotated"])
+def test_prepare_verifies_the_other_real_corpora(project_root, shared_data, tmp_path, corpus):
+    assets = tmp_path / "assets"
+    shutil.copytree(project_root / "assets" / "bc5cdr", assets / "bc5cdr", ignore=shutil.ignore_patterns("*.PubTator"))
+    if corpus != "bc5cdr":
+        shutil.copytree(project_root / "assets" / corpus, assets / corpus, ignore=shutil.ignore_patterns("*.PubTator"))
+    output = run("prepare", assets / corpus, tmp_path / "out", "--from", shared_data).output
+    assert "as expected" in output and "122 left out" in output.replace("61 left out", "122 left out")
+
+
+def test_calibrate_refuses_what_it_cannot_use(corpus, tmp_path):
+    assert "no pipeline" in run("calibrate", tmp_path / "none", corpus / "dev.spacy", tmp_path / "o", code=1).output
+    result = run("calibrate", "en_none", corpus / "dev.spacy", tmp_path / "o", "--level", "some", code=1)
+    assert "must be one of pair, type, novelty, all" in result.output
+    spacy.blank("en").to_disk(tmp_path / "blank")
+    result = run("calibrate", tmp_path / "blank", corpus / "dev.spacy", tmp_path / "o", code=1)
+    assert "no component embre_relation" in result.output and not (tmp_path / "o").exists()
 
 
 def test_score_of_a_file_with_itself_is_perfect(sample_dir, corpus, tmp_path):

@@ -7,7 +7,7 @@ import typer
 
 from ..errors import EmbreError
 from ._app import app
-from ._output import report_errors
+from ._output import note, report_errors
 
 
 @app.command(
@@ -31,6 +31,12 @@ def pretrain_command(
     dev: Annotated[
         Optional[Path],
         typer.Option("--dev", "-d", help="Held-out documents; a share of CORPUS if not given."),
+    ] = None,
+    also: Annotated[
+        Optional[List[Path]],
+        typer.Option(
+            "--also", help="More training documents: a file, or a folder with .spacy files. May be given several times."
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume/--no-resume", help="Go on with an interrupted run in OUTPUT_DIR, or start anew.")
@@ -58,10 +64,16 @@ def pretrain_command(
         from spacy.vocab import Vocab
 
         from ..formats import read
+        from ..pretraining.corpora import join_corpora
 
         vocab = Vocab()
-        docs = list(read(corpus, vocab))
         dev_docs = None if dev is None else list(read(dev, vocab))
+        docs = list(read(corpus, vocab))
+        if also:
+            # With one corpus, what it holds is what is trained on; what is put together may overlap.
+            docs, left_out = join_corpora(docs, [read(file, vocab) for file in _find_files(also)], dev_docs or [])
+            for line in left_out:
+                note(line)
 
         from rich.console import Console
 
@@ -77,6 +89,16 @@ def pretrain_command(
             gpu_id=gpu_id,
             console=Console(),
         )
+
+
+def _find_files(paths: List[Path]) -> List[Path]:
+    files = []
+    for path in paths:
+        found = sorted(path.rglob("*.spacy")) if path.is_dir() else [path]
+        if not found:
+            raise EmbreError(f"{path}: there is no .spacy file in this folder or below it")
+        files.extend(found)
+    return files
 
 
 def _parse_overrides(extra: List[str]) -> Dict[str, Any]:

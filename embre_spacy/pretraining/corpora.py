@@ -1,7 +1,7 @@
 """Training and held-out documents, and what is refused because nothing could be learned from it."""
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import numpy
 from spacy.tokens import Doc
@@ -42,6 +42,38 @@ class Corpus:
             # Never all concepts of a document are masked, so these teach nothing but words.
             "documents_with_fewer_than_two_concepts": sum(count < 2 for count in concepts),
         }
+
+
+def join_corpora(
+    docs: Sequence[Doc], others: Iterable[Iterable[Doc]], dev_docs: Sequence[Doc]
+) -> Tuple[List[Doc], List[str]]:
+    """Put corpora together. No document comes twice, and none that is held out.
+
+    docs (Sequence[Doc]): The documents of the first corpus, all kept.
+    others (Iterable[Iterable[Doc]]): Those of the other corpora.
+    dev_docs (Sequence[Doc]): The held-out documents.
+    RETURNS (Tuple[List[Doc], List[str]]): The documents, and a line for each reason to leave some out.
+    """
+    held_out = {doc._.document_id for doc in dev_docs}
+    found = {doc._.document_id for doc in docs}
+    joined = list(docs)
+    in_dev = twice = 0
+    for corpus in others:
+        for doc in corpus:
+            name = doc._.document_id
+            if name and name in held_out:
+                in_dev += 1
+            elif name and name in found:
+                twice += 1
+            else:
+                joined.append(doc)
+                found.add(name)
+    lines = []
+    if in_dev:
+        lines.append(f"{in_dev} documents are left out: they are among the held-out documents")
+    if twice:
+        lines.append(f"{twice} documents are left out: they are there already")
+    return joined, lines
 
 
 def make_corpora(

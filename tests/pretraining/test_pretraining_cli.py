@@ -31,6 +31,24 @@ def test_it_prints_a_table(call, tmp_path):
     assert (tmp_path / "out" / "pretraining.json").is_file()
 
 
+def test_more_documents_are_added_once(call, docs, tmp_path):
+    for number, doc in enumerate(docs):
+        doc._.document_id = str(number)
+    more = tmp_path / "more"
+    more.mkdir()
+    DocBin(docs=docs, store_user_data=True).to_disk(more / "a.spacy")
+    DocBin(docs=docs[:2], store_user_data=True).to_disk(tmp_path / "dev.spacy")
+    DocBin(docs=docs[2:3], store_user_data=True).to_disk(tmp_path / "first.spacy")
+    result = call("--dev", str(tmp_path / "dev.spacy"), "--also", str(more), corpus="first.spacy")
+    assert result.exit_code == 0, result.output
+    assert "2 documents are left out: they are among the held-out documents" in result.output
+    assert "1 documents are left out: they are there already" in result.output
+    assert f"Training: {len(docs) - 2} documents" in result.output
+    (tmp_path / "empty").mkdir()
+    refused = call("--also", str(tmp_path / "empty"))
+    assert refused.exit_code == 1 and "no .spacy file in this folder" in refused.stderr
+
+
 def test_it_shows_help():
     result = CliRunner().invoke(app, ["pretrain", "--help"])
     assert result.exit_code == 0 and "--resume" in result.output and "OUTPUT_DIR" in result.output
