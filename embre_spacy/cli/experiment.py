@@ -1,0 +1,102 @@
+"""`experiment run` and `experiment report`: grids of trainings, and what came of them."""
+
+import signal
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Iterator, List, Optional
+
+import typer
+
+from ..errors import EmbreError
+from ._app import app
+from ._output import note, report_errors
+
+experiment = typer.Typer(
+    name="experiment",
+    help="Grids of trainings that one file describes, and the report on what came of them.",
+    no_args_is_help=True,
+)
+app.add_typer(experiment)
+
+_RESULTS = Path("experiments/results")
+
+
+@experiment.command("run", no_args_is_help=True)
+def run_command(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The grid, such as experiments/default.yml.", show_default=False)
+    ],
+    only: Annotated[
+        Optional[List[str]], typer.Option("--only", metavar="CELL", help="Run this cell only; may be repeated.")
+    ] = None,
+    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="The GPU to use; -1 for the CPU.")] = -1,
+    results: Annotated[Path, typer.Option(help="Where the small JSON files of results go.")] = _RESULTS,
+    work: Annotated[
+        Path, typer.Option(help="Where pretrained transformers, logs and pipelines in training go.")
+    ] = Path("training/experiments"),
+    keep_weights: Annotated[
+        bool, typer.Option("--keep-weights", help="Keep trained pipelines when they have been evaluated.")
+    ] = False,
+) -> None:
+    """Pretrain, train and evaluate every cell of a grid with every seed, and write a JSON file for each.
+
+    What is done is skipped, so the same command **goes on after it was killed**: finished cells stay, a pretraining
+    goes on from its last epoch, a training that was under way starts anew. A cell whose settings or documents have
+    changed since is run again. Paths in FILE are those from the current folder.
+
+    If a cell fails, the others are run still, and the exit code is 1.
+    """
+    with report_errors(), _exit_when_terminated():
+        from rich.console import Console
+
+        from ..experiments import load_grid
+
+        # Importing spaCy takes seconds, so what is wrong in the file comes first.
+        grid = load_grid(file)
+
+        from ..experiments.cell import Places
+        from ..experiments.run import run_grid
+
+        places = Places(results, work, gpu_id=gpu_id, keep_weights=keep_weights)
+        failed = run_grid(grid, places, only=only or (), console=Console())
+        if failed:
+            raise EmbreError(f"{file}: failed: {', '.join(failed)}")
+
+
+@contextmanager
+def _exit_when_terminated() -> Iterator[None]:
+    """Take a training down with the command that started it, when this is told to end."""
+
+    def leave(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@experiment.command("report")
+def report_command(
+    grids: Annotated[
+        Path, typer.Option(help="The folder of the grids, of the words on them, and of published.yml.")
+    ] = Path("experiments"),
+    results: Annotated[Path, typer.Option(help="The folder of results.")] = _RESULTS,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The report, in Markdown. Its figures go to figures/ beside it.")
+    ] = Path("docs/results.md"),
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit with code 1 if the report is not what it would be.")
+    ] = False,
+) -> None:
+    """Write the tables and figures of all grids from the JSON files of their results. Needs no corpus."""
+    with report_errors():
+        from ..experiments.report import check_report, write_report
+
+        if check:
+            check_report(grids, results, output)
+            note(f"{output}: is what the results give")
+        else:
+            for file in write_report(grids, results, output):
+                typer.echo(str(file))

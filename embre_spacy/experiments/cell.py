@@ -1,0 +1,163 @@
+"""One cell with one seed: pretrain, train, evaluate, write the result."""
+
+import shutil
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+from ..errors import EmbreError
+from ..provenance import describe_run
+from .grid import Cell, Grid
+from .jobs import open_log, run_command
+from .measure import measure_floor, measure_pipeline
+from .pretrained import PretrainedFolders, digest
+from .results import FLOOR_FILE, read_result, result_path, settings_changed, write_result
+from .settings import as_options, cell_settings, floor_settings, training_overrides
+
+_MODEL = "model-best"
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where things are written, and on what they run.
+
+    results (Path): The folder of results.
+    work (Path): The folder of everything else.
+    gpu_id (int): The GPU, or -1 for the CPU.
+    keep_weights (bool): Whether trained pipelines stay when they are evaluated.
+    """
+
+    results: Path
+    work: Path
+    gpu_id: int = -1
+    keep_weights: bool = False
+
+
+def find_result(path: Path, settings: Dict[str, Any], corpora: Dict[str, str]) -> Tuple[Dict[str, Any], List[str]]:
+    """The result that an earlier run left.
+
+    path (Path): Its file.
+    settings (Dict[str, Any]): The settings that are wanted.
+    corpora (Dict[str, str]): The digests of the corpora that are wanted.
+    RETURNS (Tuple[Dict[str, Any], List[str]]): The result, empty if there is none, and in what it differs from what is
+        wanted.
+    """
+    try:
+        found = read_result(path)
+    except EmbreError as error:
+        return {}, [str(error)]
+    if found is None:
+        return {}, []
+    names = [name for name, value in corpora.items() if found.get("corpora", {}).get(name) != value]
+    return found, [*settings_changed(found, settings), *(f"the documents of {name}" for name in names)]
+
+
+def digest_corpora(cell: Cell) -> Dict[str, str]:
+    """The digests of the corpora of a cell.
+
+    cell (Cell): The cell.
+    RETURNS (Dict[str, str]): Those of "train" and "dev", and of its pretraining.
+    """
+    files = {"train": cell.train, "dev": cell.dev}
+    if cell.pretraining is not None:
+        files["pretraining"] = cell.pretraining.corpus
+        if cell.pretraining.dev is not None:
+            files["pretraining_dev"] = cell.pretraining.dev
+        files.update({f"pretraining_also_{i}": file for i, file in enumerate(cell.pretraining.also, start=1)})
+    return {name: digest(Path(file)) for name, file in files.items()}
+
+
+def run_cell(
+    grid: Grid, cell: Cell, seed: int, places: Places, pretrained: PretrainedFolders, say: Callable[[str], None]
+) -> Dict[str, Any]:
+    """Train a cell with a seed and write its result.
+
+    grid (Grid): The grid.
+    cell (Cell): The cell.
+    seed (int): The seed.
+    places (Places): Where to write.
+    pretrained (PretrainedFolders): Makes what it starts from.
+    say (Callable[[str], None]): Takes a line about what goes on.
+    RETURNS (Dict[str, Any]): The result.
+    RAISES (EmbreError): If anything fails.
+    """
+    # Before the hours of training, so that files which change meanwhile are not taken for what was trained on.
+    settings, corpora = cell_settings(cell, seed), digest_corpora(cell)
+    encoder, pretraining = cell.encoder, None
+    if cell.pretraining is not None:
+        encoder = str(pretrained.make(cell.pretraining))
+        pretraining = pretrained.describe(cell.pretraining)
+    folder = places.work / grid.name / f"{cell.name}-seed{seed}"
+    pipeline = folder / "pipeline"
+    with open_log(folder / "train.log") as log:
+        # spaCy cannot go on with a training that was killed.
+        shutil.rmtree(pipeline, ignore_errors=True)
+        say(f"training -> {folder}")
+        command = ["spacy", "train", cell.config, "--output", str(pipeline), "--gpu-id", str(places.gpu_id)]
+        training_seconds = run_command([*command, *as_options(training_overrides(cell, seed, encoder))], log)
+        try:
+            dev = measure_pipeline(pipeline / _MODEL, gpu_id=places.gpu_id)
+        except Exception as error:
+            # Whatever it is, the other cells can still run.
+            log.write(traceback.format_exc().encode())
+            raise EmbreError(f"the evaluation failed ({type(error).__name__}: {error}); see {log.name}") from error
+        if not places.keep_weights:
+            shutil.rmtree(pipeline)
+    result = {
+        "grid": grid.name,
+        "cell": cell.name,
+        "label": cell.label,
+        "seed": seed,
+        "config_file": cell.config,
+        "overrides": cell.overrides,
+        "settings": settings,
+        "corpora": corpora,
+        "pretraining": pretraining,
+        "run": describe_run(),
+        "gpu": _name_gpu(places.gpu_id),
+        "seconds": {
+            "pretraining": None if pretraining is None else pretraining["seconds"],
+            "training": round(training_seconds, 1),
+            "evaluation": round(dev["seconds"], 1),
+        },
+        "documents_per_second": round(len(dev["documents"]) / dev["seconds"], 2) if dev["seconds"] else None,
+        "dev": dev,
+    }
+    write_result(result, result_path(places.results, grid.name, cell.name, seed))
+    return result
+
+
+def _name_gpu(gpu_id: int) -> Optional[str]:
+    import torch
+
+    return torch.cuda.get_device_name(gpu_id) if gpu_id >= 0 else None
+
+
+def write_floor(grid: Grid, places: Places) -> bool:
+    """Write the floor of a grid, unless it is there: every candidate related, with the most frequent type and novelty.
+
+    grid (Grid): The grid.
+    places (Places): Where to write.
+    RETURNS (bool): Whether it was written.
+    RAISES (EmbreError): If it cannot be computed.
+    """
+    cell, path = grid.common, places.results / grid.name / FLOOR_FILE
+    settings, corpora = floor_settings(grid), digest_corpora(cell)
+    found, different = find_result(path, settings, corpora)
+    if found and not different:
+        return False
+    write_result(
+        {
+            "grid": grid.name,
+            "cell": None,
+            "label": "floor",
+            "seed": None,
+            "settings": settings,
+            "corpora": corpora,
+            "run": describe_run(),
+            "dev": measure_floor(cell),
+        },
+        path,
+    )
+    return True

@@ -1,0 +1,86 @@
+"""What can be known to be wrong with a grid before hours are spent on it."""
+
+from pathlib import Path
+from typing import Any, Dict, Iterable, List, Set
+
+from spacy import util
+from spacy.schemas import ConfigSchemaTraining
+from spacy.util import registry
+from thinc.api import Config, ConfigValidationError
+
+from ..errors import EmbreError
+from ..transformer import resolve_checkpoint
+from .grid import Cell, Grid, PretrainingSpec
+from .settings import cell_settings, pretraining_settings, read_config, training_overrides
+
+_MESSAGE = 500
+
+
+def check_grid(grid: Grid, cells: Iterable[Cell]) -> None:
+    """Refuse cells that would fail: files that are not there, settings that do not exist.
+
+    grid (Grid): The grid.
+    cells (Iterable[Cell]): Those of its cells that are wanted.
+    RAISES (EmbreError): With the file, the cell and the cause.
+    """
+    checked: Set[str] = set()
+    for cell in cells:
+        try:
+            if cell.pretraining is not None and cell.pretraining.name not in checked:
+                _check_pretraining(cell.pretraining)
+                checked.add(cell.pretraining.name)
+            _check_training(cell)
+        except EmbreError as error:
+            raise EmbreError(f"{grid.file}: cell {cell.name!r}: {error}") from error
+
+
+def _check_pretraining(spec: PretrainingSpec) -> None:
+    settings = pretraining_settings(spec)
+    try:
+        for file in (spec.corpus, spec.dev, *spec.also):
+            _check_corpus(file)
+        resolve_checkpoint(settings["config"]["encoder"]["name"])
+    except EmbreError as error:
+        raise EmbreError(f"pretraining {spec.name!r}: {error}") from error
+
+
+def _check_training(cell: Cell) -> None:
+    for file in (cell.train, cell.dev):
+        _check_corpus(file)
+    config = cell_settings(cell, cell.seeds[0])["config"]
+    unknown = _unknown_settings(cell)
+    if unknown:
+        raise EmbreError(f"{cell.config} has no setting {', '.join(unknown)}")
+    if cell.pretraining is None and config.get("paths", {}).get("encoder"):
+        resolve_checkpoint(config["paths"]["encoder"])
+    _resolve(cell, config)
+
+
+def _check_corpus(file: Any) -> None:
+    if file is not None and not Path(file).exists():
+        raise EmbreError(f"{file}: there is no such corpus")
+
+
+def _unknown_settings(cell: Cell) -> List[str]:
+    """The overrides that nothing would read. spaCy checks the arguments of registered functions and of components, but
+    takes any other key as it comes."""
+    plain = read_config(cell.config, {})
+    unknown = []
+    for name in training_overrides(cell, 0, cell.encoder):
+        *sections, key = name.split(".")
+        section: Any = plain
+        for part in sections:
+            section = section.get(part, {}) if isinstance(section, dict) else {}
+        registered = any(one.startswith("@") or one in ("factory", "source") for one in section)
+        of_schema = sections == ["training"] and key in ConfigSchemaTraining.model_fields
+        if not (registered or of_schema or key in section):
+            unknown.append(name)
+    return unknown
+
+
+def _resolve(cell: Cell, config: Dict[str, Any]) -> None:
+    try:
+        nlp = util.load_model_from_config(Config(config), auto_fill=True, validate=True)
+        registry.resolve(nlp.config.interpolate()["training"], schema=ConfigSchemaTraining)
+    except (ConfigValidationError, ValueError) as error:
+        raise EmbreError(f"{cell.config}: {' '.join(str(error).split())[:_MESSAGE]}") from error

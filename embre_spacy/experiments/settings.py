@@ -1,0 +1,133 @@
+"""What a cell is trained with, in full: its config with all overrides, and that of its pretraining.
+
+Two runs with the same settings are the same run; a result whose settings are not those of the grid is out of date.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional
+
+from ..errors import EmbreError
+from ..pretraining.config import PretrainingConfig
+from .grid import Cell, Grid, PretrainingSpec
+
+# Stands for the folder of a pretrained transformer, which is another one on every machine.
+PRETRAINED = "pretrained"
+
+
+def read_config(path: Optional[str], overrides: Mapping[str, Any]) -> Dict[str, Any]:
+    """Read a config file and fill in its variables.
+
+    path (Optional[str]): The file; an empty config if None.
+    overrides (Mapping[str, Any]): Values by dotted name that replace those of the file.
+    RETURNS (Dict[str, Any]): The config, as JSON takes it.
+    RAISES (EmbreError): If the file is missing or cannot be read, or an override has no section to go to.
+    """
+    # spaCy reads configs with the same class, but importing spaCy imports PyTorch.
+    from configparser import Error as ConfigParserError
+
+    from confection import Config, ConfigValidationError
+
+    if path is None:
+        result: Dict[str, Any] = {}
+        for name, value in overrides.items():
+            section, _, key = name.partition(".")
+            result.setdefault(section, {})[key] = value
+        return result
+    if not Path(path).is_file():
+        raise EmbreError(f"{path}: there is no such config file")
+    try:
+        config = Config().from_disk(path, overrides=dict(overrides), interpolate=True)
+    except (ConfigValidationError, ConfigParserError, ValueError) as error:
+        raise EmbreError(f"{path}: {' '.join(str(error).split())}") from error
+    return json.loads(json.dumps(config))
+
+
+def training_overrides(cell: Cell, seed: int, encoder: Optional[str]) -> Dict[str, Any]:
+    """All overrides of a training.
+
+    cell (Cell): The cell.
+    seed (int): The seed.
+    encoder (Optional[str]): The transformer to start from; that of the config if None.
+    RETURNS (Dict[str, Any]): Values by dotted name.
+    """
+    overrides = {"paths.train": cell.train, "paths.dev": cell.dev, "system.seed": seed}
+    if encoder is not None:
+        overrides["paths.encoder"] = encoder
+    return {**overrides, **cell.overrides}
+
+
+def pretraining_overrides(spec: PretrainingSpec) -> Dict[str, Any]:
+    """All overrides of a pretraining.
+
+    spec (PretrainingSpec): The pretraining.
+    RETURNS (Dict[str, Any]): Values by dotted name.
+    """
+    return {**({} if spec.encoder is None else {"encoder.name": spec.encoder}), **spec.overrides}
+
+
+def as_options(overrides: Mapping[str, Any]) -> List[str]:
+    """Overrides as command line options.
+
+    overrides (Mapping[str, Any]): Values by dotted name.
+    RETURNS (List[str]): The options, with values as JSON.
+    """
+    return [part for name, value in overrides.items() for part in (f"--{name}", json.dumps(value))]
+
+
+def pretraining_settings(spec: PretrainingSpec) -> Dict[str, Any]:
+    """The settings of a pretraining in full.
+
+    spec (PretrainingSpec): The pretraining.
+    RETURNS (Dict[str, Any]): The config with its defaults, and the corpora.
+    RAISES (EmbreError): If they cannot be.
+    """
+    try:
+        config = PretrainingConfig.from_dict(read_config(spec.config, pretraining_overrides(spec)))
+    except EmbreError as error:
+        raise EmbreError(f"pretraining {spec.name!r}: {error}") from error
+    return {"config": config.to_dict(), "corpus": spec.corpus, "also": list(spec.also), "dev": spec.dev}
+
+
+def cell_settings(cell: Cell, seed: int) -> Dict[str, Any]:
+    """The settings of a cell in full.
+
+    cell (Cell): The cell.
+    seed (int): The seed.
+    RETURNS (Dict[str, Any]): The training config, and the settings of the pretraining or None.
+    RAISES (EmbreError): If they cannot be.
+    """
+    encoder = cell.encoder if cell.pretraining is None else PRETRAINED
+    return {
+        "config": read_config(cell.config, training_overrides(cell, seed, encoder)),
+        "pretraining": None if cell.pretraining is None else pretraining_settings(cell.pretraining),
+    }
+
+
+def find_differences(before: Any, now: Any, prefix: str = "") -> List[str]:
+    """The names of settings that are not the same.
+
+    before (Any), now (Any): The settings.
+    prefix (str): What their names start with.
+    RETURNS (List[str]): Dotted names.
+    """
+    if not (isinstance(before, Mapping) and isinstance(now, Mapping)):
+        return [] if before == now else [prefix or "everything"]
+    names = sorted({*before, *now})
+    missing = object()
+    return [
+        name
+        for key in names
+        for name in find_differences(before.get(key, missing), now.get(key, missing), f"{prefix}.{key}".strip("."))
+    ]
+
+
+def floor_settings(grid: Grid) -> Dict[str, Any]:
+    """The settings that the floor of a grid depends on: those of the documents and of the components.
+
+    grid (Grid): The grid.
+    RETURNS (Dict[str, Any]): The sections.
+    RAISES (EmbreError): If they cannot be.
+    """
+    config = read_config(grid.common.config, training_overrides(grid.common, 0, grid.common.encoder))
+    return {name: config.get(name) for name in ("corpora", "components")}

@@ -1,0 +1,76 @@
+"""Where figures come from: what stands below every table."""
+
+import os
+from pathlib import Path
+from typing import Any, Iterable, List, Mapping, Optional, Sequence
+
+from .outcome import GridOutcome
+
+
+def describe_source(outcome: GridOutcome, output: Path) -> str:
+    """Say what the figures of a grid come from.
+
+    outcome (GridOutcome): What came of the grid.
+    output (Path): The report that says so.
+    RETURNS (str): The folder, commands, commits, seeds, machines and the time that all took, as Markdown.
+    """
+    results = outcome.results
+    count = len(results) + (outcome.floor is not None)
+    seeds = sorted({result["seed"] for result in results})
+    parts = [
+        f"{link(outcome.folder, output)} ({count} file{_plural(count)})",
+        ", ".join(f"`{one}`" for one in _different(result["run"]["command"] for result in results)),
+        _describe_commits(results),
+        f"seed{_plural(len(seeds))} {', '.join(map(str, seeds))}",
+        "; ".join(_different(map(_describe_machine, results))),
+        f"{_format_hours(_total_seconds(results))} in all",
+    ]
+    return f"From {', '.join(parts)}."
+
+
+def link(path: Path, output: Path) -> str:
+    """A link to a file or folder.
+
+    path (Path): The file or folder.
+    output (Path): The file that the link stands in.
+    RETURNS (str): The link, as Markdown.
+    """
+    return f"[{path.as_posix()}]({Path(os.path.relpath(path, output.parent)).as_posix()})"
+
+
+def _describe_commits(results: Iterable[Mapping[str, Any]]) -> str:
+    commits = _different(_short(result["run"]["commit"]) for result in results)
+    return f"commit{_plural(len(commits))} {', '.join(commits)}"
+
+
+def _short(commit: Optional[str]) -> str:
+    """Ten digits of a commit, and the plus sign that stands for changes since."""
+    return "unknown" if commit is None else commit[:10] + ("+" if commit.endswith("+") else "")
+
+
+def _describe_machine(result: Mapping[str, Any]) -> str:
+    machine = result["run"]["machine"]
+    gpu = f" with {result['gpu']}" if result.get("gpu") else ""
+    return f"{machine['cores']} cores of {machine['processor']}{gpu}"
+
+
+def _total_seconds(results: Sequence[Mapping[str, Any]]) -> float:
+    """The time of all trainings and evaluations, and of each pretraining once."""
+    pretrainings = {
+        one["pretraining"]["folder"]: one["pretraining"]["seconds"] for one in results if one["pretraining"]
+    }
+    trainings = sum(one["seconds"]["training"] + one["seconds"]["evaluation"] for one in results)
+    return trainings + sum(pretrainings.values())
+
+
+def _format_hours(seconds: float) -> str:
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+
+
+def _different(values: Iterable[str]) -> List[str]:
+    return list(dict.fromkeys(values))
+
+
+def _plural(count: int) -> str:
+    return "" if count == 1 else "s"

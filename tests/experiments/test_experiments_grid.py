@@ -1,0 +1,141 @@
+"""The file of a grid: what it means, and how it is refused."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from embre_spacy.errors import EmbreError
+from embre_spacy.experiments import load_grid
+from embre_spacy.experiments.check import check_grid
+from embre_spacy.experiments.columns import EXTRA_COLUMNS, LEVELS
+from embre_spacy.experiments.grid import EXTRA_TABLES
+from embre_spacy.experiments.settings import cell_settings, find_differences
+from embre_spacy.relation import counts
+
+ROOT = Path(__file__).parent.parent.parent
+GRIDS = [file for file in sorted((ROOT / "experiments").glob("*.yml")) if file.name != "published.yml"]
+
+
+def cell(grid, number=1):
+    return grid["cells"][number]
+
+
+def test_cells_have_what_is_common_and_their_own(write_grid, place):
+    def change(grid):
+        cell(grid).update(seeds=[4, 5], overrides={"training.max_steps": 7, "training.dropout": 0.0})
+        cell(grid, 0).update(config="other.cfg", corpus={"train": "a.spacy", "dev": "b.spacy"}, encoder="package:x")
+
+    none, entities = load_grid(write_grid(change)).cells
+    assert (none.config, none.train, none.dev, none.encoder) == ("other.cfg", "a.spacy", "b.spacy", "package:x")
+    assert none.seeds == (0,) and entities.seeds == (4, 5)
+    assert none.overrides["training.max_steps"] == 2 and entities.overrides["training.max_steps"] == 7
+    assert entities.overrides["training.eval_frequency"] == 1 and entities.overrides["training.dropout"] == 0.0
+    assert entities.pretraining.corpus == entities.train == str(place / "train.spacy")
+    assert entities.pretraining.encoder == str(place / "tiny")
+
+
+def test_settings_are_complete(cells):
+    settings = cell_settings(cells["entities"], 3)
+    assert settings["config"]["training"]["seed"] == settings["config"]["system"]["seed"] == 3
+    assert settings["config"]["corpora"]["train"]["path"] == cells["entities"].train
+    assert settings["config"]["components"]["embre_relation"]["threshold"] == 0.1
+    assert settings["pretraining"]["config"]["training"]["epochs"] == 2
+    assert settings["pretraining"]["config"]["masking"]["concept_rate"] == 0.2
+    assert find_differences(settings, cell_settings(cells["entities"], 3)) == []
+    other = cell_settings(cells["entities"], 4)
+    assert find_differences(settings, other) == [
+        "config.system.seed",
+        "config.training.seed",
+    ]
+
+
+@pytest.mark.parametrize(
+    "change, cause",
+    [
+        (lambda grid: grid.update(sedes=[1]), "the grid: has no key sedes"),
+        (lambda grid: grid.pop("title"), "the grid: lacks title"),
+        (lambda grid: grid.update(seeds=[0, 0]), "seeds must be a list of different whole numbers"),
+        (lambda grid: grid.update(seeds=0), "seeds must be a list"),
+        (lambda grid: grid.update(baseline="nothing"), "baseline: there is no cell 'nothing'"),
+        (lambda grid: grid.update(columns=["speed"]), "columns: there is no speed"),
+        (lambda grid: grid.update(tables="calibration"), "tables: there is no 'calibration'"),
+        (lambda grid: grid.update(cells=[]), "cells must be a list of at least one"),
+        (lambda grid: grid.update(corpus={"train": "x"}), "corpus: lacks dev"),
+        (lambda grid: grid["training"].update(epochs=3), "training: has no key epochs"),
+        (lambda grid: grid["pretraining"].update(x={"epochs": 3}), "pretraining 'x': has no key epochs"),
+        (lambda grid: grid["cells"].append({"name": "none"}), "cell 'none': there are two cells of this name"),
+        (lambda grid: grid["cells"].append({"label": "x"}), "cell 3: lacks name"),
+        (lambda grid: cell(grid).update(name="a/b"), "name: a name may have"),
+        (lambda grid: cell(grid).update(seed=1), "cell 'entities': has no key seed"),
+        (lambda grid: cell(grid).update(pretraining="words"), "cell 'entities': there is no pretraining 'words'"),
+        (lambda grid: cell(grid).update(encoder="x"), "cell 'entities': has a pretraining and an encoder"),
+        (lambda grid: cell(grid).update(overrides={"dropout": 1}), "'dropout' is no dotted name"),
+        (lambda grid: cell(grid).update(overrides={"training.x": {"y": 1}}), "has a section as its value"),
+        (lambda grid: cell(grid).update(overrides={"system.seed": 1}), "system.seed is said by the key seeds"),
+        (lambda grid: cell(grid).update(overrides=["x"]), "overrides must map dotted names"),
+    ],
+)
+def test_a_wrong_grid_is_refused_with_its_file_and_cause(write_grid, change, cause):
+    path = write_grid(change)
+    with pytest.raises(EmbreError, match=re.escape(f"{path}: ")) as error:
+        load_grid(path)
+    assert cause in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("content", ["a: [1", "a: 1\na: 2", "- 1", "", "\0"])
+def test_a_file_that_is_no_grid_is_refused(tmp_path, content):
+    path = tmp_path / "grid.yml"
+    path.write_text(content)
+    with pytest.raises(EmbreError, match=r"grid\.yml: "):
+        load_grid(path)
+    with pytest.raises(EmbreError, match="no such file of a grid"):
+        load_grid(tmp_path / "none.yml")
+
+
+@pytest.mark.parametrize(
+    "change, cause",
+    [
+        (lambda grid: cell(grid).update(config="none.cfg"), "none.cfg: there is no such config file"),
+        (lambda grid: cell(grid).update(corpus={"train": "x.spacy", "dev": "y"}), "x.spacy: there is no such corpus"),
+        (lambda grid: cell(grid).update(overrides={"trainin.x": 1}), "trainin"),
+        (lambda grid: cell(grid).update(overrides={"training.maxsteps": 1}), "has no setting training.maxsteps"),
+        (lambda grid: cell(grid).update(overrides={"components.embre_relation.treshold": 1}), "treshold"),
+        (lambda grid: cell(grid).update(overrides={"training.optimizer.beta": 1}), "beta"),
+        (lambda grid: grid["pretraining"]["entities"].update(config="none.cfg"), "'entities': none.cfg: there is no"),
+        (lambda grid: grid["pretraining"]["entities"].update(corpus="none.spacy"), "'entities': none.spacy: there is"),
+        (lambda grid: grid["pretraining"]["entities"].update(encoder="./none"), "'entities': encoder './none'"),
+        (lambda grid: grid["pretraining"]["entities"]["overrides"].update({"masking.rate": 1}), "has no key rate"),
+    ],
+)
+def test_what_would_fail_later_is_refused_with_the_cell(write_grid, change, cause):
+    grid = load_grid(write_grid(change))
+    with pytest.raises(EmbreError, match=r"trial\.yml: cell 'entities': ") as error:
+        check_grid(grid, grid.cells)
+    assert cause in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_right_grid_passes(write_grid):
+    grid = load_grid(write_grid())
+    check_grid(grid, grid.cells)
+
+
+@pytest.mark.parametrize("file", GRIDS, ids=lambda file: file.stem)
+def test_the_grids_of_the_project_are_valid(file, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    grid = load_grid(file)
+    for one in grid.cells:
+        assert Path(one.config).is_file()
+        cell_settings(one, one.seeds[0])
+
+
+def test_levels_are_those_of_the_scorer():
+    assert tuple(LEVELS) == counts.LEVELS
+
+
+def test_the_description_of_grids_is_complete_and_its_example_valid(tmp_path):
+    text = (ROOT / "experiments" / "README.md").read_text(encoding="utf8")
+    for name in (*EXTRA_COLUMNS, *EXTRA_TABLES):
+        assert f"`{name}`" in text
+    (tmp_path / "example.yml").write_text(re.search(r"```yaml\n(.*?)```", text, re.DOTALL).group(1))
+    assert [cell.name for cell in load_grid(tmp_path / "example.yml").cells] == ["none", "entities", "late"]

@@ -1,0 +1,194 @@
+"""The report, from results made by hand."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import srsly
+from typer.testing import CliRunner
+
+from embre_spacy.cli import app
+from embre_spacy.experiments import load_grid
+from embre_spacy.experiments.settings import floor_settings
+
+ROOT = Path(__file__).parent.parent.parent
+DOCUMENTS = [(5, 2, 3), (1, 1, 4), (7, 0, 1), (3, 2, 2)]
+BETTER = [(7, 1, 1), (3, 1, 2), (8, 0, 0), (4, 1, 1)]
+
+
+def report(folder, *arguments, code=0):
+    places = ["--grids", folder, "--results", folder / "results", "--output", folder / "docs" / "results.md"]
+    result = CliRunner().invoke(app, ["experiment", "report", *map(str, places), *arguments])
+    assert result.exit_code == code, result.output
+    assert "Traceback" not in result.output
+    return result
+
+
+@pytest.fixture
+def here(tmp_path, tiny_grid, make_result):
+    """A folder with two grids, results of one of them, and the project's published figures."""
+    grid = {
+        **tiny_grid,
+        "seeds": [0, 1],
+        "columns": ["training_seconds", "best_threshold"],
+        "tables": ["relation_types", "calibration"],
+    }
+    srsly.write_yaml(tmp_path / "default.yml", grid)
+    srsly.write_yaml(tmp_path / "later.yml", {**tiny_grid, "title": "Another trial"})
+    shutil.copy(ROOT / "experiments" / "published.yml", tmp_path)
+    (tmp_path / "default.md").write_text("Words of a referee.\n")
+    loaded = load_grid(tmp_path / "default.yml")
+    folder = tmp_path / "results" / "default"
+    folder.mkdir(parents=True)
+    none, entities = loaded.cells
+    for cell, seed, documents in ((none, 0, DOCUMENTS), (none, 1, DOCUMENTS[::-1]), (entities, 0, BETTER)):
+        (folder / f"{cell.name}-seed{seed}.json").write_text(json.dumps(make_result(cell, seed, documents)))
+    floor = make_result(loaded.common, 0, [(9, 9, 0)] * 4, settings=floor_settings(loaded))
+    floor["dev"] = {key: floor["dev"][key] for key in ("counts", "documents")}
+    (folder / "floor.json").write_text(json.dumps(floor))
+    return tmp_path
+
+
+def text_of(folder):
+    return (folder / "docs" / "results.md").read_text(encoding="utf8")
+
+
+def rows_of(text, first):
+    return [line for line in text.splitlines() if line.startswith(f"| {first} |")]
+
+
+def test_every_row_is_there(here):
+    report(here)
+    text = text_of(here)
+    # 16 of 26 and of 29: F1 = 32 / (32 + 5 + 10).
+    none, _ = rows_of(text, "no pretraining")
+    assert none.split(" | ")[1:4] == ["2", "0.681 ± 0.000", "0.681 ± 0.000"] and "| 3600 ± 0 | 0.35 ± 0.00 |" in none
+    entities, differences, _ = rows_of(text, "masked entities")
+    assert entities.split(" | ")[1:3] == ["1 of 2", "0.863"]
+    assert re.search(r"\| \*\*\+0\.182 \[\+0\.\d{3}, \+0\.\d{3}\]\*\* \|", differences)
+    [floor] = rows_of(text, "*floor*")
+    assert floor.split(" | ")[1:3] == ["–", "0.667"]
+    for words in ("# Results", "## A trial", "Does it run?", "Words of a referee.", "difference to: no pretraining"):
+        assert words in text
+    assert "![F1 of each cell at the four levels](figures/default.svg)" in text
+    # Rare is never found, and gold has nothing of Other.
+    assert rows_of(text, "Binding") and rows_of(text, "Rare") and "0.340" in none
+    assert "| no pretraining | relation | 0.110 ± 0.000 | 0.050 ± 0.000 | 1.250 ± 0.000 |" in text
+    assert (
+        "## Another trial" in text and f"Not run yet: `python -m embre_spacy experiment run {here}/later.yml`" in text
+    )
+
+
+def test_tables_say_where_they_come_from(here):
+    report(here)
+    source = (
+        f"From [{here}/results/default](../results/default) (4 files), "
+        "`python -m embre_spacy experiment run trial.yml`, "
+        "commit 0123456789, seeds 0, 1, 2 cores of a machine, 3 h 3 min in all."
+    )
+    assert text_of(here).count(source) == 5
+
+
+def test_published_figures_stand_there_with_their_sources(here):
+    report(here)
+    text = text_of(here)
+    for figures in ("0.356 | 0.264 | 0.2407 | 0.1789", "0.5094 | 0.3245 | 0.3561 | 0.2254", "0.7356 | 0.5317 | 0.5645"):
+        assert figures in text
+    assert "0.7717 | 0.5895 | 0.5922 | 0.4455" in text and "0.729 | 0.589 | – | 0.477" in text
+    assert "relations 0.779; novelty 0.850" in text
+    for source in ("Karin Verspoor", "arXiv 2401.07877", "baae069", "bbac282", "Rezarta Islamaj"):
+        assert source in text
+    for row in srsly.read_yaml(here / "published.yml")["figures"]:
+        [line] = [line for line in text.splitlines() if line.startswith(f"| {row['name']}")]
+        assert row["measured_on"] in line and re.search(r"\[\d\] \|$", line)
+    assert len(rows_of(text, "floor")) == len(rows_of(text, "**this project: no pretraining**")) == 1
+    assert "other documents than ours" in text
+
+
+def test_what_is_missing_or_stale_is_said(here):
+    report(here)
+    assert "Missing, not run yet: masked entities, seed 1." in text_of(here) and "(stale)" not in text_of(here)
+    grid = srsly.read_yaml(here / "default.yml")
+    grid["cells"][0]["overrides"] = {"training.max_steps": 9}
+    srsly.write_yaml(here / "default.yml", grid)
+    report(here)
+    text = text_of(here)
+    assert rows_of(text, "no pretraining (stale)")
+    assert "no pretraining: `config.training.max_steps` (seed 0, 1)" in text and "masked entities (stale)" not in text
+    # A config that is gone makes results stale, not unreadable.
+    grid["cells"][0]["config"] = "none.cfg"
+    srsly.write_yaml(here / "default.yml", grid)
+    report(here)
+    assert "none.cfg: there is no such config file" in text_of(here)
+
+
+def test_the_same_results_give_the_same_report(here):
+    report(here)
+    before = {file: file.read_bytes() for file in (here / "docs").rglob("*.*")}
+    assert {file.name for file in before} == {"results.md", "default.svg"}
+    shutil.rmtree(here / "docs")
+    report(here)
+    assert before == {file: file.read_bytes() for file in (here / "docs").rglob("*.*")}
+    figure = (here / "docs" / "figures" / "default.svg").read_text()
+    assert "<dc:date>" not in figure and 'matplotlib.org/"' not in figure
+
+
+def test_check_compares_and_writes_nothing(here):
+    path = here / "docs" / "results.md"
+    assert "line 1 is not what the results give" in report(here, "--check", code=1).stderr
+    assert not path.exists()
+    report(here)
+    report(here, "--check")
+    path.write_text(path.read_text().replace("0.681", "0.781", 1))
+    assert "is not what the results give" in report(here, "--check", code=1).stderr
+    report(here)
+    (here / "docs" / "figures" / "default.svg").unlink()
+    assert "default.svg: is missing" in report(here, "--check", code=1).stderr
+
+
+@pytest.mark.parametrize(
+    "name, content, cause",
+    [
+        ("results/default/none-seed0.json", "{", "none-seed0.json: not a JSON file"),
+        ("results/default/none-seed0.json", "{}", "none-seed0.json: not the result of an experiment"),
+        ("published.yml", "figures: []", "published.yml: KeyError"),
+        ("published.yml", "note: x\nfigures:\n- {name: x, measured_on: y, source: z}\nsources: {}", "source 'z'"),
+        ("default.yml", "title: x", "default.yml: the grid: lacks"),
+    ],
+)
+def test_files_that_cannot_be_used_are_named(here, name, content, cause):
+    (here / name).write_text(content)
+    result = report(here, code=1)
+    assert cause in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_a_folder_without_grids_is_refused(tmp_path):
+    assert "there is no file of a grid" in report(tmp_path, code=1).stderr
+
+
+def test_missing_matplotlib_is_said(here, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert "pip install 'embre_spacy[report]'" in report(here, code=1).stderr
+
+
+def test_the_report_needs_neither_spacy_nor_torch(here):
+    code = (
+        "import sys; from embre_spacy.experiments.report import write_report; from pathlib import Path;"
+        "here = Path(sys.argv[1]); write_report(here, here / 'results', here / 'docs' / 'results.md');"
+        "print(sorted({'spacy', 'torch', 'thinc'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code, here], capture_output=True, text=True)
+    assert result.stdout.strip() == "[]", result.stderr
+
+
+def test_the_report_of_the_project_is_that_of_its_results(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    if not (ROOT / "docs" / "results.md").is_file():
+        pytest.skip("there are no results yet")
+    result = CliRunner().invoke(app, ["experiment", "report", "--check"])
+    assert result.exit_code == 0, result.output

@@ -1,0 +1,259 @@
+"""The command `experiment run`: whole grids on a tiny encoder."""
+
+import json
+import shutil
+
+import pytest
+import spacy
+from spacy.cli._util import parse_config_overrides
+from spacy.cli.train import train
+from typer.testing import CliRunner
+
+from embre_spacy.cli import app
+from embre_spacy.errors import EmbreError
+from embre_spacy.evaluation import evaluate_pipeline
+from embre_spacy.experiments.jobs import open_log, run_command
+from embre_spacy.experiments.results import read_result, to_json
+from embre_spacy.experiments.run import format_seconds
+
+
+def run(grid, folder, *arguments, code=0):
+    places = ["--results", str(folder / "results"), "--work", str(folder / "work")]
+    result = CliRunner().invoke(app, ["experiment", "run", str(grid), *places, *map(str, arguments)])
+    assert result.exit_code == code, result.output
+    assert "Traceback" not in result.output
+    return result
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, tiny_grid):
+    """The tiny grid, run as users run it, with what the command said."""
+    import srsly
+
+    folder = tmp_path_factory.mktemp("finished")
+    srsly.write_yaml(folder / "trial.yml", tiny_grid)
+    return folder, run(folder / "trial.yml", folder).output
+
+
+@pytest.fixture
+def here(finished, tmp_path):
+    """A copy of the finished grid, to be changed."""
+    shutil.copytree(finished[0], tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Trains in this process, which spares the start of another, and notes the commands."""
+    commands = []
+
+    def run_here(arguments, log):
+        commands.append(list(arguments))
+        module, command, config, _, output, _, gpu_id, *options = arguments
+        assert (module, command, gpu_id) == ("spacy", "train", "-1")
+        train(config, output, overrides=parse_config_overrides(options))
+        return 1.5
+
+    monkeypatch.setattr("embre_spacy.experiments.cell.run_command", run_here)
+    return commands
+
+
+def change(path, function):
+    import srsly
+
+    grid = srsly.read_yaml(path)
+    function(grid)
+    srsly.write_yaml(path, grid)
+
+
+def test_a_grid_runs_from_end_to_end(finished, place):
+    folder, output = finished
+    lines = output.splitlines()
+    assert "[1/2] none seed 0: no pretraining" in lines and "[2/2] entities seed 0: masked entities" in lines
+    scores = [line for line in lines if "F1 pair" in line]
+    assert "1 left, about" in scores[0] and "and 1 pretraining" in scores[0] and "none left" in scores[1]
+    assert sum("pretraining 'entities'" in line for line in lines) == 1
+    names = sorted(file.name for file in (folder / "results" / "trial").iterdir())
+    assert names == ["entities-seed0.json", "floor.json", "none-seed0.json"]
+
+    none, entities = (read_result(folder / "results" / "trial" / name) for name in (names[2], names[0]))
+    assert (none["grid"], none["cell"], none["label"], none["seed"]) == ("trial", "none", "no pretraining", 0)
+    assert none["pretraining"] is None and none["settings"]["config"]["paths"]["encoder"] == str(place / "tiny")
+    assert entities["settings"]["config"]["paths"]["encoder"] == "pretrained"
+    assert entities["settings"]["pretraining"]["config"]["training"]["epochs"] == 2
+    assert entities["pretraining"]["last_epoch"]["epoch"] == 2 and entities["pretraining"]["classes"]["identifiers"]
+    assert entities["seconds"]["pretraining"] == entities["pretraining"]["seconds"]
+    for result in (none, entities):
+        assert len(result["dev"]["documents"]) == 3 and result["documents_per_second"] > 0
+        assert {"command", "commit", "versions", "machine"} <= result["run"].keys()
+        for level in ("pair", "type", "novelty", "all"):
+            counts = result["dev"]["counts"][level]
+            sums = [sum(one) for one in zip(*(one[level] for one in result["dev"]["documents"]))]
+            assert sums == [counts["tp"], counts["fp"], counts["fn"]]
+    assert all((folder / "results" / "trial" / name).stat().st_size < 60_000 for name in names)
+
+
+def test_weights_are_gone_and_pretrained_folders_and_logs_stay(finished):
+    work = finished[0] / "work"
+    assert not list(work.rglob("model-best"))
+    [folder] = [path for path in (work / "pretrained").iterdir() if path.is_dir()]
+    assert folder.name.startswith("tiny-concepts0.2-words0.12-epochs2-") and (folder / "model.safetensors").is_file()
+    log = (work / "trial" / "entities-seed0" / "train.log").read_text()
+    assert log.startswith("$ python -m spacy train") and str(folder) in log.splitlines()[0]
+
+
+def test_the_floor_calls_every_candidate_related(finished, place):
+    from spacy.vocab import Vocab
+
+    from embre_spacy import read
+
+    floor = json.loads((finished[0] / "results" / "trial" / "floor.json").read_text())["dev"]
+    docs = list(read(place / "dev.spacy", Vocab()))
+    pair = floor["counts"]["pair"]
+    assert floor["candidates"] == sum(len(doc._.candidates) for doc in docs) == pair["tp"] + pair["fp"]
+    assert pair["r"] > 0.95 and [one["id"] for one in floor["documents"]] == [doc._.document_id for doc in docs]
+    assert list(floor["counts"]["type"]["per_relation_type"][floor["type"]]) and floor["novelty"]
+    assert floor["counts"]["type"]["per_relation_type"][floor["type"]]["tp"] == floor["counts"]["type"]["tp"] > 0
+
+
+def test_what_is_done_is_skipped(here, quick):
+    path = here / "trial.yml"
+    before = {file: file.stat().st_mtime_ns for file in here.rglob("*.json")}
+    output = run(path, here).output
+    assert "none seed 0: done before" in output and "entities seed 0: done before" in output
+    assert not quick and before == {file: file.stat().st_mtime_ns for file in here.rglob("*.json")}
+
+
+def test_what_has_other_settings_is_run_again(here, quick):
+    path = here / "trial.yml"
+    change(path, lambda grid: grid["cells"][1].update(overrides={"components.embre_relation.novelty_weight": 0.5}))
+    output = run(path, here).output
+    assert "none seed 0: done before" in output
+    assert "entities seed 0: again, because" in output and "embre_relation.novelty_weight" in output
+    # The pretraining is the same as before.
+    assert "pretraining 'entities'" not in output and [command[1] for command in quick] == ["train"]
+    result = read_result(here / "results" / "trial" / "entities-seed0.json")
+    assert result["settings"]["config"]["components"]["embre_relation"]["novelty_weight"] == 0.5
+    assert result["overrides"]["components.embre_relation.novelty_weight"] == 0.5
+    assert "done before" in run(path, here).output and len(quick) == 1
+
+
+def test_other_documents_are_other_settings(here, quick, tmp_path):
+    shutil.copy(here / "trial.yml", tmp_path / "trial.yml")
+    path = here / "results" / "trial" / "none-seed0.json"
+    result = json.loads(path.read_text())
+    result["corpora"]["dev"] = "another digest"
+    path.write_text(json.dumps(result))
+    output = run(here / "trial.yml", here, "--only", "none").output
+    assert "differs in the documents of dev" in output and "entities" not in output and len(quick) == 1
+
+
+def test_a_killed_run_goes_on_and_comes_to_the_same(here, quick):
+    results = here / "results" / "trial"
+    wanted = {name: read_result(results / name)["dev"]["counts"] for name in ("none-seed0.json", "entities-seed0.json")}
+    # As if it had been killed while the second cell was written: an unfinished file, and a training half done.
+    (results / "entities-seed0.json").rename(results / ".entities-seed0.json.unfinished")
+    half = here / "work" / "trial" / "entities-seed0" / "pipeline"
+    (half / "model-best").mkdir(parents=True)
+    (half / "model-best" / "config.cfg").write_text("[nlp]")
+    output = run(here / "trial.yml", here).output
+    assert "none seed 0: done before" in output and "[1/1] entities seed 0" in output
+    assert {name: read_result(results / name)["dev"]["counts"] for name in wanted} == wanted
+    assert not half.exists() and not list(results.glob(".*"))
+
+
+def test_a_failed_cell_does_not_stop_the_others(here, quick, monkeypatch):
+    failures = []
+
+    def fail(arguments, log):
+        failures.append(arguments)
+        raise EmbreError("it failed; the end of its log:\n  | line")
+
+    def failing(grid):
+        settings = grid["pretraining"]["entities"]
+        grid["pretraining"]["broken"] = {**settings, "overrides": {**settings["overrides"], "training.epochs": 5}}
+        grid["cells"].insert(0, {"name": "broken", "pretraining": "broken", "seeds": [0, 1]})
+        grid["cells"].append({"name": "good", "overrides": {"training.dropout": 0.2}})
+
+    monkeypatch.setattr("embre_spacy.experiments.pretrained.run_command", fail)
+    change(here / "trial.yml", failing)
+    result = run(here / "trial.yml", here, code=1)
+    first, second = (line for line in result.stdout.splitlines() if line.startswith("Error: "))
+    assert first.endswith("trial.yml: broken seed 0: pretraining 'broken': it failed; the end of its log:")
+    assert second.endswith("broken seed 1: needs the pretraining 'broken', which failed (see above)")
+    assert "\n  | line\n" in result.stdout
+    # It is not tried for each cell again.
+    [command] = failures
+    assert command[:2] == ["embre_spacy", "pretrain"] and command[command.index("--training.epochs") + 1] == "5"
+    assert (here / "results" / "trial" / "good-seed0.json").is_file() and len(quick) == 1
+    assert result.stderr == f"Error: {here / 'trial.yml'}: failed: broken seed 0, broken seed 1\n"
+
+
+def test_a_failed_evaluation_is_a_failed_cell(here, quick, monkeypatch):
+    def fail(*arguments, **settings):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr("embre_spacy.experiments.cell.measure_pipeline", fail)
+    change(here / "trial.yml", lambda grid: grid["cells"][0].update(seeds=[1]))
+    result = run(here / "trial.yml", here, "--only", "none", code=1)
+    assert "none seed 1: the evaluation failed (RuntimeError: out of memory); see " in result.stdout
+    assert not (here / "results" / "trial" / "none-seed1.json").exists()
+
+
+def test_evaluation_reads_the_documents_that_training_evaluated_on(here, quick):
+    def limited(grid):
+        limits = {"corpora.train.limit": 2, "corpora.dev.limit": 1}
+        grid["training"]["overrides"].update(limits)
+
+    change(here / "trial.yml", limited)
+    run(here / "trial.yml", here, "--only", "none", "--keep-weights")
+    for name in ("none-seed0.json", "floor.json"):
+        assert len(read_result(here / "results" / "trial" / name)["dev"]["documents"]) == 1
+    nlp = spacy.load(here / "work" / "trial" / "none-seed0" / "pipeline" / "model-best")
+    result = read_result(here / "results" / "trial" / "none-seed0.json")
+    config = nlp.config.interpolate()
+    [corpus] = spacy.util.resolve_dot_names(config, ["corpora.dev"])
+    counts = evaluate_pipeline(nlp, [example.reference for example in corpus(nlp)])
+    assert counts["pair"]["tp"] == result["dev"]["counts"]["pair"]["tp"]
+
+
+def test_nothing_is_run_if_anything_is_wrong(here, quick):
+    assert "there is no cell some" in run(here / "trial.yml", here, "--only", "some", code=1).output
+    change(here / "trial.yml", lambda grid: grid["cells"].append({"name": "last", "config": "none.cfg"}))
+    result = run(here / "trial.yml", here, code=1)
+    assert result.stderr == f"Error: {here / 'trial.yml'}: cell 'last': none.cfg: there is no such config file\n"
+    assert result.stdout == "" and not quick
+    assert "no such file of a grid" in run(here / "none.yml", here, code=1).output
+
+
+def test_two_jobs_do_not_work_in_one_place(tmp_path):
+    path = tmp_path / "new" / "train.log"
+    with open_log(path), pytest.raises(EmbreError, match="still running"), open_log(path):
+        pass
+    with open_log(path) as log:
+        log.write(b"free again")
+
+
+def test_a_command_that_fails_shows_the_end_of_its_log(tmp_path, monkeypatch):
+    (tmp_path / "failing.py").write_text("print('\\n'.join(map(str, range(99)))); raise SystemExit(3)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with open_log(tmp_path / "log") as log, pytest.raises(EmbreError) as error:
+        run_command(["failing", "now"], log)
+    message = str(error.value)
+    assert "`failing now` ended with exit code 3" in message and message.endswith("| 98") and "| 50" not in message
+
+
+def test_json_is_short_and_the_same_when_read():
+    value = {
+        "a": [[1, 2, 3]] * 60,
+        "b": {"c": "x" * 100, "d": None, "e": []},
+        "documents": [{"id": "1", "p": [1, 2]}] * 9,
+    }
+    text = to_json(value)
+    assert json.loads(text) == value
+    assert all(len(line) <= 120 for line in text.splitlines()) and '{"id":"1","p":[1,2]}' in text
+    assert to_json({"a": 1, "b": [2.5, "ä"]}) == '{"a":1,"b":[2.5,"ä"]}'
+
+
+def test_times_are_for_people():
+    assert [format_seconds(one) for one in (3.4, 119.4, 600, 7260)] == ["3 s", "119 s", "10 min", "2 h 1 min"]
