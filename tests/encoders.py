@@ -1,4 +1,5 @@
-"""A tiny random BERT on disk: everything that a real checkpoint has, in a second and without a hub."""
+"""What makes vectors, but tiny and random: a BERT on disk, with everything that a real checkpoint has, in a second and
+without a hub; and the config of a layer of spaCy."""
 
 from pathlib import Path
 from string import ascii_lowercase, digits, punctuation
@@ -9,6 +10,17 @@ the a an of in and or to by with for is are was not on as that from which but as
 ulcer gastric pain cancer tumor breast disease syndrome gene protein mutation patients mice human cells treatment
 increased decreased expression risk inhibits levels type
 """
+
+TOK2VEC = {
+    "@architectures": "spacy.HashEmbedCNN.v2",
+    "pretrained_vectors": None,
+    "width": 32,
+    "depth": 2,
+    "embed_size": 200,
+    "window_size": 1,
+    "maxout_pieces": 2,
+    "subword_features": True,
+}
 
 
 def make_tiny_encoder(path: Path, *, hidden: int = 32, layers: int = 2, max_positions: int = 64, seed: int = 0) -> Path:

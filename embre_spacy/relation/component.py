@@ -11,14 +11,14 @@ from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from spacy.vocab import Vocab
-from thinc.api import Config, Model, Optimizer
+from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
 from ..errors import EmbreError
 from ..tokens import Candidate, CandidateFunction, Relation, get_concepts, get_relations, register_extensions
-from .batch import Instance
+from .instance import Instance
 from .loss import RelationLoss, Targets
-from .model import is_built, set_labels
+from .model import is_built, learn_nothing, set_labels
 
 # PyTorch is not imported here: spaCy imports the modules of all factories when it starts.
 
@@ -264,7 +264,7 @@ class EmbreRelation(TrainablePipe):
         """Learn from a batch of examples.
 
         examples (Iterable[Example]): The examples.
-        drop (float): Not used: dropout is a setting of the model.
+        drop (float): The dropout of a `tok2vec` layer; that of all other layers is a setting of the model.
         sgd (Optional[Optimizer]): The optimizer.
         losses (Optional[Dict[str, float]]): The losses so far, updated by the name of the component.
         RETURNS (Dict[str, float]): The losses.
@@ -273,9 +273,12 @@ class EmbreRelation(TrainablePipe):
         losses.setdefault(self.name, 0.0)
         examples = list(examples)
         validate_examples(examples, "EmbreRelation.update")
+        set_dropout_rate(self.model, drop)
         instances, targets = self._read(examples)
-        # A batch without candidates has nothing to learn from, and no scores to compute a gradient of.
-        if len(targets.types):
+        # A batch without candidates has no scores to compute a gradient of.
+        if not len(targets.types):
+            learn_nothing(self.model, [instance.doc for instance in instances])
+        else:
             scores, backprop = self.model.begin_update(instances)
             loss, d_scores = self._loss(self.model.ops, scores, targets)
             backprop(d_scores)
@@ -320,7 +323,7 @@ class EmbreRelation(TrainablePipe):
         nlp: Optional[Language] = None,
         labels: Optional[Dict[str, List[str]]] = None,
     ) -> None:
-        """Find the labels, load the pretrained transformer and make the heads.
+        """Find the labels, load the pretrained transformer or initialize the `tok2vec` layer, and make the heads.
 
         get_examples (Callable[[], Iterable[Example]]): Gives the training examples.
         nlp (Optional[Language]): The pipeline.
@@ -342,7 +345,8 @@ class EmbreRelation(TrainablePipe):
             novelty_labels=self.novelty_labels,
             entity_types=self.entity_types,
         )
-        self.model.initialize()
+        docs = [example.predicted for example in sample if len(example.predicted)] or [Doc(self.vocab, words=["word"])]
+        self.model.initialize(X=[Instance(doc, self.candidates(doc)) for doc in docs])
 
 
 def _find_labels(examples: Iterable[Example]) -> Dict[str, List[str]]:

@@ -1,18 +1,25 @@
-"""The thinc model around the PyTorch modules: built when the labels are known, saved with transformer and tokenizer."""
+"""The thinc model around the PyTorch modules: built when the labels are known, saved with all that it needs."""
 
-from typing import Any, Callable, List, Sequence, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
+from spacy.tokens import Doc
 from thinc.api import ArgsKwargs, Model, PyTorchWrapper_v3, get_torch_default_device, torch2xp, xp2torch
 from thinc.types import Floats2d
 
-from .batch import Instance
-from .encoders import EncoderSettings
+from ..errors import EmbreError
+from .encoders import Base, EncoderSettings, TokenVectors
+from .instance import Instance
+from .token_vectors import find_width, read_tokens, return_nothing
 
 RelationScores = Tuple[Floats2d, Floats2d]
 
 
 def build_relation_model(
-    encoder: EncoderSettings, hidden_width: int = 256, dropout: float = 0.1, head_learn_rate: float = 10.0
+    encoder: EncoderSettings,
+    hidden_width: int = 256,
+    dropout: float = 0.1,
+    head_learn_rate: float = 10.0,
+    tok2vec: Optional[Model[List[Doc], List[Floats2d]]] = None,
 ) -> Model[List[Instance], RelationScores]:
     """The relation model (`embre_spacy.RelationModel.v1`): an encoder of candidates and two heads, relation type and
     novelty (sections 3.3 and 3.4 of the paper).
@@ -20,10 +27,20 @@ def build_relation_model(
     encoder (EncoderSettings): The encoder of candidates, a registered architecture.
     hidden_width (int): The width of the hidden layer of each head.
     dropout (float): The dropout in the heads.
-    head_learn_rate (float): By what the learning rate is multiplied for the layers that are not pretrained.
+    head_learn_rate (float): By what the learning rate is multiplied for the layers that are neither pretrained nor in
+        `tok2vec`.
+    tok2vec (Optional[Model[List[Doc], List[Floats2d]]]): What gives the token encoder the vectors of tokens; None for
+        encoders with a transformer of their own. It stands here, as in other components of spaCy, and not in the
+        encoder, because `nlp.replace_listeners` looks for a listener to a transformer in `model.tok2vec` only.
     RETURNS (Model[List[Instance], Tuple[Floats2d, Floats2d]]): The model. For p candidates in all, the scores before
         softmax have the shapes (p, relation types + 1), "not related" first, and (p, novelty labels).
+    RAISES (EmbreError): If the encoder needs a `tok2vec` and there is none, or the other way round.
     """
+    if encoder.reads_tokens and tok2vec is None:
+        raise EmbreError("the token encoder needs a `tok2vec` in the relation model, beside the encoder")
+    if tok2vec is not None and not encoder.reads_tokens:
+        raise EmbreError("`tok2vec` is for the token encoder: the other encoders have a transformer of their own")
+
     from .serialize import deserialize, serialize
     from .shim import NetworkShim
 
@@ -40,6 +57,9 @@ def build_relation_model(
     model.attrs["hidden_width"] = hidden_width
     model.attrs["dropout"] = dropout
     model.attrs["labels"] = None
+    if tok2vec is not None:
+        model.layers.append(tok2vec)
+        model.set_ref("tok2vec", tok2vec)
     return model
 
 
@@ -73,13 +93,24 @@ def is_built(model: Model[List[Instance], RelationScores]) -> bool:
     return hasattr(model.shims[0]._model, "classifier")
 
 
+def learn_nothing(model: Model[List[Instance], RelationScores], docs: Sequence[Doc]) -> None:
+    """Let documents without candidates pass by in training.
+
+    model (Model): The model.
+    docs (Sequence[Doc]): All documents of a batch.
+    """
+    tok2vec = model.maybe_get_ref("tok2vec")
+    if tok2vec is not None:
+        return_nothing(tok2vec, docs)
+
+
 def _placeholder():
     from .modules.network import Placeholder
 
     return Placeholder()
 
 
-def _init(model: Model[List[Instance], RelationScores], X: Any = None, Y: Any = None) -> None:
+def _init(model: Model[List[Instance], RelationScores], X: Optional[List[Instance]] = None, Y: Any = None) -> None:
     from .modules.network import RelationNetwork
 
     if is_built(model):
@@ -87,10 +118,8 @@ def _init(model: Model[List[Instance], RelationScores], X: Any = None, Y: Any = 
     if model.attrs["labels"] is None:
         raise ValueError("the relation model cannot be initialized before its labels are set")
     encoder: EncoderSettings = model.attrs["encoder"]
-    transformer, tokenizer = encoder.load_transformer(model.attrs["labels"]["entity_types"])
     network = RelationNetwork(
-        transformer,
-        tokenizer,
+        _find_base(model, encoder, X),
         encoder,
         hidden_width=model.attrs["hidden_width"],
         dropout=model.attrs["dropout"],
@@ -99,12 +128,30 @@ def _init(model: Model[List[Instance], RelationScores], X: Any = None, Y: Any = 
     model.shims[0]._model = network.to(get_torch_default_device())
 
 
+def _find_base(model: Model, encoder: EncoderSettings, X: Optional[List[Instance]]) -> Base:
+    tok2vec = model.maybe_get_ref("tok2vec")
+    if tok2vec is None:
+        return encoder.load_transformer(model.attrs["labels"]["entity_types"])
+    # A layer that listens to a transformer makes vectors of no width of empty documents.
+    docs = [instance.doc for instance in X or () if len(instance.doc)]
+    if not docs:
+        raise EmbreError("the token encoder cannot be initialized without a document that has tokens")
+    tok2vec.initialize(X=docs)
+    return TokenVectors(find_width(tok2vec, docs))
+
+
 def _convert_inputs(model: Model, instances: List[Instance], is_train: bool) -> Tuple[ArgsKwargs, Callable]:
-    network = model.shims[0]._model
     if not is_built(model):
         raise ValueError("the relation model has no weights yet: initialize it or load them")
-    # Documents are constants: there is nothing to pass a gradient on to.
-    return ArgsKwargs((network.make_batch(instances),), {}), lambda d_inputs: []
+    shim = model.shims[0]
+    batch = shim._model.make_batch(instances)
+    tok2vec = model.maybe_get_ref("tok2vec")
+    if tok2vec is None:
+        # Documents are constants: there is nothing to pass a gradient on to.
+        return ArgsKwargs((batch,), {}), lambda d_inputs: []
+    vectors, backprop = read_tokens(tok2vec, instances, is_train)
+    inputs = ArgsKwargs((batch, xp2torch(vectors, requires_grad=is_train, device=shim.device)), {})
+    return inputs, lambda d_inputs: backprop(torch2xp(d_inputs.args[1]))
 
 
 def _convert_outputs(model: Model, inputs_and_outputs, is_train: bool) -> Tuple[RelationScores, Callable]:

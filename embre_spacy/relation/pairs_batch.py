@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ..labels import entity_type
 from ..tokens import Candidate, Concept, get_mentions
 from ..transformer import TaggedText, TagIds, Wordpieces, encode, sort_borders, special_tokens
-from .batch import Instance
+from .instance import Instance
 from .proximity import find_gaps
 from .stretches import Stretch, choose_stretches, find_nearest
 

@@ -9,6 +9,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict
 
+from .encoders import Base, OwnTransformer, TokenVectors
+
 if TYPE_CHECKING:
     import torch
     from torch import nn
@@ -28,8 +30,7 @@ def serialize(network: "nn.Module") -> bytes:
         return b""
     about = {
         "version": _VERSION,
-        "transformer": network.transformer.config.to_dict(),
-        "tokenizer": _tokenizer_files(network.tokenizer),
+        **_describe_base(network.base),
         "encoder": {"kind": type(network.settings).__name__, **network.settings.to_dict()},
         "shape": network.shape,
     }
@@ -46,24 +47,37 @@ def deserialize(network: "nn.Module", data: bytes, device: "torch.device") -> "n
     RETURNS (nn.Module): The network.
     """
     import safetensors.torch
-    from transformers import AutoConfig, AutoModel
 
-    from ..transformer import remove_pooler
     from . import encoders
     from .modules.network import RelationNetwork
 
     if not data:
         return network
     about = _read_metadata(data)
-    config = AutoConfig.for_model(**about["transformer"])
-    transformer = AutoModel.from_config(config)
-    remove_pooler(transformer)
     kind = getattr(encoders, about["encoder"].pop("kind"))
     known = {field.name for field in fields(kind)}
     settings = kind(**{name: value for name, value in about["encoder"].items() if name in known})
-    built = RelationNetwork(transformer, _load_tokenizer(about["tokenizer"]), settings, **about["shape"])
+    built = RelationNetwork(_build_base(about), settings, **about["shape"])
     built.load_state_dict(safetensors.torch.load(data))
     return built.to(device)
+
+
+def _describe_base(base: Base) -> Dict[str, Any]:
+    if isinstance(base, TokenVectors):
+        return {"token_width": base.width}
+    return {"transformer": base.transformer.config.to_dict(), "tokenizer": _tokenizer_files(base.tokenizer)}
+
+
+def _build_base(about: Dict[str, Any]) -> Base:
+    from transformers import AutoConfig, AutoModel
+
+    from ..transformer import remove_pooler
+
+    if "token_width" in about:
+        return TokenVectors(about["token_width"])
+    transformer = AutoModel.from_config(AutoConfig.for_model(**about["transformer"]))
+    remove_pooler(transformer)
+    return OwnTransformer(transformer, _load_tokenizer(about["tokenizer"]))
 
 
 def _read_metadata(data: bytes) -> Dict[str, Any]:

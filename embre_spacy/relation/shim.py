@@ -20,7 +20,9 @@ class NetworkShim(PyTorchShim):
 
         optimizer (Optimizer): The optimizer.
         """
-        pretrained = {id(parameter) for parameter in self._model.transformer.parameters()}
+        # There is none with a network that is not built yet, or that gets its vectors from another layer.
+        transformer = getattr(self._model, "transformer", None)
+        pretrained = set() if transformer is None else {id(parameter) for parameter in transformer.parameters()}
         for name, parameter in self._model.named_parameters():
             if parameter.grad is None:
                 continue

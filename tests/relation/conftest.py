@@ -1,25 +1,30 @@
-"""A component on a tiny random transformer, with each of the encoders."""
+"""A component with each of the encoders, on a tiny random transformer or a tiny layer of spaCy."""
 
 from pathlib import Path
 from typing import Callable, Dict, List
 
 import pytest
 import spacy
-from encoders import make_tiny_encoder
+from encoders import TOK2VEC, make_tiny_encoder
 from relation_docs import make_doc
 from spacy.language import Language
 from spacy.training import Example
 
 from embre_spacy.corpus import make_predicted
 
-ENCODERS = {
-    "document": {"@architectures": "embre_spacy.DocumentEncoder.v1", "overlap": 8},
+MODELS = {
+    "document": {"encoder": {"@architectures": "embre_spacy.DocumentEncoder.v1", "overlap": 8}},
     # Fewer than the candidates of a document, so that there are several calls.
-    "pairs": {"@architectures": "embre_spacy.PairsEncoder.v1", "batch_candidates": 5},
+    "pairs": {"encoder": {"@architectures": "embre_spacy.PairsEncoder.v1", "batch_candidates": 5}},
+    # Layers that the component shares with others are in `test_token_encoder.py`.
+    "tokens": {
+        "encoder": {"@architectures": "embre_spacy.TokenEncoder.v1"},
+        "tok2vec": TOK2VEC,
+    },
 }
 
 
-@pytest.fixture(params=sorted(ENCODERS))
+@pytest.fixture(params=sorted(MODELS))
 def encoder_kind(request) -> str:
     """The encoder that the component has. What is tested with one of them only overrides it."""
     return request.param
@@ -36,8 +41,10 @@ def make_nlp(tiny_encoder, encoder_kind) -> Callable[..., Language]:
 
     def make(*, encoder=None, **config) -> Language:
         nlp = spacy.blank("en")
-        settings = {**ENCODERS[encoder_kind], "name": str(tiny_encoder), "precision": "float32", **(encoder or {})}
-        nlp.add_pipe("embre_relation", config={"model": {"encoder": settings}, **config})
+        model = MODELS[encoder_kind]
+        own = {} if "tok2vec" in model else {"name": str(tiny_encoder), "precision": "float32"}
+        model = {**model, "encoder": {**model["encoder"], **own, **(encoder or {})}}
+        nlp.add_pipe("embre_relation", config={"model": model, **config})
         return nlp
 
     return make

@@ -186,6 +186,7 @@ def test_wrong_input_is_an_error(trained):
     assert isinstance(Example.from_dict(trained.make_doc("x"), {}), Example)
 
 
+@pytest.mark.parametrize("encoder_kind", ["document", "pairs"])
 @pytest.mark.parametrize("encoder", [{"name": "no/such/folder/at/all"}, {"window": 10_000}, {"precision": "float7"}])
 def test_impossible_settings_are_errors(make_nlp, make_examples, encoder):
     nlp = make_nlp(encoder=encoder)

@@ -6,7 +6,7 @@ import spacy
 from relation_docs import make_doc
 
 from embre_spacy.corpus import make_predicted
-from embre_spacy.relation.batch import Instance
+from embre_spacy.relation.instance import Instance
 
 
 @pytest.fixture
@@ -37,10 +37,10 @@ def test_every_mention_lies_whole_in_a_window(initialized):
     doc = long_doc(initialized.vocab, 60)
     batch = pipe.model.shims[0]._model.make_batch([Instance(doc, pipe.candidates(doc))])
     assert len(batch.windows) > 3
-    assert len(batch.mentions) == len(doc.ents) == 120
-    for start, end in batch.mentions:
+    assert len(batch.layout.mentions) == len(doc.ents) == 120
+    for start, end in batch.layout.mentions:
         assert any(set(range(start, end)) <= set(places.tolist()) for places in batch.places)
-    assert set(numpy.concatenate(batch.places)) == set(range(batch.n_wordpieces))
+    assert set(numpy.concatenate(batch.places)) == set(range(batch.layout.n_units))
     longest = pipe.model.shims[0]._model.transformer.config.max_position_embeddings
     assert max(map(len, batch.windows)) <= longest
 

@@ -6,8 +6,8 @@ import spacy
 import torch
 from relation_docs import make_doc
 
-from embre_spacy.relation.batch import Instance
 from embre_spacy.relation.encoders import PairsEncoderSettings
+from embre_spacy.relation.instance import Instance
 
 GENE, DISEASE, DRUG = "GeneOrGeneProduct", "DiseaseOrPhenotypicFeature", "ChemicalEntity"
 FAR_APART = [("Aspirin", 0, DRUG, "D1"), ("fever", 0, DISEASE, "C1")]

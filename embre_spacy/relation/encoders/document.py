@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, List, Optional, Sequence
 
-from ..batch import DocumentBatch, Instance, make_document_batch
-from .settings import EncoderSettings
+from ..batch import DocumentBatch, make_document_batch
+from ..instance import Instance
+from .settings import OwnTransformer, TransformerEncoderSettings
 
 if TYPE_CHECKING:
     from torch import nn
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 @dataclass
-class DocumentEncoderSettings(EncoderSettings):
+class DocumentEncoderSettings(TransformerEncoderSettings):
     """The settings of the document encoder; see `create_document_encoder`."""
 
     tags: bool
@@ -26,18 +26,18 @@ class DocumentEncoderSettings(EncoderSettings):
     def has_tags(self) -> bool:
         return self.tags
 
-    def choose_window(self, transformer: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> int:
-        """See `EncoderSettings.choose_window`."""
+    def choose_window(self, base: OwnTransformer) -> int:
+        """See `TransformerEncoderSettings.choose_window`."""
         from ...transformer import choose_window
 
-        return choose_window(transformer, tokenizer, self.window, self.overlap, self.name)
+        return choose_window(base.transformer, base.tokenizer, self.window, self.overlap, self.name)
 
-    def build(self, transformer: "PreTrainedModel", entity_types: Sequence[str]) -> "nn.Module":
+    def build(self, base: OwnTransformer, entity_types: Sequence[str]) -> "nn.Module":
         """See `EncoderSettings.build`."""
         from ..modules.document import DocumentEncoder
 
         return DocumentEncoder(
-            transformer,
+            base.transformer,
             n_entity_types=len(entity_types),
             hidden_width=self.hidden_width,
             n_heads=self.n_heads,
@@ -46,22 +46,16 @@ class DocumentEncoderSettings(EncoderSettings):
             batch_wordpieces=self.batch_wordpieces,
         )
 
-    def make_batch(
-        self,
-        instances: List[Instance],
-        transformer: "PreTrainedModel",
-        tokenizer: "PreTrainedTokenizerBase",
-        entity_types: Sequence[str],
-    ) -> DocumentBatch:
+    def make_batch(self, instances: List[Instance], base: OwnTransformer, entity_types: Sequence[str]) -> DocumentBatch:
         """See `EncoderSettings.make_batch`."""
         from ...transformer import get_tag_ids
 
         return make_document_batch(
             instances,
-            tokenizer,
+            base.tokenizer,
             entity_types=entity_types,
-            tag_ids=get_tag_ids(tokenizer, entity_types) if self.tags else None,
-            window=self.choose_window(transformer, tokenizer),
+            tag_ids=get_tag_ids(base.tokenizer, entity_types) if self.tags else None,
+            window=self.choose_window(base),
             overlap=self.overlap,
         )
 

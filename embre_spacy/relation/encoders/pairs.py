@@ -4,27 +4,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, List, Optional, Sequence
 
 from ...errors import EmbreError
-from ..batch import Instance
+from ..instance import Instance
 from ..pairs_batch import PairsBatch, make_pairs_batch
 from ..stretches import SMALLEST_PASS
-from .settings import EncoderSettings
+from .settings import OwnTransformer, TransformerEncoderSettings
 
 if TYPE_CHECKING:
     from torch import nn
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 @dataclass
-class PairsEncoderSettings(EncoderSettings):
+class PairsEncoderSettings(TransformerEncoderSettings):
     """The settings of the pairs encoder; see `create_pairs_encoder`."""
 
     batch_candidates: int
 
-    def choose_window(self, transformer: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> int:
-        """See `EncoderSettings.choose_window`."""
+    def choose_window(self, base: OwnTransformer) -> int:
+        """See `TransformerEncoderSettings.choose_window`."""
         from ...transformer import longest_window
 
-        longest = longest_window(transformer, tokenizer)
+        longest = longest_window(base.transformer, base.tokenizer)
         chosen = longest if self.window is None else self.window
         if not SMALLEST_PASS <= chosen <= longest:
             raise EmbreError(
@@ -32,27 +31,21 @@ class PairsEncoderSettings(EncoderSettings):
             )
         return chosen
 
-    def build(self, transformer: "PreTrainedModel", entity_types: Sequence[str]) -> "nn.Module":
+    def build(self, base: OwnTransformer, entity_types: Sequence[str]) -> "nn.Module":
         """See `EncoderSettings.build`."""
         from ..modules.pairs import PairsEncoder
 
-        return PairsEncoder(transformer, precision=self.precision, batch_candidates=self.batch_candidates)
+        return PairsEncoder(base.transformer, precision=self.precision, batch_candidates=self.batch_candidates)
 
-    def make_batch(
-        self,
-        instances: List[Instance],
-        transformer: "PreTrainedModel",
-        tokenizer: "PreTrainedTokenizerBase",
-        entity_types: Sequence[str],
-    ) -> PairsBatch:
+    def make_batch(self, instances: List[Instance], base: OwnTransformer, entity_types: Sequence[str]) -> PairsBatch:
         """See `EncoderSettings.make_batch`."""
         from ...transformer import get_tag_ids
 
         return make_pairs_batch(
             instances,
-            tokenizer,
-            tag_ids=get_tag_ids(tokenizer, entity_types),
-            window=self.choose_window(transformer, tokenizer),
+            base.tokenizer,
+            tag_ids=get_tag_ids(base.tokenizer, entity_types),
+            window=self.choose_window(base),
         )
 
 

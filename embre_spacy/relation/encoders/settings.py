@@ -1,10 +1,10 @@
-"""What the settings of all encoders have in common."""
+"""What the settings of encoders have in common."""
 
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Union
 
-from ..batch import Instance
+from ..instance import Instance
 
 if TYPE_CHECKING:
     from torch import nn
@@ -12,8 +12,66 @@ if TYPE_CHECKING:
 
 
 @dataclass
+class OwnTransformer:
+    """What an encoder stands on that reads text with a transformer of its own.
+
+    transformer (PreTrainedModel): The transformer, without pooler.
+    tokenizer (PreTrainedTokenizerBase): Its tokenizer.
+    """
+
+    transformer: "PreTrainedModel"
+    tokenizer: "PreTrainedTokenizerBase"
+
+
+@dataclass
+class TokenVectors:
+    """What an encoder stands on that gets the vectors of tokens from a tok2vec layer.
+
+    width (int): The width of these vectors.
+    """
+
+    width: int
+
+
+Base = Union[OwnTransformer, TokenVectors]
+
+
+@dataclass
 class EncoderSettings(ABC):
-    """The settings of an encoder of candidates.
+    """The settings of an encoder of candidates."""
+
+    @property
+    def reads_tokens(self) -> bool:
+        """Whether the encoder gets the vectors of tokens from a tok2vec layer."""
+        return False
+
+    def to_dict(self) -> Dict[str, Any]:
+        return asdict(self)
+
+    @abstractmethod
+    def build(self, base: Any, entity_types: Sequence[str]) -> "nn.Module":
+        """Make the module that gives the vectors of candidates.
+
+        base (Base): What the encoder stands on.
+        entity_types (Sequence[str]): The entity types.
+        RETURNS (nn.Module): A module with a `width`, called with what `make_batch` returns, and with the vectors of
+            tokens after it if it reads these.
+        """
+
+    @abstractmethod
+    def make_batch(self, instances: List[Instance], base: Any, entity_types: Sequence[str]) -> Any:
+        """Lay out documents as the module reads them.
+
+        instances (List[Instance]): The documents with their candidates.
+        base (Base): What the encoder stands on.
+        entity_types (Sequence[str]): The entity types.
+        RETURNS (Any): The batch. Its candidates are in the order of the instances.
+        """
+
+
+@dataclass
+class TransformerEncoderSettings(EncoderSettings):
+    """The settings of an encoder with a transformer of its own.
 
     name (str): The pretrained transformer: a Hugging Face folder, "package:NAME", or a name on a hub.
     window (Optional[int]): The most wordpieces in one pass; as many as the transformer takes if None.
@@ -33,58 +91,28 @@ class EncoderSettings(ABC):
         """Whether there are tags with the entity type before and after mentions."""
         return True
 
-    def to_dict(self) -> Dict[str, Any]:
-        return asdict(self)
-
-    def load_transformer(self, entity_types: Sequence[str]):
+    def load_transformer(self, entity_types: Sequence[str]) -> OwnTransformer:
         """Load the pretrained transformer and its tokenizer, with tags for the entity types if they are wanted.
 
         entity_types (Sequence[str]): The entity types.
-        RETURNS (Tuple[PreTrainedModel, PreTrainedTokenizerBase]): Both.
+        RETURNS (OwnTransformer): Both.
         RAISES (EmbreError): If they cannot be loaded, or the window does not fit the transformer.
         """
         from ...transformer import add_tags, load_checkpoint
 
-        transformer, tokenizer = load_checkpoint(
-            self.name, hidden_dropout=self.hidden_dropout, attention_dropout=self.attention_dropout
+        base = OwnTransformer(
+            *load_checkpoint(self.name, hidden_dropout=self.hidden_dropout, attention_dropout=self.attention_dropout)
         )
-        self.choose_window(transformer, tokenizer)
+        self.choose_window(base)
         if self.has_tags:
-            add_tags(transformer, tokenizer, entity_types)
-        return transformer, tokenizer
+            add_tags(base.transformer, base.tokenizer, entity_types)
+        return base
 
     @abstractmethod
-    def choose_window(self, transformer: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> int:
+    def choose_window(self, base: OwnTransformer) -> int:
         """The number of wordpieces in one pass, beside the special tokens around them.
 
-        transformer (PreTrainedModel): The transformer.
-        tokenizer (PreTrainedTokenizerBase): Its tokenizer.
+        base (OwnTransformer): The transformer and its tokenizer.
         RETURNS (int): The number.
         RAISES (EmbreError): If the window does not fit the transformer, or is too small.
-        """
-
-    @abstractmethod
-    def build(self, transformer: "PreTrainedModel", entity_types: Sequence[str]) -> "nn.Module":
-        """Make the module that gives the vectors of candidates.
-
-        transformer (PreTrainedModel): The transformer.
-        entity_types (Sequence[str]): The entity types.
-        RETURNS (nn.Module): A module with a `width`, called with what `make_batch` returns.
-        """
-
-    @abstractmethod
-    def make_batch(
-        self,
-        instances: List[Instance],
-        transformer: "PreTrainedModel",
-        tokenizer: "PreTrainedTokenizerBase",
-        entity_types: Sequence[str],
-    ) -> Any:
-        """Lay out documents as the module reads them.
-
-        instances (List[Instance]): The documents with their candidates.
-        transformer (PreTrainedModel): The transformer.
-        tokenizer (PreTrainedTokenizerBase): Its tokenizer.
-        entity_types (Sequence[str]): The entity types.
-        RETURNS (Any): The batch. Its candidates are in the order of the instances.
         """

@@ -1,6 +1,6 @@
 """The two heads on the vectors of candidates."""
 
-from typing import Tuple
+from typing import Any, Tuple
 
 from torch import Tensor, nn
 
@@ -23,14 +23,15 @@ class RelationClassifier(nn.Module):
         self.relation = _head(encoder.width, hidden_width, n_relation_types + 1, dropout)
         self.novelty = _head(encoder.width, hidden_width, n_novelty_labels, dropout)
 
-    def forward(self, batch) -> Tuple[Tensor, Tensor]:
+    def forward(self, batch: Any, *vectors: Tensor) -> Tuple[Tensor, Tensor]:
         """The scores of all candidates before softmax.
 
-        batch: What the encoder reads, with p candidates in all.
+        batch (Any): What the encoder reads, with p candidates in all.
+        vectors (Tensor): The vectors of tokens, if it reads these too.
         RETURNS (Tuple[Tensor, Tensor]): Shapes (p, relation types + 1) and (p, novelty labels).
         """
-        vectors = self.encoder(batch)
-        return self.relation(vectors), self.novelty(vectors)
+        candidates = self.encoder(batch, *vectors)
+        return self.relation(candidates), self.novelty(candidates)
 
 
 def _head(width: int, hidden_width: int, n_classes: int, dropout: float) -> nn.Module:

@@ -1,25 +1,21 @@
 """The document encoder: one pass of the transformer over a document, whatever the number of its candidates."""
 
-from typing import List, Tuple
+from typing import List
 
-import numpy
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from ...transformer import autocast
 from ..batch import DocumentBatch
-from ..proximity import CLOSE_BOUNDS, COUNT_BOUNDS, DISTANCE_BOUNDS, N_PLACES
+from .candidates import CandidateEncoder
+from .padding import pad
 
 
-class DocumentEncoder(nn.Module):
+class DocumentEncoder(CandidateEncoder):
     """Vectors of candidates from one pass over their document.
 
-    A mention is the vector of its first wordpiece (its opening tag, if there are tags); a concept pools its mentions by
-    log-sum-exp; a candidate adds the context that both concepts attend to (Zhou et al. 2021, "Document-level relation
-    extraction with adaptive thresholding and localized context pooling", section 4.2), the entity types, the numbers
-    and places of the mentions, and how near they come to each other.
+    A mention is the vector of its first wordpiece: its opening tag, if there are tags.
 
     transformer (PreTrainedModel): The transformer, without pooler.
     n_entity_types (int): The number of entity types that have a class of their own.
@@ -40,30 +36,17 @@ class DocumentEncoder(nn.Module):
         dropout: float,
         precision: str,
         batch_wordpieces: int,
-        feature_width: int = 32,
     ) -> None:
-        super().__init__()
-        width = transformer.config.hidden_size
+        super().__init__(
+            transformer.config.hidden_size,
+            n_entity_types=n_entity_types,
+            hidden_width=hidden_width,
+            n_heads=n_heads,
+            dropout=dropout,
+        )
         self.transformer = transformer
         self.precision = precision
         self.batch_wordpieces = batch_wordpieces
-        self.n_heads = n_heads
-        self.query = nn.Linear(width, width)
-        self.key = nn.Linear(width, width)
-        self.types = nn.Embedding(n_entity_types + 1, feature_width)
-        self.distances = nn.Embedding(len(DISTANCE_BOUNDS) + 1, feature_width)
-        self.closeness = nn.Embedding(len(CLOSE_BOUNDS) + 1, feature_width)
-        self.nearest = nn.Embedding(N_PLACES, feature_width)
-        self.counts = nn.Embedding(len(COUNT_BOUNDS) + 1, feature_width)
-        self.firsts = nn.Embedding(N_PLACES, feature_width)
-        self.source = nn.Linear(2 * width + 3 * feature_width, hidden_width)
-        self.target = nn.Linear(2 * width + 3 * feature_width, hidden_width)
-        self.dropout = nn.Dropout(dropout)
-        self.width = 3 * hidden_width + 3 * feature_width
-
-    @property
-    def device(self) -> torch.device:
-        return self.query.weight.device
 
     def forward(self, batch: DocumentBatch) -> Tensor:
         """The vectors of all candidates.
@@ -71,50 +54,12 @@ class DocumentEncoder(nn.Module):
         batch (DocumentBatch): Documents with p candidates in all.
         RETURNS (Tensor): Shape (p, self.width).
         """
-        if not len(batch.candidates):
+        if not len(batch.layout.candidates):
             return torch.zeros(0, self.width, device=self.device)
         vectors = self._read(batch)
-        device = vectors.device
         # A mention of nothing but characters that the tokenizer drops may stand behind the last wordpiece.
-        starts = torch.from_numpy(batch.mentions[:, 0].copy()).to(device).clamp(max=len(vectors) - 1)
-        concept_mentions = torch.from_numpy(batch.concept_mentions).to(device)
-        candidates = torch.from_numpy(batch.candidates).to(device)
-        mentions = vectors[starts]
-        missing = concept_mentions < 0
-        of_concepts = mentions[concept_mentions.clamp(min=0)]
-        concepts = of_concepts.masked_fill(missing.unsqueeze(-1), float("-inf")).logsumexp(dim=1)
-        features = self._embed(
-            (self.types, batch.concept_types), (self.counts, batch.counts), (self.firsts, batch.firsts)
-        )
-        queries, keys = self.query(of_concepts), self.key(vectors)
-        contexts = []
-        for first_piece, last_piece, first, last, first_candidate, last_candidate in batch.documents:
-            attention = self._attend(queries[first:last], keys[first_piece:last_piece], missing[first:last])
-            pairs = candidates[first_candidate:last_candidate] - first
-            shared = (attention[pairs[:, 0]] * attention[pairs[:, 1]]).sum(dim=1)
-            shared = shared / (shared.sum(dim=-1, keepdim=True) + 1e-12)
-            contexts.append(shared @ vectors[first_piece:last_piece])
-        context = torch.cat(contexts)
-        source, target = candidates[:, 0], candidates[:, 1]
-        source = torch.tanh(self.source(torch.cat([concepts[source], context, features[source]], dim=-1)))
-        target = torch.tanh(self.target(torch.cat([concepts[target], context, features[target]], dim=-1)))
-        of_pairs = self._embed(
-            (self.distances, batch.distances), (self.closeness, batch.closeness), (self.nearest, batch.nearest)
-        )
-        return self.dropout(torch.cat([source, target, source * target, of_pairs], dim=-1))
-
-    def _embed(self, *features: Tuple[nn.Embedding, NDArray[numpy.int64]]) -> Tensor:
-        return torch.cat([layer(torch.from_numpy(classes).to(self.device)) for layer, classes in features], dim=-1)
-
-    def _attend(self, queries: Tensor, keys: Tensor, missing: Tensor) -> Tensor:
-        """What the mentions of each concept attend to on average; shape (concepts, heads, wordpieces)."""
-        n_concepts, n_mentions, width = queries.shape
-        per_head = width // self.n_heads
-        queries = queries.view(n_concepts, n_mentions, self.n_heads, per_head)
-        keys = keys.view(-1, self.n_heads, per_head)
-        weights = torch.einsum("cmhd,nhd->cmhn", queries, keys).mul(per_head**-0.5).softmax(dim=-1)
-        weights = weights.masked_fill(missing[:, :, None, None], 0.0)
-        return weights.sum(dim=1) / (~missing).sum(dim=1).clamp(min=1)[:, None, None]
+        starts = torch.from_numpy(batch.layout.mentions[:, 0].copy()).to(self.device).clamp(max=len(vectors) - 1)
+        return self.pool(vectors, vectors[starts], batch.layout)
 
     def _read(self, batch: DocumentBatch) -> Tensor:
         """The vectors of all wordpieces, averaged where windows overlap; shape (n, width), float32."""
@@ -123,7 +68,8 @@ class DocumentEncoder(nn.Module):
         # One context for all: it casts the weights once.
         with autocast(self.precision, self.device):
             for group in self._group(batch):
-                ids, mask = self._pad([batch.windows[i] for i in group])
+                padding = self.transformer.config.pad_token_id or 0
+                ids, mask = pad([batch.windows[i] for i in group], padding, self.device)
                 output = self.transformer(input_ids=ids, attention_mask=mask).last_hidden_state
                 for row, i in zip(output, group):
                     first = batch.n_before
@@ -131,7 +77,7 @@ class DocumentEncoder(nn.Module):
                     places.append(torch.from_numpy(batch.places[i]))
         where = torch.cat(places).to(self.device)
         found = torch.cat(vectors).float()
-        shape = (batch.n_wordpieces, found.shape[1])
+        shape = (batch.layout.n_units, found.shape[1])
         summed = torch.zeros(shape, device=found.device).index_add(0, where, found)
         times = torch.zeros(shape[0], device=found.device).index_add(0, where, torch.ones_like(found[:, 0]))
         return summed / times.unsqueeze(-1)
@@ -152,15 +98,3 @@ class DocumentEncoder(nn.Module):
             else:
                 groups.append([i])
         return groups
-
-    def _pad(self, windows):
-        if len({len(window) for window in windows}) == 1:
-            # Without padding no mask is needed, which lets attention take its fastest path.
-            return torch.stack([torch.from_numpy(window) for window in windows]).to(self.device), None
-        padding = self.transformer.config.pad_token_id or 0
-        ids = torch.full((len(windows), max(map(len, windows))), padding)
-        mask = torch.zeros_like(ids)
-        for row, window in enumerate(windows):
-            ids[row, : len(window)] = torch.from_numpy(window)
-            mask[row, : len(window)] = 1
-        return ids.to(self.device), mask.to(self.device)

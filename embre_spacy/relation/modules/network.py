@@ -1,6 +1,6 @@
-"""The whole network with what it needs to read documents: transformer, tokenizer, encoder settings, heads."""
+"""The whole network with what it needs to read documents: encoder, its settings and what it stands on, heads."""
 
-from typing import TYPE_CHECKING, Any, Dict, List, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
 
 from torch import Tensor, nn
 
@@ -10,7 +10,8 @@ from .forks import prepare_forks
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from ..batch import Instance
+    from ..encoders import Base, EncoderSettings
+    from ..instance import Instance
 
 prepare_forks()
 
@@ -22,9 +23,8 @@ class Placeholder(nn.Module):
 class RelationNetwork(nn.Module):
     """A relation classifier that also knows how its input is made.
 
-    transformer (PreTrainedModel): The transformer.
-    tokenizer (PreTrainedTokenizerBase): Its tokenizer.
-    settings: The settings of the encoder; see `embre_spacy.relation.encoders`.
+    base (Base): What the encoder stands on: a transformer of its own, or the vectors of tokens.
+    settings (EncoderSettings): The settings of the encoder.
     entity_types (Sequence[str]): The entity types that mentions have.
     n_relation_types (int): The number of relation types, without the class for "not related".
     n_novelty_labels (int): The number of novelty labels.
@@ -34,9 +34,8 @@ class RelationNetwork(nn.Module):
 
     def __init__(
         self,
-        transformer: "PreTrainedModel",
-        tokenizer: "PreTrainedTokenizerBase",
-        settings: Any,
+        base: "Base",
+        settings: "EncoderSettings",
         *,
         entity_types: Sequence[str],
         n_relation_types: int,
@@ -45,7 +44,7 @@ class RelationNetwork(nn.Module):
         dropout: float,
     ) -> None:
         super().__init__()
-        self.tokenizer = tokenizer
+        self.base = base
         self.settings = settings
         self.shape: Dict[str, Any] = {
             "entity_types": list(entity_types),
@@ -55,7 +54,7 @@ class RelationNetwork(nn.Module):
             "dropout": dropout,
         }
         self.classifier = RelationClassifier(
-            settings.build(transformer, entity_types),
+            settings.build(base, entity_types),
             n_relation_types=n_relation_types,
             n_novelty_labels=n_novelty_labels,
             hidden_width=hidden_width,
@@ -63,13 +62,19 @@ class RelationNetwork(nn.Module):
         )
 
     @property
-    def transformer(self) -> "PreTrainedModel":
-        return self.classifier.encoder.transformer
+    def transformer(self) -> "Optional[PreTrainedModel]":
+        """The transformer of the encoder, if it has one of its own."""
+        return getattr(self.base, "transformer", None)
+
+    @property
+    def tokenizer(self) -> "Optional[PreTrainedTokenizerBase]":
+        """The tokenizer of this transformer."""
+        return getattr(self.base, "tokenizer", None)
 
     def make_batch(self, instances: "List[Instance]") -> Any:
         """Lay out documents with their candidates; see the encoder."""
-        return self.settings.make_batch(instances, self.transformer, self.tokenizer, self.shape["entity_types"])
+        return self.settings.make_batch(instances, self.base, self.shape["entity_types"])
 
-    def forward(self, batch: Any) -> Tuple[Tensor, Tensor]:
+    def forward(self, batch: Any, *vectors: Tensor) -> Tuple[Tensor, Tensor]:
         """The scores of all candidates of a batch; see `RelationClassifier`."""
-        return self.classifier(batch)
+        return self.classifier(batch, *vectors)
