@@ -11,6 +11,7 @@ from ..tokens import get_mentions
 from ..transformer import TaggedText, TagIds, encode, special_tokens, split_windows
 from .instance import Instance
 from .layout import Layout, make_layout
+from .markers import place_markers, split_crowded
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -22,12 +23,14 @@ class DocumentBatch:
 
     windows (List[NDArray[int64]]): The wordpiece ids of each window, special tokens included.
     places (List[NDArray[int64]]): For each window, where its wordpieces (without the special tokens) stand among the n.
+    markers (List[NDArray[int64]]): The markers of each window; see `place_markers`. Empty without markers.
     n_before (int): How many special tokens stand before the text in each window.
     layout (Layout): Their mentions, concepts and candidates. A mention encloses its tags.
     """
 
     windows: List[NDArray[numpy.int64]]
     places: List[NDArray[numpy.int64]]
+    markers: List[NDArray[numpy.int64]]
     n_before: int
     layout: Layout
 
@@ -38,6 +41,7 @@ def make_document_batch(
     *,
     entity_types: Sequence[str],
     tag_ids: Optional[TagIds],
+    markers: bool,
     window: int,
     overlap: int,
 ) -> DocumentBatch:
@@ -47,6 +51,7 @@ def make_document_batch(
     tokenizer (PreTrainedTokenizerBase): The tokenizer.
     entity_types (Sequence[str]): The entity types that have a class of their own, in the order of the classes.
     tag_ids (Optional[TagIds]): The tags of the entity types, or None for text without tags.
+    markers (bool): Whether each candidate gets levitated markers.
     window (int): The most wordpieces of text that a window may have.
     overlap (int): The least number of wordpieces that neighbouring windows share.
     RETURNS (DocumentBatch): The batch. Its candidates are in the order of the instances.
@@ -56,13 +61,28 @@ def make_document_batch(
     layout = make_layout(
         instances, [found.mentions for found in pieces], [len(found) for found in pieces], entity_types
     )
-    windows, places = [], []
+    n_before = len(special_tokens(tokenizer)[0])
+    windows, places, spans = [], [], []
     for found, (first, *_) in zip(pieces, layout.documents):
-        for start, end in split_windows(len(found), window, overlap):
+        of_document = split_windows(len(found), window, overlap)
+        for start, end in of_document:
             ids = tokenizer.build_inputs_with_special_tokens(found.ids[start:end].tolist())
             windows.append(numpy.asarray(ids, dtype="int64"))
             places.append(numpy.arange(first + start, first + end))
-    return DocumentBatch(windows, places, n_before=len(special_tokens(tokenizer)[0]), layout=layout)
+        spans.append([(first + start, first + end) for start, end in of_document])
+    if not markers:
+        return DocumentBatch(windows, places, [], n_before, layout)
+    marker_ids = _choose_marker_ids(tokenizer, entity_types, tag_ids or {})
+    split = split_crowded(windows, places, place_markers(layout, spans, marker_ids, n_before))
+    return DocumentBatch(*split, n_before, layout)
+
+
+def _choose_marker_ids(
+    tokenizer: "PreTrainedTokenizerBase", entity_types: Sequence[str], tag_ids: TagIds
+) -> NDArray[numpy.int64]:
+    """The opening tag of each entity type; the mask where there is none, and for the class of unknown types."""
+    other = tokenizer.mask_token_id if tokenizer.mask_token_id is not None else tokenizer.unk_token_id
+    return numpy.asarray([other, *(tag_ids.get(name, (other, other))[0] for name in entity_types)], dtype="int64")
 
 
 def _tag_text(instance: Instance, tag_ids: Optional[TagIds]) -> TaggedText:

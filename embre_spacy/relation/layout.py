@@ -25,6 +25,8 @@ class Layout:
     distances (NDArray[int64]): The class of the least distance between the mentions of each candidate; shape (p,).
     closeness (NDArray[int64]): The class of the number of pairs of mentions that are close; shape (p,).
     nearest (NDArray[int64]): In which part of the document the nearest mentions of each candidate stand; shape (p,).
+    gaps (NDArray[int64]): The least distance between the mentions of each candidate, in units; shape (p,).
+    nearest_mentions (NDArray[int64]): The nearest two mentions of each candidate; shape (p, 2).
     firsts (NDArray[int64]): In which part of the document each concept is mentioned first; shape (c,).
     counts (NDArray[int64]): The class of the number of mentions of each concept; shape (c,).
     documents (List[Tuple[int, int, int, int, int, int]]): For each document the first and one-after-last unit, concept
@@ -38,6 +40,8 @@ class Layout:
     distances: NDArray[numpy.int64]
     closeness: NDArray[numpy.int64]
     nearest: NDArray[numpy.int64]
+    gaps: NDArray[numpy.int64]
+    nearest_mentions: NDArray[numpy.int64]
     firsts: NDArray[numpy.int64]
     counts: NDArray[numpy.int64]
     documents: List[Tuple[int, int, int, int, int, int]]
@@ -101,6 +105,7 @@ class _Tables:
     concept_types: List[int] = field(default_factory=list)
     candidates: List[Tuple[int, int]] = field(default_factory=list)
     proximities: List[Proximity] = field(default_factory=list)
+    nearest_mentions: List[Tuple[int, int]] = field(default_factory=list)
     firsts: List[float] = field(default_factory=list)
     documents: List[Tuple[int, int, int, int, int, int]] = field(default_factory=list)
     n_units: int = 0
@@ -116,10 +121,13 @@ class _Tables:
     ) -> None:
         """Add a document whose mentions and concepts have the numbers within it."""
         gaps = find_gaps(spans)
-        self.proximities.extend(
+        nearest = [
             find_proximity(spans, gaps, concept_mentions[source], concept_mentions[target], length)
             for source, target in candidates
-        )
+        ]
+        self.proximities.extend(nearest)
+        for first, second in (found.mentions for found in nearest):
+            self.nearest_mentions.append((first + self.n_mentions, second + self.n_mentions))
         self.firsts.extend(spans[found, 0].min() / max(length, 1) for found in concept_mentions)
         first_concept, first_candidate = len(self.concept_types), len(self.candidates)
         self.spans.append(spans + self.n_units)
@@ -145,6 +153,8 @@ class _Tables:
             distances=_classify([found.distance for found in self.proximities], DISTANCE_BOUNDS),
             closeness=_classify([found.n_close for found in self.proximities], CLOSE_BOUNDS),
             nearest=to_places([found.place for found in self.proximities]),
+            gaps=numpy.asarray([found.distance for found in self.proximities], dtype="int64"),
+            nearest_mentions=numpy.asarray(self.nearest_mentions, dtype="int64").reshape(-1, 2),
             firsts=to_places(self.firsts),
             counts=_classify(numbers, COUNT_BOUNDS),
             documents=self.documents,

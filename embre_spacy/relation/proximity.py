@@ -1,7 +1,7 @@
 """Where the mentions of a candidate stand, and how near they come to each other."""
 
 from dataclasses import dataclass
-from typing import List
+from typing import List, Tuple
 
 import numpy
 from numpy.typing import NDArray
@@ -24,11 +24,13 @@ class Proximity:
         for a concept with itself is a different mention.
     place (float): Where these two stand: their middle as a share of the document.
     n_close (int): How many pairs of mentions are at most CLOSE wordpieces apart.
+    mentions (Tuple[int, int]): The numbers of the nearest two mentions.
     """
 
     distance: int
     place: float
     n_close: int
+    mentions: Tuple[int, int]
 
 
 def find_proximity(
@@ -46,8 +48,9 @@ def find_proximity(
     if first == second and len(first) > 1:
         found = found + numpy.diag(numpy.full(len(first), length))
     nearest = int(found.argmin())
-    a, b = spans[first[nearest // len(second)]], spans[second[nearest % len(second)]]
-    return Proximity(int(found.min()), float(a.sum() + b.sum()) / (4 * max(length, 1)), int((found <= CLOSE).sum()))
+    mentions = first[nearest // len(second)], second[nearest % len(second)]
+    place = float(spans[list(mentions)].sum()) / (4 * max(length, 1))
+    return Proximity(int(found.min()), place, int((found <= CLOSE).sum()), mentions)
 
 
 def find_gaps(spans: NDArray[numpy.int64]) -> NDArray[numpy.int64]:

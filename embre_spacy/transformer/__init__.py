@@ -3,7 +3,14 @@
 What pretraining and the relation component share. Knows nothing of relations and files of annotations.
 """
 
-from .checkpoint import choose_window, load_checkpoint, longest_window, remove_pooler, resolve_checkpoint
+from .checkpoint import (
+    choose_window,
+    first_position,
+    load_checkpoint,
+    longest_window,
+    remove_pooler,
+    resolve_checkpoint,
+)
 from .encode import TaggedText, Wordpieces, encode, sort_borders, special_tokens
 from .precision import autocast
 from .tags import TagIds, add_tags, get_tag_ids, tag_tokens
@@ -17,6 +24,7 @@ __all__ = [
     "autocast",
     "choose_window",
     "encode",
+    "first_position",
     "get_tag_ids",
     "load_checkpoint",
     "longest_window",

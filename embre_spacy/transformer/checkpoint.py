@@ -109,6 +109,18 @@ def remove_pooler(transformer: "PreTrainedModel") -> None:
         transformer.pooler = None
 
 
+def first_position(transformer: "PreTrainedModel") -> int:
+    """The position of the first wordpiece of a text.
+
+    transformer (PreTrainedModel): The transformer.
+    RETURNS (int): The position: that after the padding id for RoBERTa, MPNet and their kin, which have so many
+        positions less; 0 for all others.
+    """
+    if transformer.config.model_type in {"roberta", "xlm-roberta", "camembert", "mpnet"}:
+        return transformer.config.pad_token_id + 1
+    return 0
+
+
 def longest_window(transformer: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> int:
     """The most wordpieces of text that fit into one pass, beside the special tokens around them.
 
@@ -116,10 +128,7 @@ def longest_window(transformer: "PreTrainedModel", tokenizer: "PreTrainedTokeniz
     tokenizer (PreTrainedTokenizerBase): Its tokenizer.
     RETURNS (int): The number of wordpieces.
     """
-    positions = getattr(transformer.config, "max_position_embeddings", 512)
-    # Position ids of RoBERTa and MPNet start after the padding id, which costs that many positions.
-    if transformer.config.model_type in {"roberta", "xlm-roberta", "camembert", "mpnet"}:
-        positions -= transformer.config.pad_token_id + 1
+    positions = getattr(transformer.config, "max_position_embeddings", 512) - first_position(transformer)
     return min(positions, tokenizer.model_max_length) - tokenizer.num_special_tokens_to_add()
 
 

@@ -21,6 +21,8 @@ class DocumentEncoderSettings(TransformerEncoderSettings):
     n_heads: int
     dropout: float
     batch_wordpieces: int
+    # Pipelines that were saved before there were markers do not name them.
+    markers: bool = False
 
     @property
     def has_tags(self) -> bool:
@@ -44,6 +46,7 @@ class DocumentEncoderSettings(TransformerEncoderSettings):
             dropout=self.dropout,
             precision=self.precision,
             batch_wordpieces=self.batch_wordpieces,
+            markers=self.markers,
         )
 
     def make_batch(self, instances: List[Instance], base: OwnTransformer, entity_types: Sequence[str]) -> DocumentBatch:
@@ -55,6 +58,7 @@ class DocumentEncoderSettings(TransformerEncoderSettings):
             base.tokenizer,
             entity_types=entity_types,
             tag_ids=get_tag_ids(base.tokenizer, entity_types) if self.tags else None,
+            markers=self.markers,
             window=self.choose_window(base),
             overlap=self.overlap,
         )
@@ -72,6 +76,7 @@ def create_document_encoder(
     attention_dropout: Optional[float] = 0.0,
     precision: str = "auto",
     batch_wordpieces: int = 2048,
+    markers: bool = True,
 ) -> DocumentEncoderSettings:
     """One pass of the transformer over each document (`embre_spacy.DocumentEncoder.v1`).
 
@@ -88,6 +93,8 @@ def create_document_encoder(
     precision (str): "float32", "bfloat16", or "auto" for bfloat16 where the device is faster with it.
     batch_wordpieces (int): The most wordpieces, padding included, in one call of the transformer. When predicting on a
         CPU each window is a call of its own, which makes the scores the same for every batch size.
+    markers (bool): Whether each candidate gets levitated markers, with which the transformer reads the text for it;
+        see `embre_spacy.relation.markers`. They need absolute positions, which BERT and RoBERTa have.
     RETURNS (DocumentEncoderSettings): The settings.
     """
     return DocumentEncoderSettings(**locals())

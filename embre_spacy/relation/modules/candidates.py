@@ -1,6 +1,6 @@
 """From the vectors of the units of documents (wordpieces or tokens) to the vectors of their candidates."""
 
-from typing import Tuple
+from typing import Optional, Tuple
 
 import numpy
 import torch
@@ -24,6 +24,7 @@ class CandidateEncoder(nn.Module):
     hidden_width (int): The width of the vectors that stand for the source and the target.
     n_heads (int): The number of attention heads for the context.
     dropout (float): The dropout on the vectors of source and target.
+    marker_width (int): The width of the vectors of markers; 0 if there are none.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class CandidateEncoder(nn.Module):
         hidden_width: int,
         n_heads: int,
         dropout: float,
+        marker_width: int = 0,
         feature_width: int = 32,
     ) -> None:
         super().__init__()
@@ -48,8 +50,8 @@ class CandidateEncoder(nn.Module):
         self.nearest = nn.Embedding(N_PLACES, feature_width)
         self.counts = nn.Embedding(len(COUNT_BOUNDS) + 1, feature_width)
         self.firsts = nn.Embedding(N_PLACES, feature_width)
-        self.source = nn.Linear(2 * input_width + 3 * feature_width, hidden_width)
-        self.target = nn.Linear(2 * input_width + 3 * feature_width, hidden_width)
+        self.source = nn.Linear(2 * input_width + 3 * feature_width + marker_width, hidden_width)
+        self.target = nn.Linear(2 * input_width + 3 * feature_width + marker_width, hidden_width)
         self.dropout = nn.Dropout(dropout)
         self.width = 3 * hidden_width + 3 * feature_width
 
@@ -57,12 +59,14 @@ class CandidateEncoder(nn.Module):
     def device(self) -> torch.device:
         return self.query.weight.device
 
-    def pool(self, vectors: Tensor, mentions: Tensor, layout: Layout) -> Tensor:
+    def pool(self, vectors: Tensor, mentions: Tensor, layout: Layout, markers: Optional[Tensor] = None) -> Tensor:
         """The vectors of all candidates.
 
         vectors (Tensor): The vectors of all units; shape (n, input width), float32.
         mentions (Tensor): The vectors of all mentions; shape (m, input width).
         layout (Layout): Where the documents, their mentions, concepts and candidates are; at least one candidate.
+        markers (Optional[Tensor]): The vectors of the markers of all candidates, 0 for those without; shape
+            (p, 2, marker width). None if there are no markers.
         RETURNS (Tensor): Shape (p, self.width).
         """
         concept_mentions = torch.from_numpy(layout.concept_mentions).to(self.device)
@@ -75,8 +79,9 @@ class CandidateEncoder(nn.Module):
         )
         context = self._find_context(vectors, of_concepts, missing, candidates, layout)
         source, target = candidates[:, 0], candidates[:, 1]
-        source = torch.tanh(self.source(torch.cat([concepts[source], context, features[source]], dim=-1)))
-        target = torch.tanh(self.target(torch.cat([concepts[target], context, features[target]], dim=-1)))
+        of_source, of_target = ([], []) if markers is None else ([markers[:, 0]], [markers[:, 1]])
+        source = torch.tanh(self.source(torch.cat([concepts[source], context, features[source], *of_source], dim=-1)))
+        target = torch.tanh(self.target(torch.cat([concepts[target], context, features[target], *of_target], dim=-1)))
         of_pairs = self._embed(
             (self.distances, layout.distances), (self.closeness, layout.closeness), (self.nearest, layout.nearest)
         )

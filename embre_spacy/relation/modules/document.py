@@ -1,14 +1,18 @@
 """The document encoder: one pass of the transformer over a document, whatever the number of its candidates."""
 
-from typing import List
+from inspect import signature
+from typing import List, Optional, Tuple
 
+import numpy
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from ...transformer import autocast
+from ...errors import EmbreError
+from ...transformer import autocast, first_position
 from ..batch import DocumentBatch
 from .candidates import CandidateEncoder
+from .markers import pad_with_markers
 from .padding import pad
 
 
@@ -23,7 +27,9 @@ class DocumentEncoder(CandidateEncoder):
     n_heads (int): The number of attention heads for the context.
     dropout (float): The dropout on the vectors of source and target.
     precision (str): The number format that the transformer computes in.
-    batch_wordpieces (int): The most wordpieces, padding included, that one call of the transformer gets.
+    batch_wordpieces (int): The most wordpieces, padding and markers included, that one call of the transformer gets.
+    markers (bool): Whether candidates have levitated markers.
+    RAISES (EmbreError): If markers are wanted of a transformer that cannot be told their positions.
     """
 
     def __init__(
@@ -36,6 +42,7 @@ class DocumentEncoder(CandidateEncoder):
         dropout: float,
         precision: str,
         batch_wordpieces: int,
+        markers: bool,
     ) -> None:
         super().__init__(
             transformer.config.hidden_size,
@@ -43,8 +50,14 @@ class DocumentEncoder(CandidateEncoder):
             hidden_width=hidden_width,
             n_heads=n_heads,
             dropout=dropout,
+            marker_width=transformer.config.hidden_size if markers else 0,
         )
+        arguments = signature(transformer.forward).parameters
+        if markers and "position_ids" not in arguments:
+            raise EmbreError(f"{type(transformer).__name__} takes no positions: set `markers` of the encoder to false")
         self.transformer = transformer
+        self.takes_segments = "token_type_ids" in arguments
+        self.markers = markers
         self.precision = precision
         self.batch_wordpieces = batch_wordpieces
 
@@ -56,31 +69,54 @@ class DocumentEncoder(CandidateEncoder):
         """
         if not len(batch.layout.candidates):
             return torch.zeros(0, self.width, device=self.device)
-        vectors = self._read(batch)
+        vectors, markers = self._read(batch)
         # A mention of nothing but characters that the tokenizer drops may stand behind the last wordpiece.
         starts = torch.from_numpy(batch.layout.mentions[:, 0].copy()).to(self.device).clamp(max=len(vectors) - 1)
-        return self.pool(vectors, vectors[starts], batch.layout)
+        return self.pool(vectors, vectors[starts], batch.layout, markers)
 
-    def _read(self, batch: DocumentBatch) -> Tensor:
-        """The vectors of all wordpieces, averaged where windows overlap; shape (n, width), float32."""
-        vectors: List[Tensor] = []
-        places: List[Tensor] = []
+    def _read(self, batch: DocumentBatch) -> Tuple[Tensor, Optional[Tensor]]:
+        """The vectors of all wordpieces, averaged where windows overlap, shape (n, width), and those of the markers of
+        all candidates, shape (p, 2, width); float32."""
+        groups = self._group(batch)
         # One context for all: it casts the weights once.
         with autocast(self.precision, self.device):
-            for group in self._group(batch):
-                padding = self.transformer.config.pad_token_id or 0
-                ids, mask = pad([batch.windows[i] for i in group], padding, self.device)
-                output = self.transformer(input_ids=ids, attention_mask=mask).last_hidden_state
-                for row, i in zip(output, group):
-                    first = batch.n_before
-                    vectors.append(row[first : first + len(batch.places[i])])
-                    places.append(torch.from_numpy(batch.places[i]))
-        where = torch.cat(places).to(self.device)
-        found = torch.cat(vectors).float()
+            outputs = [self._call(batch, group) for group in groups]
+        order = [i for group in groups for i in group]
+        rows = [row for output in outputs for row in output]
+        first = batch.n_before
+        found = torch.cat([row[first : first + len(batch.places[i])] for row, i in zip(rows, order)]).float()
+        where = torch.from_numpy(numpy.concatenate([batch.places[i] for i in order])).to(self.device)
         shape = (batch.layout.n_units, found.shape[1])
         summed = torch.zeros(shape, device=found.device).index_add(0, where, found)
         times = torch.zeros(shape[0], device=found.device).index_add(0, where, torch.ones_like(found[:, 0]))
-        return summed / times.unsqueeze(-1)
+        vectors = summed / times.unsqueeze(-1)
+        if not self.markers:
+            return vectors, None
+        lengths = [max(len(batch.windows[i]) for i in group) for group in groups for _ in group]
+        of_markers = torch.cat([row[n : n + 2 * len(batch.markers[i])] for row, n, i in zip(rows, lengths, order)])
+        which = torch.from_numpy(numpy.concatenate([batch.markers[i][:, 0] for i in order])).to(self.device)
+        markers = torch.zeros(len(batch.layout.candidates), 2, shape[1], device=found.device)
+        return vectors, markers.index_add(0, which, of_markers.float().view(-1, 2, shape[1]))
+
+    def _call(self, batch: DocumentBatch, group: List[int]) -> Tensor:
+        """One call of the transformer; shape (windows of the group, wordpieces and markers, width)."""
+        padding = self.transformer.config.pad_token_id or 0
+        windows = [batch.windows[i] for i in group]
+        if not self.markers:
+            ids, mask = pad(windows, padding, self.device)
+            return self.transformer(input_ids=ids, attention_mask=mask).last_hidden_state
+        ids, mask, positions = pad_with_markers(
+            windows,
+            [batch.markers[i] for i in group],
+            padding=padding,
+            first_position=first_position(self.transformer),
+            device=self.device,
+        )
+        # Markers make it longer than what the transformer has segments ready for.
+        segments = {"token_type_ids": torch.zeros_like(ids)} if self.takes_segments else {}
+        return self.transformer(
+            input_ids=ids, attention_mask=mask, position_ids=positions, **segments
+        ).last_hidden_state
 
     def _group(self, batch: DocumentBatch) -> List[List[int]]:
         """Windows of similar length together, as many as `batch_wordpieces` allows.
@@ -90,11 +126,15 @@ class DocumentEncoder(CandidateEncoder):
         """
         if not self.training and self.device.type == "cpu":
             return [[i] for i in range(len(batch.windows))]
+        texts = [len(window) for window in batch.windows]
+        markers = [2 * len(found) for found in batch.markers] or [0] * len(texts)
         groups: List[List[int]] = []
-        order = sorted(range(len(batch.windows)), key=lambda i: len(batch.windows[i]), reverse=True)
-        for i in order:
-            if groups and (len(groups[-1]) + 1) * len(batch.windows[groups[-1][0]]) <= self.batch_wordpieces:
+        text = more = 0
+        for i in sorted(range(len(texts)), key=lambda i: texts[i] + markers[i], reverse=True):
+            text, more = max(text, texts[i]), max(more, markers[i])
+            if groups and (len(groups[-1]) + 1) * (text + more) <= self.batch_wordpieces:
                 groups[-1].append(i)
             else:
                 groups.append([i])
+                text, more = texts[i], markers[i]
         return groups
