@@ -51,7 +51,7 @@ def _short(commit: Optional[str]) -> str:
 def _describe_machine(result: Mapping[str, Any]) -> str:
     machine = result["run"]["machine"]
     gpu = f" with {result['gpu']}" if result.get("gpu") else ""
-    return f"{machine['cores']} cores of {machine['processor']}{gpu}"
+    return f"on {machine['cores']} cores of {machine['processor']}{gpu}"
 
 
 def _total_seconds(results: Sequence[Mapping[str, Any]]) -> float:

@@ -88,7 +88,7 @@ def test_tables_say_where_they_come_from(here):
     source = (
         f"From [{here}/results/default](../results/default) (4 files), "
         "`python -m embre_spacy experiment run trial.yml`, "
-        "commit 0123456789, seeds 0, 1, 2 cores of a machine, 3 h 3 min in all."
+        "commit 0123456789, seeds 0, 1, on 2 cores of a machine, 3 h 3 min in all."
     )
     assert text_of(here).count(source) == 5
 
