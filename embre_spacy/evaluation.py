@@ -9,7 +9,14 @@ from spacy.tokens import Doc
 
 from .corpus import make_predicted
 from .errors import EmbreError, InputError
-from .relation.counts import LEVELS, count_relations
+from .relation.counts import count_documents, count_relations
+from .relation.outcomes import (
+    accuracy_on_gold_pairs,
+    choose_threshold,
+    collect_outcomes,
+    find_component,
+    measure_calibration,
+)
 from .tokens import get_relations
 
 
@@ -71,30 +78,16 @@ def evaluate_in_detail(nlp: Language, gold: Iterable[Doc], *, batch_size: int = 
         `gold_pairs`, accuracies where the pairs are given; `calibration`; `candidates`, their number; `seconds`.
     RAISES (EmbreError): If the pipeline has no relation component.
     """
-    from .relation.outcomes import (
-        accuracy_on_gold_pairs,
-        choose_threshold,
-        collect_outcomes,
-        find_component,
-        measure_calibration,
-    )
-
     references = list(gold)
     threshold = find_component(nlp).cfg["threshold"]
     start = perf_counter()
     outcomes = collect_outcomes(nlp, references, batch_size=batch_size)
     seconds = perf_counter() - start
-    documents = []
-    for name, *relations in zip(outcomes.documents, outcomes.gold, outcomes.predicted(threshold)):
-        counts = count_relations([tuple(relations)])
-        documents.append(
-            {"id": name, **{level: [counts[level][key] for key in ("tp", "fp", "fn")] for level in LEVELS}}
-        )
     best, scores = choose_threshold(outcomes)
     return {
         "threshold": threshold,
         "counts": outcomes.count(threshold),
-        "documents": documents,
+        "documents": count_documents(zip(outcomes.documents, outcomes.gold, outcomes.predicted(threshold))),
         "best_threshold": {"threshold": best, **scores},
         "gold_pairs": accuracy_on_gold_pairs(outcomes),
         "calibration": measure_calibration(outcomes),

@@ -12,7 +12,7 @@ from thinc.api import Config
 from ..corpus import make_predicted
 from ..errors import EmbreError
 from ..evaluation import evaluate_in_detail, load_pipeline
-from ..relation.counts import LEVELS, count_relations
+from ..relation.counts import count_documents, count_relations
 from ..relation.outcomes import find_component
 from ..tokens import Relation, get_relations
 from .grid import Cell
@@ -56,14 +56,9 @@ def measure_floor(cell: Cell) -> Dict[str, Any]:
         )
         for reference in references
     ]
-    documents = []
-    for reference, pair in zip(references, pairs):
-        counts = count_relations([pair])
-        found = {level: [counts[level][key] for key in ("tp", "fp", "fn")] for level in LEVELS}
-        documents.append({"id": reference._.document_id, **found})
     return {
         "counts": count_relations(pairs),
-        "documents": documents,
+        "documents": count_documents((reference._.document_id, *pair) for reference, pair in zip(references, pairs)),
         "type": type,
         "novelty": novelty,
         "candidates": sum(len(predicted) for _, predicted in pairs),

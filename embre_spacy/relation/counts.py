@@ -98,6 +98,22 @@ def count_relations(
     return result
 
 
+def count_documents(
+    documents: Iterable[Tuple[str, Iterable[Relation], Iterable[Relation]]],
+) -> List[Dict[str, Any]]:
+    """Compare relations document by document.
+
+    documents (Iterable[Tuple[str, Iterable[Relation], Iterable[Relation]]]): The id, the gold and the predicted
+        relations of each document.
+    RETURNS (List[Dict[str, Any]]): For each document its `id`, and [tp, fp, fn] at each level.
+    """
+    rows = []
+    for name, gold, predicted in documents:
+        counts = count_relations([(gold, predicted)])
+        rows.append({"id": name, **{level: [counts[level][key] for key in ("tp", "fp", "fn")] for level in LEVELS}})
+    return rows
+
+
 def _scored(relations: Iterable[Relation], unscored: Set[frozenset]) -> List[Relation]:
     return [r for r in relations if frozenset((r.source.type, r.target.type)) not in unscored]
 

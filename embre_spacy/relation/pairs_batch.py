@@ -10,8 +10,8 @@ from ..labels import entity_type
 from ..tokens import Candidate, Concept, get_mentions
 from ..transformer import TaggedText, TagIds, Wordpieces, encode, sort_borders, special_tokens
 from .instance import Instance
-from .proximity import find_gaps
-from .stretches import Stretch, choose_stretches, find_nearest
+from .proximity import find_gaps, find_proximity
+from .stretches import Stretch, choose_stretches
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -112,7 +112,7 @@ class TaggableText:
         """
         source, target = (self._find(concept) for concept in candidate)
         taggable = sorted({*source, *target})
-        first, second = find_nearest(self._gaps, source, target)
+        first, second = find_proximity(self._spans, self._gaps, source, target, len(self._ids)).mentions
         stretches = choose_stretches(
             self._spans[taggable],
             self._n_tags[taggable],

@@ -24,7 +24,8 @@ class Proximity:
         for a concept with itself is a different mention.
     place (float): Where these two stand: their middle as a share of the document.
     n_close (int): How many pairs of mentions are at most CLOSE wordpieces apart.
-    mentions (Tuple[int, int]): The numbers of the nearest two mentions.
+    mentions (Tuple[int, int]): The nearest two mentions, one of each concept; the first of them if several are. For a
+        concept with itself they are different, if it has two.
     """
 
     distance: int
@@ -46,9 +47,10 @@ def find_proximity(
     """
     found = gaps[numpy.ix_(first, second)]
     if first == second and len(first) > 1:
-        found = found + numpy.diag(numpy.full(len(first), length))
-    nearest = int(found.argmin())
-    mentions = first[nearest // len(second)], second[nearest % len(second)]
+        # Farther than any two mentions are; also where a text has no wordpieces at all.
+        found = found + numpy.diag(numpy.full(len(first), max(length, 1)))
+    row, column = divmod(int(found.argmin()), len(second))
+    mentions = first[row], second[column]
     place = float(spans[list(mentions)].sum()) / (4 * max(length, 1))
     return Proximity(int(found.min()), place, int((found <= CLOSE).sum()), mentions)
 

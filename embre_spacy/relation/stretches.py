@@ -23,20 +23,6 @@ class Stretch(NamedTuple):
     mentions: List[int]
 
 
-def find_nearest(gaps: NDArray[numpy.int64], first: List[int], second: List[int]) -> Tuple[int, int]:
-    """The nearest two mentions of two concepts; the first of them if several are.
-
-    gaps (NDArray[int64]): The number of wordpieces between each two mentions of the document; shape (m, m).
-    first (List[int]), second (List[int]): The mentions of the two concepts.
-    RETURNS (Tuple[int, int]): A mention of each. For a concept with itself they are different, if it has two.
-    """
-    found = gaps[numpy.ix_(first, second)]
-    if first == second and len(first) > 1:
-        found = found + numpy.diag(numpy.full(len(first), gaps.max() + 1))
-    row, column = divmod(int(found.argmin()), len(second))
-    return first[row], second[column]
-
-
 def choose_stretches(
     spans: NDArray[numpy.int64],
     n_tags: NDArray[numpy.int64],
