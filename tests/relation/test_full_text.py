@@ -1,0 +1,132 @@
+"""Full texts: everything is read, in pieces that fit into memory, and the pieces make no difference."""
+
+import numpy
+import pytest
+import spacy
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_document_encoder import long_doc
+
+from embre_spacy.relation import component, proximity
+from embre_spacy.relation.instance import Instance
+from embre_spacy.relation.model import get_network
+from embre_spacy.relation.modules import candidates as candidates_module
+from embre_spacy.relation.modules import context
+
+
+@pytest.fixture
+def encoder_kind() -> str:
+    return "document"
+
+
+@pytest.fixture
+def pipe(make_nlp, make_examples):
+    spacy.util.fix_random_seed(0)
+    nlp = make_nlp()
+    examples = make_examples(nlp)
+    nlp.initialize(lambda: examples)
+    return nlp.get_pipe("embre_relation")
+
+
+def test_a_full_text_is_read_whole(pipe):
+    doc = long_doc(pipe.vocab, 1000)
+    assert len(doc.text) > 45_000
+    batch = get_network(pipe.model).make_batch([Instance(doc, pipe.candidates(doc))])
+    starts, ends = zip(*((places[0], places[-1] + 1) for places in batch.places if len(places)))
+    inside = [
+        any(start <= first and last <= end for start, end in zip(starts, ends)) for first, last in batch.layout.mentions
+    ]
+    assert len(inside) == 2000 and all(inside)
+    (candidates, types, novelties), *_ = pipe.predict([doc])
+    # Relations across windows are candidates like all others.
+    assert len(candidates) == 7 * 5 + 7 * 6 // 2 + 7
+    assert numpy.isfinite(types).all() and numpy.isfinite(novelties).all()
+
+
+def test_pieces_make_no_difference(pipe, monkeypatch):
+    docs = [long_doc(pipe.vocab, repeats) for repeats in (40, 2, 25)]
+    expected = pipe.predict(docs)
+    monkeypatch.setattr(component, "MOST_TOKENS", 100)
+    monkeypatch.setattr(context, "MOST_WEIGHTS", 2000)
+    monkeypatch.setattr(candidates_module, "MOST_CANDIDATES", 5)
+    monkeypatch.setattr(proximity, "MOST_PAIRS", 50)
+    for (_, types, novelties), (_, other_types, other_novelties) in zip(expected, pipe.predict(docs)):
+        # Only the order of additions in float32 differs.
+        numpy.testing.assert_allclose(types, other_types, atol=1e-5)
+        numpy.testing.assert_allclose(novelties, other_novelties, atol=1e-5)
+
+
+def whole_context(vectors, queries, keys, n_heads, concept_mentions, pairs):
+    """The formula, for a document of one block."""
+    shape = (-1, n_heads, keys.shape[1] // n_heads)
+    scores = torch.einsum("mhd,nhd->mhn", queries.view(shape), keys.view(shape)) * shape[2] ** -0.5
+    weights = scores.softmax(dim=-1)
+    averages = torch.stack([weights[row[row >= 0].tolist()].mean(dim=0) for row in concept_mentions])
+    shared = (averages[pairs[:, 0]] * averages[pairs[:, 1]]).sum(dim=1)
+    return shared / shared.sum(dim=-1, keepdim=True) @ vectors
+
+
+@settings(deadline=None)
+@given(st.integers(1, 40), st.integers(1, 12), st.integers(0, 2**31))
+def test_the_context_is_what_both_concepts_attend_to(n_units, n_mentions, seed):
+    random = numpy.random.default_rng(seed)
+    generator = torch.Generator().manual_seed(seed)
+    vectors, keys = (torch.randn(n_units, width, generator=generator) for width in (6, 8))
+    queries = torch.randn(n_mentions, 8, generator=generator)
+    rows = [random.choice(n_mentions, random.integers(1, n_mentions + 1), replace=False) for _ in range(4)]
+    concept_mentions = numpy.asarray([[*row, *[-1] * (n_mentions - len(row))] for row in rows])
+    pairs = numpy.asarray([(0, 1), (2, 1), (3, 3)])
+    starts = numpy.sort(random.integers(0, n_units, n_mentions))
+    found = context.find_context(
+        vectors, queries, keys, n_heads=2, starts=starts, concept_mentions=concept_mentions, pairs=pairs
+    )
+    expected = whole_context(vectors, queries, keys, 2, concept_mentions, pairs)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+
+
+def test_in_a_full_text_mentions_attend_to_what_is_near(monkeypatch):
+    monkeypatch.setattr(context, "BLOCK", 4)
+    vectors = torch.eye(40)
+    keys, queries = torch.zeros(40, 2), torch.zeros(3, 2)
+    arguments = {
+        "n_heads": 1,
+        "starts": numpy.asarray([1, 6, 38]),
+        "concept_mentions": numpy.asarray([[0], [1], [2]]),
+        "pairs": numpy.asarray([(0, 0), (0, 1), (0, 2)]),
+    }
+    own, near, far = context.find_context(vectors, queries, keys, **arguments)
+    # All keys are alike, so the weights are those of the units that a mention may attend to at all.
+    assert own.nonzero().flatten().tolist() == list(range(8))
+    assert near.nonzero().flatten().tolist() == list(range(8))
+    assert not far.any()
+
+
+@given(st.data())
+def test_how_near_concepts_come_is_what_their_mentions_say(data):
+    length = data.draw(st.integers(1, 100))
+    spans = numpy.asarray(
+        data.draw(
+            st.lists(
+                st.tuples(st.integers(0, length - 1), st.integers(1, 9)).map(lambda pair: (pair[0], sum(pair))),
+                min_size=1,
+                max_size=9,
+            )
+        )
+    )
+    mentions = st.sets(st.integers(0, len(spans) - 1), min_size=1).map(sorted)
+    concepts = data.draw(st.lists(mentions, min_size=1, max_size=5))
+    pairs = numpy.asarray([(a, b) for a in range(len(concepts)) for b in range(a, len(concepts))])
+    found = proximity.find_proximity(spans, concepts, pairs, length)
+    for row, (a, b) in enumerate(pairs):
+        # A concept with itself, and with one that has the same mentions, is as near as two different ones.
+        is_same = concepts[a] == concepts[b] and len(concepts[a]) > 1
+        gaps = {
+            (i, j): max(spans[i, 0] - spans[j, 1], spans[j, 0] - spans[i, 1], 0) + (length if is_same and i == j else 0)
+            for i in concepts[a]
+            for j in concepts[b]
+        }
+        first = min(gaps, key=gaps.__getitem__)
+        assert tuple(found.mentions[row]) == first
+        assert found.distances[row] == gaps[first]
+        assert found.n_close[row] == sum(gap <= proximity.CLOSE for gap in gaps.values())
