@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ..labels import entity_type
 from ..tokens import get_mentions
 from ..transformer import TaggedText, TagIds, encode, special_tokens, split_windows
+from .input_dropout import mask_some
 from .instance import Instance
 from .layout import Layout, make_layout
 from .markers import place_markers, split_crowded
@@ -44,6 +45,8 @@ def make_document_batch(
     markers: bool,
     window: int,
     overlap: int,
+    mention_dropout: float = 0.0,
+    word_dropout: float = 0.0,
 ) -> DocumentBatch:
     """Lay out documents with their candidates.
 
@@ -54,6 +57,8 @@ def make_document_batch(
     markers (bool): Whether each candidate gets levitated markers.
     window (int): The most wordpieces of text that a window may have.
     overlap (int): The least number of wordpieces that neighbouring windows share.
+    mention_dropout (float): The share of concepts whose mentions are masked.
+    word_dropout (float): The share of other wordpieces that are masked.
     RETURNS (DocumentBatch): The batch. Its candidates are in the order of the instances.
     """
     instances = [instance for instance in instances if instance.candidates]
@@ -61,13 +66,14 @@ def make_document_batch(
     layout = make_layout(
         instances, [found.mentions for found in pieces], [len(found) for found in pieces], entity_types
     )
+    ids = mask_some(pieces, layout, tokenizer, mention_dropout=mention_dropout, word_dropout=word_dropout)
     n_before = len(special_tokens(tokenizer)[0])
     windows, places, spans = [], [], []
     for found, (first, *_) in zip(pieces, layout.documents):
         of_document = split_windows(len(found), window, overlap)
         for start, end in of_document:
-            ids = tokenizer.build_inputs_with_special_tokens(found.ids[start:end].tolist())
-            windows.append(numpy.asarray(ids, dtype="int64"))
+            window_ids = tokenizer.build_inputs_with_special_tokens(ids[first + start : first + end].tolist())
+            windows.append(numpy.asarray(window_ids, dtype="int64"))
             places.append(numpy.arange(first + start, first + end))
         spans.append([(first + start, first + end) for start, end in of_document])
     if not markers:

@@ -90,7 +90,25 @@ def is_built(model: Model[List[Instance], RelationScores]) -> bool:
     model (Model): The model.
     RETURNS (bool): False before it is initialized or loaded.
     """
-    return hasattr(model.shims[0]._model, "classifier")
+    return hasattr(get_network(model), "classifier")
+
+
+def get_network(model: Model[List[Instance], RelationScores]) -> Any:
+    """The PyTorch module that a model computes with.
+
+    model (Model): The model.
+    RETURNS (nn.Module): A `RelationNetwork`, or the placeholder for one.
+    """
+    return model.shims[0]._model
+
+
+def set_network(model: Model[List[Instance], RelationScores], network: Any) -> None:
+    """Give a model the PyTorch module that it computes with.
+
+    model (Model): The model.
+    network (nn.Module): A `RelationNetwork`.
+    """
+    model.shims[0]._model = network
 
 
 def learn_nothing(model: Model[List[Instance], RelationScores], docs: Sequence[Doc]) -> None:
@@ -125,7 +143,7 @@ def _init(model: Model[List[Instance], RelationScores], X: Optional[List[Instanc
         dropout=model.attrs["dropout"],
         **model.attrs["labels"],
     )
-    model.shims[0]._model = network.to(get_torch_default_device())
+    set_network(model, network.to(get_torch_default_device()))
 
 
 def _find_base(model: Model, encoder: EncoderSettings, X: Optional[List[Instance]]) -> Base:
@@ -143,14 +161,13 @@ def _find_base(model: Model, encoder: EncoderSettings, X: Optional[List[Instance
 def _convert_inputs(model: Model, instances: List[Instance], is_train: bool) -> Tuple[ArgsKwargs, Callable]:
     if not is_built(model):
         raise ValueError("the relation model has no weights yet: initialize it or load them")
-    shim = model.shims[0]
-    batch = shim._model.make_batch(instances)
+    batch = get_network(model).make_batch(instances, is_train=is_train)
     tok2vec = model.maybe_get_ref("tok2vec")
     if tok2vec is None:
         # Documents are constants: there is nothing to pass a gradient on to.
         return ArgsKwargs((batch,), {}), lambda d_inputs: []
     vectors, backprop = read_tokens(tok2vec, instances, is_train)
-    inputs = ArgsKwargs((batch, xp2torch(vectors, requires_grad=is_train, device=shim.device)), {})
+    inputs = ArgsKwargs((batch, xp2torch(vectors, requires_grad=is_train, device=model.shims[0].device)), {})
     return inputs, lambda d_inputs: backprop(torch2xp(d_inputs.args[1]))
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, List, Optional, Sequence
 
+from ...errors import EmbreError
 from ..batch import DocumentBatch, make_document_batch
 from ..instance import Instance
 from .settings import OwnTransformer, TransformerEncoderSettings
@@ -23,6 +24,8 @@ class DocumentEncoderSettings(TransformerEncoderSettings):
     batch_wordpieces: int
     # Pipelines that were saved before there were markers do not name them.
     markers: bool = False
+    mention_dropout: float = 0.0
+    word_dropout: float = 0.0
 
     @property
     def has_tags(self) -> bool:
@@ -49,7 +52,9 @@ class DocumentEncoderSettings(TransformerEncoderSettings):
             markers=self.markers,
         )
 
-    def make_batch(self, instances: List[Instance], base: OwnTransformer, entity_types: Sequence[str]) -> DocumentBatch:
+    def make_batch(
+        self, instances: List[Instance], base: OwnTransformer, entity_types: Sequence[str], *, is_train: bool = False
+    ) -> DocumentBatch:
         """See `EncoderSettings.make_batch`."""
         from ...transformer import get_tag_ids
 
@@ -61,6 +66,8 @@ class DocumentEncoderSettings(TransformerEncoderSettings):
             markers=self.markers,
             window=self.choose_window(base),
             overlap=self.overlap,
+            mention_dropout=self.mention_dropout if is_train else 0.0,
+            word_dropout=self.word_dropout if is_train else 0.0,
         )
 
 
@@ -77,6 +84,8 @@ def create_document_encoder(
     precision: str = "auto",
     batch_wordpieces: int = 2048,
     markers: bool = True,
+    mention_dropout: float = 0.0,
+    word_dropout: float = 0.0,
 ) -> DocumentEncoderSettings:
     """One pass of the transformer over each document (`embre_spacy.DocumentEncoder.v1`).
 
@@ -95,6 +104,15 @@ def create_document_encoder(
         CPU each window is a call of its own, which makes the scores the same for every batch size.
     markers (bool): Whether each candidate gets levitated markers, with which the transformer reads the text for it;
         see `embre_spacy.relation.markers`. They need absolute positions, which BERT and RoBERTa have.
+    mention_dropout (float): The share of concepts of which, in training, all mentions are masked as in pretraining, so
+        that relations are learned from what the text says of them and not from their names.
+    word_dropout (float): The share of other wordpieces that are masked in training.
     RETURNS (DocumentEncoderSettings): The settings.
+    RAISES (EmbreError): If a share is not at least 0 and less than 1.
     """
+    if not (0.0 <= mention_dropout < 1.0 and 0.0 <= word_dropout < 1.0):
+        raise EmbreError(
+            f"encoder {name!r}: `mention_dropout` and `word_dropout` must be at least 0 and less than 1, "
+            f"not {mention_dropout} and {word_dropout}"
+        )
     return DocumentEncoderSettings(**locals())

@@ -37,7 +37,9 @@ class PairsEncoderSettings(TransformerEncoderSettings):
 
         return PairsEncoder(base.transformer, precision=self.precision, batch_candidates=self.batch_candidates)
 
-    def make_batch(self, instances: List[Instance], base: OwnTransformer, entity_types: Sequence[str]) -> PairsBatch:
+    def make_batch(
+        self, instances: List[Instance], base: OwnTransformer, entity_types: Sequence[str], *, is_train: bool = False
+    ) -> PairsBatch:
         """See `EncoderSettings.make_batch`."""
         from ...transformer import get_tag_ids
 

@@ -59,12 +59,15 @@ class EncoderSettings(ABC):
         """
 
     @abstractmethod
-    def make_batch(self, instances: List[Instance], base: Any, entity_types: Sequence[str]) -> Any:
+    def make_batch(
+        self, instances: List[Instance], base: Any, entity_types: Sequence[str], *, is_train: bool = False
+    ) -> Any:
         """Lay out documents as the module reads them.
 
         instances (List[Instance]): The documents with their candidates.
         base (Base): What the encoder stands on.
         entity_types (Sequence[str]): The entity types.
+        is_train (bool): Whether the model will learn from it.
         RETURNS (Any): The batch. Its candidates are in the order of the instances.
         """
 

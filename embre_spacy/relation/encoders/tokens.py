@@ -38,7 +38,9 @@ class TokenEncoderSettings(EncoderSettings):
             dropout=self.dropout,
         )
 
-    def make_batch(self, instances: List[Instance], base: TokenVectors, entity_types: Sequence[str]) -> Layout:
+    def make_batch(
+        self, instances: List[Instance], base: TokenVectors, entity_types: Sequence[str], *, is_train: bool = False
+    ) -> Layout:
         """See `EncoderSettings.make_batch`."""
         instances = [instance for instance in instances if instance.candidates]
         spans = [

@@ -1,7 +1,7 @@
 """The document encoder: one pass of the transformer over a document, whatever the number of its candidates."""
 
 from inspect import signature
-from typing import List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 import numpy
 import torch
@@ -77,10 +77,10 @@ class DocumentEncoder(CandidateEncoder):
     def _read(self, batch: DocumentBatch) -> Tuple[Tensor, Optional[Tensor]]:
         """The vectors of all wordpieces, averaged where windows overlap, shape (n, width), and those of the markers of
         all candidates, shape (p, 2, width); float32."""
-        groups = self._group(batch)
+        groups = self.group(batch)
         # One context for all: it casts the weights once.
         with autocast(self.precision, self.device):
-            outputs = [self._call(batch, group) for group in groups]
+            outputs = [self.transformer(**self.make_inputs(batch, group)).last_hidden_state for group in groups]
         order = [i for group in groups for i in group]
         rows = [row for output in outputs for row in output]
         first = batch.n_before
@@ -98,13 +98,19 @@ class DocumentEncoder(CandidateEncoder):
         markers = torch.zeros(len(batch.layout.candidates), 2, shape[1], device=found.device)
         return vectors, markers.index_add(0, which, of_markers.float().view(-1, 2, shape[1]))
 
-    def _call(self, batch: DocumentBatch, group: List[int]) -> Tensor:
-        """One call of the transformer; shape (windows of the group, wordpieces and markers, width)."""
+    def make_inputs(self, batch: DocumentBatch, group: List[int]) -> Dict[str, Tensor]:
+        """What the transformer gets in one call.
+
+        batch (DocumentBatch): The documents.
+        group (List[int]): The windows that it reads at once.
+        RETURNS (Dict[str, Tensor]): The arguments. Their rows are the windows of the group, their columns wordpieces
+            and, behind the longest text, markers.
+        """
         padding = self.transformer.config.pad_token_id or 0
         windows = [batch.windows[i] for i in group]
         if not self.markers:
             ids, mask = pad(windows, padding, self.device)
-            return self.transformer(input_ids=ids, attention_mask=mask).last_hidden_state
+            return {"input_ids": ids} if mask is None else {"input_ids": ids, "attention_mask": mask}
         ids, mask, positions = pad_with_markers(
             windows,
             [batch.markers[i] for i in group],
@@ -112,17 +118,20 @@ class DocumentEncoder(CandidateEncoder):
             first_position=first_position(self.transformer),
             device=self.device,
         )
-        # Markers make it longer than what the transformer has segments ready for.
-        segments = {"token_type_ids": torch.zeros_like(ids)} if self.takes_segments else {}
-        return self.transformer(
-            input_ids=ids, attention_mask=mask, position_ids=positions, **segments
-        ).last_hidden_state
+        found = {"input_ids": ids, "attention_mask": mask, "position_ids": positions}
+        if self.takes_segments:
+            # Markers make it longer than what the transformer has segments ready for.
+            found["token_type_ids"] = torch.zeros_like(ids)
+        return found
 
-    def _group(self, batch: DocumentBatch) -> List[List[int]]:
-        """Windows of similar length together, as many as `batch_wordpieces` allows.
+    def group(self, batch: DocumentBatch) -> List[List[int]]:
+        """Which windows are read at once: those of similar length, as many as `batch_wordpieces` allows.
 
         On a CPU larger batches gain little, but change the last digits: there a window is predicted on its own, so that
         a document gets the same scores whatever stands beside it.
+
+        batch (DocumentBatch): The documents.
+        RETURNS (List[List[int]]): The numbers of the windows of each call.
         """
         if not self.training and self.device.type == "cpu":
             return [[i] for i in range(len(batch.windows))]

@@ -71,9 +71,9 @@ class RelationNetwork(nn.Module):
         """The tokenizer of this transformer."""
         return getattr(self.base, "tokenizer", None)
 
-    def make_batch(self, instances: "List[Instance]") -> Any:
+    def make_batch(self, instances: "List[Instance]", *, is_train: bool = False) -> Any:
         """Lay out documents with their candidates; see the encoder."""
-        return self.settings.make_batch(instances, self.base, self.shape["entity_types"])
+        return self.settings.make_batch(instances, self.base, self.shape["entity_types"], is_train=is_train)
 
     def forward(self, batch: Any, *vectors: Tensor) -> Tuple[Tensor, Tensor]:
         """The scores of all candidates of a batch; see `RelationClassifier`."""
