@@ -3,21 +3,10 @@
 from pathlib import Path
 from typing import Any, List
 
-from ..errors import EmbreError
+from ..plots import BLUE, GREY, ORANGE, open_figure
 from .columns import LEVELS, level_f
 from .outcome import GridOutcome
 from .statistics import deviation, mean
-
-# Okabe and Ito's colours, which colour-blind people tell apart.
-_BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#777777"
-_SETTINGS = {
-    # The same results give the same file.
-    "svg.hashsalt": "embre_spacy",
-    # Text stays text; most fonts are narrower than this one, so it fits everywhere.
-    "svg.fonttype": "none",
-    "font.family": ["DejaVu Sans", "sans-serif"],
-    "font.size": 9,
-}
 
 
 def draw_outcome(outcome: GridOutcome, path: Path) -> None:
@@ -27,22 +16,15 @@ def draw_outcome(outcome: GridOutcome, path: Path) -> None:
     path (Path): The SVG file to write.
     RAISES (EmbreError): If matplotlib is not installed.
     """
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise EmbreError("figures need matplotlib: pip install 'embre_spacy[report]'") from error
-
     cells = [cell for cell in outcome.cells if cell.results]
     labels = [f"{cell.cell.label} (stale)" if cell.stale else cell.cell.label for cell in cells]
-    with rc_context(_SETTINGS):
-        figure = Figure(figsize=(9, 1.1 + 0.34 * len(cells)), layout="constrained")
+    with open_figure(path, 9, 1.1 + 0.34 * len(cells)) as figure:
         axes: List[Any] = list(figure.subplots(1, len(LEVELS), sharey=True))
         for one, (level, title) in zip(axes, LEVELS.items()):
             for row, cell in enumerate(cells):
                 values = [level_f(level)(result) for result in cell.results]
                 is_baseline = cell.cell.name == outcome.grid.baseline
-                color = _ORANGE if is_baseline else _BLUE
+                color = ORANGE if is_baseline else BLUE
                 if len(values) > 1:
                     one.plot(values, [row] * len(values), "|", color=color, markersize=7, alpha=0.6)
                 one.errorbar(
@@ -56,7 +38,7 @@ def draw_outcome(outcome: GridOutcome, path: Path) -> None:
                     linewidth=1.2,
                 )
             if outcome.floor is not None:
-                one.axvline(level_f(level)(outcome.floor), color=_GREY, linestyle="--", linewidth=1)
+                one.axvline(level_f(level)(outcome.floor), color=GREY, linestyle="--", linewidth=1)
             one.set_title(title, fontsize=10)
             one.grid(axis="x", color="#dddddd", linewidth=0.6)
             one.set_axisbelow(True)
@@ -67,8 +49,6 @@ def draw_outcome(outcome: GridOutcome, path: Path) -> None:
         axes[0].set_yticks(range(len(cells)), labels)
         axes[0].set_ylim(len(cells) - 0.5, -0.5)
         figure.supxlabel(_describe(outcome), fontsize=9)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
 
 
 def _describe(outcome: GridOutcome) -> str:

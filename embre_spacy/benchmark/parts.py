@@ -1,0 +1,97 @@
+"""The parts of a pipeline that are timed by themselves."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Dict, List, Sequence
+
+import torch
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from ..errors import EmbreError
+from ..relation.component import EmbreRelation
+from ..relation.encoders import DocumentEncoderSettings, create_pairs_encoder
+from ..relation.instance import Instance
+from ..relation.model import get_network, set_network
+from ..relation.modules.document import DocumentEncoder
+from ..relation.modules.network import RelationNetwork
+from ..relation.outcomes import find_component
+from ..transformer import autocast
+
+# The arguments of one call of the transformer.
+Inputs = Dict[str, torch.Tensor]
+
+
+@dataclass
+class Parts:
+    """A pipeline with a document encoder.
+
+    nlp (Language): The pipeline.
+    component (EmbreRelation): Its relation component.
+    network (RelationNetwork): The network of that.
+    """
+
+    nlp: Language
+    component: EmbreRelation
+    network: RelationNetwork
+
+    @property
+    def encoder(self) -> DocumentEncoder:
+        return self.network.classifier.encoder
+
+    def make_inputs(self, docs: Sequence[Doc], *, with_tags: bool = True, is_train: bool = False) -> List[Inputs]:
+        """What the transformer gets when the model reads documents at once; tensors where it runs.
+
+        docs (Sequence[Doc]): The documents.
+        with_tags (bool): Whether there are the tags and markers that it gets; only the text if not.
+        is_train (bool): Whether it is to learn: windows are put together otherwise than in prediction.
+        RETURNS (List[Inputs]): The arguments of its calls.
+        """
+        self.network.train(is_train)
+        instances = [Instance(doc, self.component.candidates(doc)) for doc in docs]
+        if with_tags:
+            batch = self.network.make_batch(instances, is_train=is_train)
+            return [self.encoder.make_inputs(batch, group) for group in self.encoder.group(batch)]
+        settings = replace(self.network.settings, tags=False, markers=False)
+        batch = settings.make_batch(instances, self.network.base, self.network.shape["entity_types"])
+        return [{"input_ids": torch.from_numpy(ids).unsqueeze(0).to(self.encoder.device)} for ids in batch.windows]
+
+    def call(self, inputs: Sequence[Inputs], *, is_train: bool = False) -> List[torch.Tensor]:
+        """Call the transformer and nothing else, in the precision of the model.
+
+        inputs (Sequence[Inputs]): The arguments of the calls.
+        is_train (bool): Whether it is to learn: with dropout, and keeping what the backward pass needs.
+        RETURNS (List[Tensor]): The vectors.
+        """
+        self.network.train(is_train)
+        # Not in inference mode, in which the weights would be cast to bfloat16 again for every call.
+        with torch.set_grad_enabled(is_train), autocast(self.encoder.precision, self.encoder.device):
+            return [self.network.transformer(**arguments).last_hidden_state for arguments in inputs]
+
+    def make_pairs_component(self) -> EmbreRelation:
+        """A component with the pairs encoder on the same transformer. Its heads are random: it is as fast as a trained
+        one, and nothing else.
+
+        RETURNS (EmbreRelation): The component.
+        """
+        settings = create_pairs_encoder(self.network.settings.name, precision=self.network.settings.precision)
+        config = {"model": {"encoder": {"@architectures": "embre_spacy.PairsEncoder.v1", "name": settings.name}}}
+        component: Any = self.nlp.create_pipe("embre_relation", config=config)
+        component.cfg.update(self.component.cfg)
+        component.candidates = self.component.candidates
+        network = RelationNetwork(self.network.base, settings, **self.network.shape)
+        set_network(component.model, network.to(self.encoder.device))
+        return component
+
+
+def find_parts(nlp: Language) -> Parts:
+    """The parts of a pipeline.
+
+    nlp (Language): The pipeline.
+    RETURNS (Parts): Its parts.
+    RAISES (EmbreError): If it has no relation component with a document encoder.
+    """
+    component = find_component(nlp)
+    network = get_network(component.model)
+    if not isinstance(getattr(network, "settings", None), DocumentEncoderSettings):
+        raise EmbreError("the benchmark needs a pipeline with a trained document encoder (embre_spacy.DocumentEncoder)")
+    return Parts(nlp, component, network)

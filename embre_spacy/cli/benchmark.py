@@ -1,0 +1,56 @@
+"""`benchmark`: how fast a pipeline is and how much memory it takes."""
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from ._app import app
+from ._output import note, report_errors, write_json
+
+
+@app.command("benchmark")
+def benchmark_command(
+    model: Annotated[str, typer.Argument(help="A pipeline: its folder, or the name of an installed package.")],
+    corpus: Annotated[
+        Path, typer.Argument(help="Documents with relations, in any format that `convert` reads.", show_default=False)
+    ],
+    output: Annotated[
+        Optional[Path], typer.Option("--output", "-o", help="Write the measurements as JSON.", show_default=False)
+    ] = None,
+    report: Annotated[
+        Optional[Path],
+        typer.Option(help="Write them as Markdown; a plot goes to figures/ beside it.", show_default=False),
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="How many documents the pipeline gets at once.")] = 64,
+    repeats: Annotated[int, typer.Option(min=1, help="How often everything is timed.")] = 5,
+    sample: Annotated[
+        int, typer.Option(min=1, help="How many documents the pairs encoder reads, and how many training steps.")
+    ] = 8,
+    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="The GPU to use; -1 for the CPU.")] = -1,
+) -> None:
+    """Measure a pipeline with a document encoder, in one process, and compare with what its transformer alone needs.
+
+    - `nlp.pipe` against the bare transformer: the same wordpieces in the same calls, in the same precision.
+    - The document encoder against the `pairs` encoder, which reads the text once for each candidate.
+    - A text of 50,000 characters, made of documents of the corpus, against these documents.
+    - A training step against a bare forward and backward pass.
+    - The peak of memory for the corpus, and for ten times as many documents.
+    - The seconds that importing the package and loading the pipeline take.
+
+    Ratios are medians of times that were taken in turn; they say more than rates on a machine that others use.
+    """
+    with report_errors():
+        from ..benchmark import run_benchmark
+        from ..benchmark.report import describe, write_report
+
+        found = run_benchmark(
+            model, corpus, gpu_id=gpu_id, batch_size=batch_size, repeats=repeats, sample=sample, say=note
+        )
+        for name, value in describe(found):
+            typer.echo(f"{name}: {value}")
+        if output is not None:
+            write_json(found, output)
+        if report is not None:
+            for file in write_report(found, report):
+                typer.echo(str(file))

@@ -1,0 +1,105 @@
+"""The benchmark measures what it says, and its page says what it measured."""
+
+import json
+from itertools import islice
+
+import pytest
+import spacy
+from encoders import make_tiny_encoder
+from spacy.training import Example
+from typer.testing import CliRunner
+
+from embre_spacy import read
+from embre_spacy.benchmark.parts import find_parts
+from embre_spacy.benchmark.report import describe, make_page
+from embre_spacy.benchmark.timing import ratio, time_in_turn
+from embre_spacy.cli import app
+from embre_spacy.corpus import make_predicted
+from embre_spacy.errors import EmbreError
+
+ENCODER = {"@architectures": "embre_spacy.DocumentEncoder.v1", "overlap": 16, "precision": "float32"}
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory, sample_dir):
+    """The folder of a pipeline that knows nothing, but has all parts."""
+    folder = tmp_path_factory.mktemp("benchmark")
+    encoder = make_tiny_encoder(folder / "tiny", max_positions=256)
+    nlp = spacy.blank("en")
+    nlp.add_pipe("embre_relation", config={"model": {"encoder": {**ENCODER, "name": str(encoder)}}})
+    examples = [Example(make_predicted(doc), doc) for doc in islice(read(sample_dir / "dev.xml", nlp.vocab), 5)]
+    nlp.initialize(lambda: examples)
+    nlp.config["training"]["batcher"] = {"@batchers": "spacy.batch_by_sequence.v1", "size": 2, "get_length": None}
+    nlp.to_disk(folder / "pipeline")
+    return folder / "pipeline"
+
+
+def test_everything_is_measured_and_reported(pipeline, sample_dir, tmp_path):
+    output, page = tmp_path / "found.json", tmp_path / "page.md"
+    arguments = [str(pipeline), str(sample_dir / "dev.xml"), "--repeats", "1", "--sample", "2"]
+    done = CliRunner().invoke(app, ["benchmark", *arguments, "--output", str(output), "--report", str(page)])
+    assert done.exit_code == 0, done.output
+    found = json.loads(output.read_text())
+    n_documents = len(list(read(sample_dir / "dev.xml", spacy.blank("en").vocab)))
+    assert found["inference"]["documents"] == found["memory"]["documents"] == n_documents
+    assert found["memory"]["more_documents"] == 10 * n_documents
+    assert found["inference"]["wordpieces"] > found["inference"]["wordpieces_of_text"] > 0
+    assert found["full_text"]["characters"] >= 50_000 and found["full_text"]["windows"] > 10
+    assert found["training"]["steps"] == 2 and found["training"]["documents"] == 4
+    assert not found["start"]["import_imports_torch"]
+    ratios = [
+        found["inference"]["pipe_to_bare"],
+        found["pairs"]["pipe_to_pairs"],
+        found["full_text"]["full_text_to_abstracts"],
+        found["training"]["step_to_bare"],
+    ]
+    assert all(one > 0 for one in ratios)
+    assert page.read_text() == make_page(found, "figures/page.svg")
+    assert (tmp_path / "figures" / "page.svg").read_text().startswith("<?xml")
+    for name, value in describe(found):
+        assert f"{name}: {value}" in done.output
+
+
+def test_the_bare_transformer_gets_what_the_pipeline_gives_it(pipeline, sample_dir):
+    parts = find_parts(spacy.load(pipeline))
+    docs = [make_predicted(doc) for doc in islice(read(sample_dir / "dev.xml", parts.nlp.vocab), 4)]
+    given = []
+    handle = parts.network.transformer.register_forward_pre_hook(
+        lambda module, arguments, inputs: given.append(inputs), with_kwargs=True
+    )
+    list(parts.nlp.pipe(docs))
+    handle.remove()
+    made = parts.make_inputs(docs)
+    assert len(given) == len(made)
+    for expected, found in zip(given, made):
+        assert expected.keys() == found.keys()
+        assert all((expected[name] == found[name]).all() for name in expected)
+
+
+def test_the_pairs_component_stands_on_the_same_weights(pipeline, sample_dir):
+    parts = find_parts(spacy.load(pipeline))
+    pairs = parts.make_pairs_component()
+    doc = make_predicted(next(read(sample_dir / "dev.xml", parts.nlp.vocab)))
+    assert pairs.model.shims[0]._model.transformer is parts.network.transformer
+    [(candidates, types, _)] = pairs.predict([doc])
+    assert len(candidates) == len(types) == len(parts.component.candidates(doc)) > 0
+
+
+def test_pipelines_without_a_document_encoder_are_refused(tmp_path, sample_dir):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("embre_relation")
+    with pytest.raises(EmbreError, match="trained document encoder"):
+        find_parts(nlp)
+
+
+def test_times_are_taken_in_turn():
+    order = []
+    seconds = time_in_turn({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 2)
+    assert order == ["a", "b"] * 3 and [len(found) for found in seconds.values()] == [2, 2]
+    assert ratio([2.0, 9.0, 4.0], [1.0, 3.0, 1.0]) == 3.0
+
+
+def test_the_page_in_the_docs_is_what_was_measured(project_root):
+    docs = project_root / "docs"
+    found = json.loads((docs / "performance.json").read_text(encoding="utf8"))
+    assert (docs / "performance.md").read_text(encoding="utf8") == make_page(found, "figures/performance.svg")
