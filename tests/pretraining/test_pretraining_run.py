@@ -101,12 +101,17 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(docs, make_config, tmp_
     assert not (output / "checkpoints").exists()
 
 
-def test_processes_train_together(docs, tiny_encoder, tmp_path):
+TORCHRUN = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+# Where there is no GPU, `--multi_gpu` starts the processes all the same, and they talk by gloo.
+ACCELERATE = ["accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"]
+
+
+@pytest.mark.parametrize("launcher", [TORCHRUN, [*ACCELERATE, "--mixed_precision", "no", "--dynamo_backend", "no"]])
+def test_processes_train_together(docs, tiny_encoder, tmp_path, launcher):
     DocBin(docs=docs, store_user_data=True).to_disk(tmp_path / "train.spacy")
     paths = [str(tmp_path / "train.spacy"), str(tmp_path / "out"), "--dev", str(tmp_path / "train.spacy")]
     settings = ["--encoder.name", str(tiny_encoder), "--encoder.overlap", "16", "--training.epochs", "2"]
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    command = [*launcher, "-m", "embre_spacy", "pretrain", *paths, *settings]
+    command = [sys.executable, "-m", *launcher, "-m", "embre_spacy", "pretrain", *paths, *settings]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / "out" / "pretraining.json").read_text())
