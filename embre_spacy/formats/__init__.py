@@ -12,12 +12,13 @@ from .suffixes import FORMATS
 
 if TYPE_CHECKING:
     from .reading import read
+    from .tolerant import Rejected, read_each
     from .writing import write
 
-__all__ = ["FORMATS", "read", "write"]
+__all__ = ["FORMATS", "Rejected", "read", "read_each", "write"]
 
 # The commands ask for the names of the formats alone: spaCy is imported when a file is.
-_HOMES = {"read": ".reading", "write": ".writing"}
+_HOMES = {"read": ".reading", "read_each": ".tolerant", "Rejected": ".tolerant", "write": ".writing"}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,96 +6,118 @@ key that is not BioC's, among them PubTator3's authors, journal and date.
 
 import json
 from itertools import chain
-from typing import Any, BinaryIO, Dict, Iterator, List, Tuple
+from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Tuple, Union
 
 from ..errors import InputError
 from .anomalies import Anomalies
-from .files import text_lines
+from .files import tried_lines
+from .frame import Frame
 from .record import Record
 
 _CONTAINERS = {"documents": "collection", "PubTator3": "PubTator3"}
 
+# A line with its number and, if it is no text, the error.
+_Line = Tuple[int, Tuple[str, Optional[InputError]]]
 
-def read_bioc_json(file: BinaryIO, anomalies: Anomalies) -> Iterator[Record]:
+
+def read_bioc_json(file: BinaryIO, anomalies: Anomalies) -> Iterator[Union[Record, InputError]]:
     """Read a JSON file, whether it is one value or has a document on every line.
 
     file (BinaryIO): The file.
     anomalies (Anomalies): Where to report what is odd. JSON has nothing of that kind.
-    YIELDS (Record): Its documents.
-    RAISES (InputError): If it is not valid JSON, or not BioC.
+    YIELDS (Union[Record, InputError]): Its documents, and for a line that is none what is wrong.
+    RAISES (InputError): If the one value is not valid JSON, or not BioC.
     """
-    lines = iter(enumerate(text_lines(file), 1))
+    lines = enumerate(tried_lines(file), 1)
     read: List[str] = []
-    for _, line in lines:
+    for _, (line, error) in lines:
+        if error is not None:
+            raise error
         read.append(line)
         if line.strip():
             break
-    rest = next(((number, line) for number, line in lines if line.strip()), None)
+    rest = next((found for found in lines if found[1][0].strip()), None)
     if rest is not None and _is_whole(read[-1]):
-        yield from _read_lines(chain([(len(read), read[-1]), rest], lines))
+        yield from _read_lines(chain([(len(read), (read[-1], None)), rest], lines))
         return
     if rest is not None:
         # From here on blank lines count only for the numbers in messages.
         read.extend(["\n"] * (rest[0] - len(read) - 1))
-        read.append(rest[1])
-    read.extend(line for _, line in lines)
+        lines = chain([rest], lines)
+    for _, (line, error) in lines:
+        if error is not None:
+            raise error
+        read.append(line)
     text = "".join(read)
     if not text.strip():
         raise InputError("the file is empty")
     yield from _records(_parse(text), "bioc-json")
 
 
-def read_bioc_json_lines(file: BinaryIO, anomalies: Anomalies) -> Iterator[Record]:
+def read_bioc_json_lines(file: BinaryIO, anomalies: Anomalies) -> Iterator[Union[Record, InputError]]:
     """Read a file with a JSON document on every line, one line at a time.
 
     file (BinaryIO): The file.
     anomalies (Anomalies): Where to report what is odd. JSON has nothing of that kind.
-    YIELDS (Record): Its documents.
-    RAISES (InputError): If a line is not valid JSON, or not BioC.
+    YIELDS (Union[Record, InputError]): Its documents, and for a line that is none what is wrong.
     """
-    return _read_lines(enumerate(text_lines(file), 1))
+    return _read_lines(enumerate(tried_lines(file), 1))
 
 
-def write_bioc_json(records: Iterator[Record], file: BinaryIO) -> None:
-    """Write a JSON file that holds its documents as the file of the first one did, with one on every line.
+def json_frame(record: Record) -> Frame:
+    """What stands around the documents of a JSON file that holds them as the file of the first one did.
 
-    records (Iterator[Record]): The documents.
-    file (BinaryIO): The file.
+    record (Record): The first document.
+    RETURNS (Frame): The frame, with a document on every line.
     """
-    first = next(records)
-    second = next(records, None)
-    if first.shape == "document" and second is None:
-        file.write(_dump(first.document, first.id) + b"\n")
-        return
-    name = "PubTator3" if first.shape == "PubTator3" else "documents"
-    fields = [] if first.shape == "list" else [*_head(first), json.dumps(name) + ": "]
-    start, end = ("[", "]") if first.shape == "list" else ("{" + ", ".join(fields) + "[", "]}")
-    file.write(start.encode("utf-8"))
-    separator = b"\n"
-    for record in chain([first], [] if second is None else [second], records):
-        file.write(separator + _dump(record.document, record.id))
-        separator = b",\n"
-    file.write(b"\n" + end.encode("utf-8") + b"\n")
+    if record.shape == "list":
+        return Frame("[\n", ",\n", "\n]\n")
+    name = "PubTator3" if record.shape == "PubTator3" else "documents"
+    fields = [*_head(record), json.dumps(name) + ": "]
+    return Frame("{" + ", ".join(fields) + "[\n", ",\n", "\n]}\n", alone="\n" if record.shape == "document" else None)
 
 
-def write_bioc_json_lines(records: Iterator[Record], file: BinaryIO) -> None:
-    """Write a JSON document on every line.
+def json_lines_frame(record: Record) -> Frame:
+    """What stands around the documents of a file with one on every line.
 
-    records (Iterator[Record]): The documents.
-    file (BinaryIO): The file.
+    record (Record): The first document.
+    RETURNS (Frame): The frame.
     """
-    for record in records:
-        file.write(_dump(record.document, record.id) + b"\n")
+    return Frame("", "\n", "\n")
 
 
-def _read_lines(lines: Iterator[Tuple[int, str]]) -> Iterator[Record]:
-    for number, line in lines:
-        if line.strip():
+def json_fragment(record: Record, anomalies: Anomalies) -> str:
+    """A document as JSON.
+
+    record (Record): The document.
+    anomalies (Anomalies): Where to report what JSON cannot express: nothing.
+    RETURNS (str): JSON in one line.
+    RAISES (InputError): If it cannot be JSON.
+    """
+    try:
+        text = json.dumps(record.document, ensure_ascii=False, allow_nan=False)
+        text.encode("utf-8")
+    except (RecursionError, ValueError) as error:
+        raise InputError(f"cannot be written as JSON: {error}", document=record.id) from error
+    return text
+
+
+def _read_lines(lines: Iterator[_Line]) -> Iterator[Union[Record, InputError]]:
+    for number, (line, damage) in lines:
+        if damage is not None:
+            yield damage
+        elif line.strip():
             try:
                 value = _parse(line)
             except InputError as error:
-                raise InputError(f"line {number}: {error.cause}") from error
-            yield from _records(value, "bioc-jsonl")
+                yield InputError(f"line {number}: {error.cause}")
+                continue
+            try:
+                records = list(_records(value, "bioc-jsonl"))
+            except InputError as error:
+                yield error
+                continue
+            yield from records
 
 
 def _records(value: Any, format: str) -> Iterator[Record]:
@@ -144,10 +166,3 @@ def _parse(text: str) -> Any:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
-
-
-def _dump(value: Any, document: str) -> bytes:
-    try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
-    except (RecursionError, ValueError) as error:
-        raise InputError(f"cannot be written as JSON: {error}", document=document) from error

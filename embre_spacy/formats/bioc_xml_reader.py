@@ -4,7 +4,7 @@ bioc's own readers are not used: both keep the whole file in memory, crash where
 repeated infon, and lose what follows a comment or an entity inside a text.
 """
 
-from typing import Any, BinaryIO, Dict, Iterator, Optional
+from typing import Any, BinaryIO, Dict, Iterator, Optional, Union
 
 from lxml import etree
 
@@ -26,13 +26,13 @@ _ATTRIBUTES = {
 }
 
 
-def read_bioc_xml(file: BinaryIO, anomalies: Anomalies) -> Iterator[Record]:
+def read_bioc_xml(file: BinaryIO, anomalies: Anomalies) -> Iterator[Union[Record, InputError]]:
     """Read a BioC XML collection, one document at a time.
 
     file (BinaryIO): The file.
     anomalies (Anomalies): Where to report elements that BioC does not have.
-    YIELDS (Record): Its documents.
-    RAISES (InputError): If it is not valid XML, declares entities, or is not BioC.
+    YIELDS (Union[Record, InputError]): Its documents, and for one that is not BioC what is wrong.
+    RAISES (InputError): If the file is not valid XML, declares entities, or is not BioC.
     """
     # Neither entities are expanded nor anything is fetched: not the DTD, not an external entity.
     events = etree.iterparse(
@@ -44,7 +44,7 @@ def read_bioc_xml(file: BinaryIO, anomalies: Anomalies) -> Iterator[Record]:
         raise InputError(f"not valid XML: {error.msg}") from error
 
 
-def _documents(events: Any, anomalies: Anomalies) -> Iterator[Record]:
+def _documents(events: Any, anomalies: Anomalies) -> Iterator[Union[Record, InputError]]:
     root = None
     collection: Node = {"infons": {}}
     doctype: Optional[str] = None
@@ -55,7 +55,11 @@ def _documents(events: Any, anomalies: Anomalies) -> Iterator[Record]:
         if event == "start" or element.getparent() is not root:
             continue
         if element.tag == "document":
-            yield Record(_document(element, anomalies), "bioc-xml", dict(collection), doctype=doctype)
+            document = _document(element, anomalies)
+            if isinstance(document, InputError):
+                yield document
+            else:
+                yield Record(document, "bioc-xml", dict(collection), doctype=doctype)
             # What has been read would stay in memory until the end.
             element.clear()
             while element.getprevious() is not None:
@@ -77,12 +81,12 @@ def _check_root(root: Any) -> Optional[str]:
     return info.doctype or None
 
 
-def _document(element: Any, anomalies: Anomalies) -> Node:
+def _document(element: Any, anomalies: Anomalies) -> Union[Node, InputError]:
     parser = _Parser(anomalies)
     try:
         return parser.document(element)
     except InputError as error:
-        raise InputError(error.cause, document=error.document or parser.id) from error
+        return InputError(error.cause, document=error.document or parser.id)
 
 
 class _Parser:

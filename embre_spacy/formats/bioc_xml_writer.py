@@ -5,13 +5,15 @@ bioc's streaming writer is not used, for it leaves out the document type declara
 """
 
 import json
-from typing import Any, BinaryIO, Dict, Iterator, List, Tuple
+from typing import Any, Dict, List, Tuple
 
 from bioc.biocjson.decoder import parse_doc
 from bioc.biocxml.encoder import encode_document, encode_infons
 from lxml import etree
 
 from ..errors import InputError
+from .anomalies import Anomalies
+from .frame import Frame
 from .record import Node, Record, children, infons
 
 _COLLECTION_KEYS = ("source", "date", "key")
@@ -25,32 +27,13 @@ class _Infons(List[Tuple[str, str]]):
         return self
 
 
-def write_bioc_xml(records: Iterator[Record], file: BinaryIO) -> None:
-    """Write a BioC XML collection. What the first record says about its collection holds for all.
+def xml_frame(record: Record) -> Frame:
+    """What stands around the documents of a BioC XML collection.
 
-    records (Iterator[Record]): The documents.
-    file (BinaryIO): The file.
-    RAISES (InputError): If a document has characters that XML cannot have.
+    record (Record): The first document. What it says about its collection holds for all.
+    RETURNS (Frame): The frame.
+    RAISES (InputError): If that has characters that XML cannot have.
     """
-    first = next(records)
-    try:
-        with etree.xmlfile(file, encoding="utf-8") as xml:
-            xml.write_declaration()
-            if first.doctype:
-                xml.write_doctype(first.doctype)
-            with xml.element("collection"):
-                _write_collection(first, xml)
-                record = first
-                while record is not None:
-                    xml.write("\n")
-                    xml.write(_element(record))
-                    record = next(records, None)
-                xml.write("\n")
-    except etree.LxmlError as error:
-        raise InputError(f"cannot be written as XML: {error}") from error
-
-
-def _write_collection(record: Record, xml: Any) -> None:
     head = etree.Element("collection")
     try:
         for key in _COLLECTION_KEYS:
@@ -58,11 +41,21 @@ def _write_collection(record: Record, xml: Any) -> None:
         encode_infons(head, _infons(record.collection, _COLLECTION_KEYS))
     except ValueError as error:
         raise InputError(f"the collection of document {record.id} cannot be written as XML: {error}") from error
-    for child in head:
-        xml.write(child)
+    start = ["<?xml version='1.0' encoding='utf-8'?>\n"]
+    if record.doctype:
+        start.append(f"{record.doctype}\n")
+    start += ["<collection>", *map(_serialize, head), "\n"]
+    return Frame("".join(start), "\n", "\n</collection>")
 
 
-def _element(record: Record) -> Any:
+def xml_fragment(record: Record, anomalies: Anomalies) -> str:
+    """A document as BioC XML.
+
+    record (Record): The document.
+    anomalies (Anomalies): Where to report what BioC XML cannot express: nothing.
+    RETURNS (str): The element `document`.
+    RAISES (InputError): If it has characters that XML cannot have.
+    """
     try:
         element = encode_document(parse_doc(_document(record.document)))
     except ValueError as error:
@@ -74,7 +67,11 @@ def _element(record: Record) -> Any:
         text = child.find("text")
         if text is not None and not text.text:
             child.remove(text)
-    return element
+    return _serialize(element)
+
+
+def _serialize(element: Any) -> str:
+    return etree.tostring(element, encoding="utf-8", xml_declaration=False).decode("utf-8")
 
 
 def _document(document: Node) -> Node:

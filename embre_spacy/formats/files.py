@@ -3,10 +3,10 @@
 import gzip
 import os
 import zlib
+from codecs import BOM_UTF8
 from contextlib import contextmanager
-from io import TextIOWrapper
 from pathlib import Path
-from typing import BinaryIO, Iterator
+from typing import BinaryIO, Iterator, Optional, Tuple
 
 from ..errors import InputError
 from .suffixes import is_gzipped
@@ -30,11 +30,41 @@ def open_input(path: Path) -> Iterator[BinaryIO]:
 def text_lines(file: BinaryIO) -> Iterator[str]:
     """The lines of a text file.
 
-    file (BinaryIO): The file, in UTF-8, with or without a byte order mark; closed after the last line.
+    file (BinaryIO): The file, in UTF-8, with or without a byte order mark.
     YIELDS (str): The lines with their line feeds. Other characters that Python takes for line ends occur in texts.
+    RAISES (InputError): If a line is not UTF-8.
     """
-    with TextIOWrapper(file, encoding="utf-8-sig", newline="\n") as lines:
-        yield from lines
+    for line, error in tried_lines(file):
+        if error is not None:
+            raise error
+        yield line
+
+
+def tried_lines(file: BinaryIO) -> Iterator[Tuple[str, Optional[InputError]]]:
+    """The lines of a text file, those that are no text too.
+
+    file (BinaryIO): The file, in UTF-8, with or without a byte order mark.
+    YIELDS (Tuple[str, Optional[InputError]]): Each line, as `text_lines` gives it, and None; if it is not UTF-8, what
+        can be read of it, and the error.
+    """
+    offset = 0
+    for line in file:
+        start = len(BOM_UTF8) if not offset and line.startswith(BOM_UTF8) else 0
+        try:
+            yield line[start:].decode("utf-8"), None
+        except UnicodeDecodeError as error:
+            at = offset + start + error.start
+            yield line[start:].decode("utf-8", "replace"), InputError(f"not UTF-8 text: {error.reason} at byte {at}")
+        offset += len(line)
+
+
+def position(file: BinaryIO) -> int:
+    """How far a file has been read.
+
+    file (BinaryIO): What `open_input` gave.
+    RETURNS (int): The number of bytes, those of the packed file if it is gzipped.
+    """
+    return (file.fileobj if isinstance(file, gzip.GzipFile) else file).tell()
 
 
 @contextmanager
@@ -72,8 +102,8 @@ def naming_file(path: Path) -> Iterator[None]:
     """Make every error that a file can cause one that names it.
 
     path (Path): The file.
-    RAISES (InputError): For errors of the operating system, of packing and of text encoding, and for those that do not
-        name their file yet.
+    RAISES (InputError): For errors of the operating system and of packing, and for those that do not name their file
+        yet.
     """
     try:
         yield
@@ -81,8 +111,6 @@ def naming_file(path: Path) -> Iterator[None]:
         if error.file is not None:
             raise
         raise InputError(error.cause, file=str(path), document=error.document) from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"not UTF-8 text: {error.reason} at byte {error.start}", file=str(path)) from error
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f"not gzip, or truncated: {error}", file=str(path)) from error
     except OSError as error:

@@ -5,11 +5,11 @@ spaces that offsets count (NCBI Disease), drops a seventh column (BC5CDR), and p
 """
 
 import re
-from typing import BinaryIO, Iterator, List, Optional, Tuple
+from typing import BinaryIO, Iterator, List, Optional, Tuple, Union
 
 from ..errors import InputError
 from .anomalies import Anomalies
-from .files import text_lines
+from .files import tried_lines
 from .record import Node, Record
 
 _TEXT_LINE = re.compile(r"([^|\t]+)\|([ta])\|(.*)", re.DOTALL)
@@ -20,31 +20,40 @@ _COLLECTION = {"source": "PubTator", "date": "", "key": "BioC.key", "infons": {}
 _FIRST_EXTRA_COLUMN = 7
 
 
-def read_pubtator(file: BinaryIO, anomalies: Anomalies) -> Iterator[Record]:
+def read_pubtator(file: BinaryIO, anomalies: Anomalies) -> Iterator[Union[Record, InputError]]:
     """Read a PubTator file, one document at a time.
 
     file (BinaryIO): The file.
     anomalies (Anomalies): Where to report what is odd. PubTator has nothing of that kind.
-    YIELDS (Record): Its documents. Annotations and relations are numbered as BioRED's BioC files number them.
-    RAISES (InputError): If a line is not PubTator.
+    YIELDS (Union[Record, InputError]): Its documents, and for one with a line that is not PubTator what is wrong.
+        Annotations and relations are numbered as BioRED's BioC files number them.
     """
     block: Optional[_Block] = None
-    for number, line in enumerate(text_lines(file), 1):
+    # The document whose other lines are passed over, because one was wrong.
+    skipped: Optional[str] = None
+    for number, (line, damage) in enumerate(tried_lines(file), 1):
         line = line.removesuffix("\n").removesuffix("\r")
         if not line.strip():
             if block:
                 yield block.record()
-            block = None
+            block = skipped = None
             continue
         text_line = _TEXT_LINE.match(line)
         identifier = text_line[1] if text_line else line.split("\t")[0]
+        is_title = text_line is not None and text_line[2] == "t"
+        if skipped is not None:
+            if not is_title or identifier == skipped:
+                continue
+            skipped = None
+        if block and is_title and identifier != block.id:
+            # A new document without a blank line before it.
+            yield block.record()
+            block = None
         try:
-            if block and text_line and text_line[2] == "t" and identifier != block.id:
-                # A new document without a blank line before it.
-                yield block.record()
-                block = None
+            if damage:
+                raise damage
             if block is None:
-                if not text_line or text_line[2] != "t":
+                if not is_title:
                     raise InputError("a document must start with its title (id|t|title)")
                 block = _Block(identifier)
             if identifier != block.id:
@@ -54,7 +63,10 @@ def read_pubtator(file: BinaryIO, anomalies: Anomalies) -> Iterator[Record]:
             else:
                 block.add_columns(line.split("\t"))
         except InputError as error:
-            raise InputError(f"line {number}: {error.cause}", document=block.id if block else None) from error
+            cause = error.cause if error is damage else f"line {number}: {error.cause}"
+            yield InputError(cause, document=block.id if block else None)
+            skipped = block.id if block else identifier
+            block = None
     if block:
         yield block.record()
 

@@ -1,10 +1,11 @@
 """Records to PubTator. bioc's writer is not used: it writes "None" for a missing novelty and a tab after each line."""
 
 import re
-from typing import BinaryIO, Iterator, List
+from typing import List
 
 from ..errors import InputError
 from .anomalies import NOT_IN_PUBTATOR, Anomalies
+from .frame import Frame
 from .layout import Layout
 from .mention_fields import annotations_by_id, identifier_field, mention_keys
 from .pubtator_reader import LIKE_OFFSET
@@ -14,16 +15,24 @@ from .relation_fields import relation_fields
 _BREAKS = re.compile(r"[\t\n\r]")
 
 
-def write_pubtator(records: Iterator[Record], file: BinaryIO, anomalies: Anomalies) -> None:
-    """Write a PubTator file. The first passage is the title; all others, joined by spaces, are the abstract.
+def pubtator_frame(record: Record) -> Frame:
+    """What stands around the documents of a PubTator file.
 
-    records (Iterator[Record]): The documents.
-    file (BinaryIO): The file.
+    record (Record): The first document.
+    RETURNS (Frame): The frame: blank lines, after the last document too.
+    """
+    return Frame("", "\n\n", "\n\n")
+
+
+def pubtator_fragment(record: Record, anomalies: Anomalies) -> str:
+    """A document as PubTator. The first passage is the title; all others, joined by spaces, are the abstract.
+
+    record (Record): The document.
     anomalies (Anomalies): Where to report what PubTator cannot express.
+    RETURNS (str): Its lines.
     RAISES (InputError): If an id, type or identifier has a tab or a line break in it.
     """
-    for record in records:
-        file.write("\n".join([*_lines(record, anomalies), "", ""]).encode("utf-8"))
+    return "\n".join(_lines(record, anomalies))
 
 
 def _lines(record: Record, anomalies: Anomalies) -> List[str]:

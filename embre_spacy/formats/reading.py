@@ -1,33 +1,18 @@
 """Files to `Doc`s."""
 
 import warnings
-from functools import lru_cache
 from os import PathLike
 from pathlib import Path
-from typing import Callable, Dict, Iterator, Optional, Union
+from typing import Callable, Iterator, Optional, Union
 
-from spacy.tokenizer import Tokenizer
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from ..errors import InputError
-from ..tokens import build_tokenizer
 from .anomalies import Anomalies
-from .bioc_json import read_bioc_json, read_bioc_json_lines
-from .bioc_xml_reader import read_bioc_xml
-from .checks import check_document
-from .docbin import read_docbin
-from .files import naming_file, open_input
-from .pubtator_reader import read_pubtator
+from .documents import documents_of
+from .files import naming_file
 from .suffixes import format_of
-from .to_doc import doc_from_record
-
-_READERS = {
-    "bioc-xml": read_bioc_xml,
-    "bioc-json": read_bioc_json,
-    "bioc-jsonl": read_bioc_json_lines,
-    "pubtator": read_pubtator,
-}
 
 
 def read(
@@ -55,49 +40,35 @@ def read(
     RAISES (InputError): If the file cannot be used; it names the file, the document and the cause.
     """
     path = Path(path)
+    return _read(path, vocab, find_format(path, format), Anomalies(strict), on_anomalies or _warn)
+
+
+def find_format(path: Path, format: Optional[str] = None) -> str:
+    """The format of a file that is to be read.
+
+    path (Path): The file.
+    format (Optional[str]): One of FORMATS, if the suffix is not to decide.
+    RETURNS (str): One of FORMATS.
+    RAISES (InputError): If there is no such file, or its format is not known.
+    """
     with naming_file(path):
         if path.is_dir():
             raise InputError("it is a folder")
         if not path.exists():
             raise InputError("no such file")
-        found = format_of(path, format)
-    return _read(path, vocab, found, Anomalies(strict), on_anomalies or _warn)
+        return format_of(path, format)
 
 
 def _read(
     path: Path, vocab: Vocab, format: str, anomalies: Anomalies, on_anomalies: Callable[[str], None]
 ) -> Iterator[Doc]:
-    seen: Dict[str, int] = {}
-    number = 0
     with naming_file(path):
-        docs = read_docbin(path, vocab) if format == "docbin" else _read_text(path, vocab, format, anomalies)
-        for number, doc in enumerate(docs, 1):
-            identifier = doc._.document_id
-            if identifier and seen.setdefault(identifier, number) != number:
-                raise InputError(
-                    f"two documents have this id (number {seen[identifier]} and {number})", document=identifier
-                )
+        for doc in documents_of(path, vocab, format, anomalies):
+            if isinstance(doc, Exception):
+                raise doc
             yield doc
-        if not number:
-            raise InputError("it holds no document")
     if anomalies:
         on_anomalies(f"{path}: {anomalies}")
-
-
-@lru_cache(maxsize=1)
-def _tokenizer(vocab: Vocab) -> Tokenizer:
-    """One tokenizer for all files: spaCy keeps what it needs for each in the vocabulary for good."""
-    return build_tokenizer(vocab)
-
-
-def _read_text(path: Path, vocab: Vocab, format: str, anomalies: Anomalies) -> Iterator[Doc]:
-    tokenizer = _tokenizer(vocab)
-    with open_input(path) as file:
-        if not file.peek(1):  # type: ignore[attr-defined]
-            raise InputError("the file is empty")
-        for number, record in enumerate(_READERS[format](file, anomalies), 1):
-            check_document(record.document, number)
-            yield doc_from_record(record, tokenizer, anomalies)
 
 
 def _warn(line: str) -> None:

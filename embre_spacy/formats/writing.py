@@ -10,16 +10,13 @@ from spacy.tokens import Doc
 
 from ..errors import InputError
 from .anomalies import Anomalies
-from .bioc_json import write_bioc_json, write_bioc_json_lines
-from .bioc_xml_writer import write_bioc_xml
 from .docbin import write_docbin
 from .files import open_output
+from .fragments import FRAGMENTS, FRAMES
+from .frame import join_fragments
 from .from_doc import record_from_doc
-from .pubtator_writer import write_pubtator
 from .record import Record
 from .suffixes import format_of
-
-_WRITERS = {"bioc-xml": write_bioc_xml, "bioc-json": write_bioc_json, "bioc-jsonl": write_bioc_json_lines}
 
 
 def write(
@@ -46,10 +43,11 @@ def write(
         documents = _at_least_one(_unique(docs))
         if found == "docbin":
             file.write(write_docbin(documents))
-        elif found == "pubtator":
-            write_pubtator(_records(documents), file, anomalies)
         else:
-            _WRITERS[found](_records(documents), file)
+            records = _records(documents)
+            first = next(records)
+            fragments = (FRAGMENTS[found](record, anomalies) for record in chain([first], records))
+            join_fragments(FRAMES[found](first), fragments, file)
     if anomalies:
         (on_anomalies or _warn)(f"{path}: {anomalies}")
 
