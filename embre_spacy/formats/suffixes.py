@@ -5,7 +5,7 @@ from typing import Dict, Optional, Tuple
 
 from ..errors import InputError
 
-_SUFFIXES: Dict[str, str] = {
+SUFFIXES: Dict[str, str] = {
     ".xml": "bioc-xml",
     ".json": "bioc-json",
     ".jsonl": "bioc-jsonl",
@@ -13,7 +13,7 @@ _SUFFIXES: Dict[str, str] = {
     ".pubtator": "pubtator",
     ".spacy": "docbin",
 }
-FORMATS: Tuple[str, ...] = tuple(dict.fromkeys(_SUFFIXES.values()))
+FORMATS: Tuple[str, ...] = tuple(dict.fromkeys(SUFFIXES.values()))
 
 
 def format_of(path: Path, format: Optional[str] = None) -> str:
@@ -25,9 +25,9 @@ def format_of(path: Path, format: Optional[str] = None) -> str:
     RAISES (InputError): If neither the suffix nor the argument is known, or the format is not written with ".gz".
     """
     name = path.name[:-3] if is_gzipped(path) else path.name
-    found = format or _SUFFIXES.get(Path(name).suffix.lower())
+    found = format or SUFFIXES.get(Path(name).suffix.lower())
     if found is None:
-        raise InputError(f"unknown suffix: name the format or use one of {', '.join(_SUFFIXES)}", file=str(path))
+        raise InputError(f"unknown suffix: name the format or use one of {', '.join(SUFFIXES)}", file=str(path))
     if found not in FORMATS:
         raise InputError(f"unknown format {found!r}: use one of {', '.join(FORMATS)}", file=str(path))
     if found == "docbin" and is_gzipped(path):

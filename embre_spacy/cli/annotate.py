@@ -1,0 +1,170 @@
+"""`annotate`: relations for many documents."""
+
+from enum import Enum
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated, List, Optional
+
+import typer
+from rich.console import Console
+
+from ..annotate.kinds import KINDS
+from ..formats import FORMATS
+from ._app import app
+from ._output import note, report_errors
+
+if TYPE_CHECKING:
+    from ..annotate.engine import Progress
+
+InputFormat = Enum("InputFormat", {name: name for name in FORMATS}, type=str)  # type: ignore[misc]
+OutputFormat = Enum("OutputFormat", {name: name for name in KINDS}, type=str)  # type: ignore[misc]
+Engine = Enum("Engine", {name: name for name in ("local", "ray")}, type=str)  # type: ignore[misc]
+
+_MOST_NOTES = 20
+
+
+@app.command("annotate", no_args_is_help=True)
+def annotate_command(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", help="A pipeline: its folder, or the name of an installed package.", show_default=False
+        ),
+    ],
+    inputs: Annotated[
+        List[str],
+        typer.Argument(
+            metavar="INPUT",
+            help='Files, folders (all files in them whose suffix is known), patterns such as "corpus/*.xml.gz", URIs '
+            "(s3://bucket/folder), or - for standard input.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        str,
+        typer.Argument(
+            metavar="OUTPUT",
+            help="The file to write, or a folder (it ends in / or exists), which gets a file for each input.",
+            show_default=False,
+        ),
+    ],
+    from_: Annotated[
+        Optional[InputFormat],
+        typer.Option("--from", help="The format of the inputs, if their suffixes are not to decide."),
+    ] = None,
+    to: Annotated[
+        Optional[OutputFormat],
+        typer.Option("--to", help="The format of the output, if its suffix is not to decide. A folder needs it."),
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="How many documents the pipeline gets at once.")] = 64,
+    n_process: Annotated[int, typer.Option("--n-process", "-n", min=1, help="How many processes predict.")] = 1,
+    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="The GPU to use; -1 for the CPU.")] = -1,
+    shard_size: Annotated[
+        int,
+        typer.Option(min=1, help="After how many documents of a file what is done is saved."),
+    ] = 500,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace outputs that exist, and what a run with other settings has begun."),
+    ] = False,
+    engine: Annotated[
+        Engine,
+        typer.Option(help="`ray` runs the same work on the Ray cluster that is there, or else on this machine."),
+    ] = Engine.local,  # type: ignore[attr-defined]
+    actors: Annotated[
+        Optional[int],
+        typer.Option(
+            min=1, help="How many actors Ray starts; by default one for each processor, or each GPU with --gpu-id 0."
+        ),
+    ] = None,
+) -> None:
+    """Predict the relations of all documents of **any number of files**, in every format that `convert` reads, and
+    write them with their mentions as **BioC XML**, **BioC JSON**, **PubTator** or **DocBin** (.xml, .json, .jsonl,
+    .pubtator, .spacy), or the relations alone as a **table** (.csv, .tsv, .parquet, or `--to relations-jsonl`).
+
+    A table has a row for each relation: document; source_id, source_type, source_name; target_id, target_type,
+    target_name; relation; novelty; pair_probability (that the two are related), relation_probability (that of this
+    type), novelty_probability. Relations that the inputs have are replaced by the predicted ones.
+
+    If it was killed, the same command **goes on where it was**, from OUTPUT.parts, and the outputs are those of one
+    run. They appear when they are complete.
+
+    A document that cannot be used is **set aside** in OUTPUT.rejects.jsonl (rejects.jsonl in a folder) with its file,
+    id, number and cause, and all others come out. So is, in one file of several, a document with an id that was there
+    before. Exit code: 0 if all documents came out, 3 if some were set aside, 1 for an error.
+
+    Documents stream through, but for inputs in BioC JSON and DocBin, of which one file is in memory at a time (.jsonl
+    streams), and one DocBin as output, which is in memory when it is written (a folder of them streams).
+
+    Example: python -m embre_spacy annotate en_embre corpus/ "more/*.pubtator.gz" relations.parquet
+    """
+    with report_errors():
+        from ..annotate import annotate
+
+        with _Bar() as bar:
+            summary = annotate(
+                model,
+                inputs,
+                output,
+                from_format=from_ and from_.value,
+                to=to and to.value,
+                batch_size=batch_size,
+                n_process=n_process,
+                gpu_id=gpu_id,
+                shard_size=shard_size,
+                overwrite=overwrite,
+                engine=engine.value,
+                actors=actors,
+                on_start=bar.start,
+                on_progress=bar.move,
+            )
+        for line in summary.notes[:_MOST_NOTES]:
+            note(f"Note: {line}")
+        if len(summary.notes) > _MOST_NOTES:
+            note(f"Note: there are {len(summary.notes) - _MOST_NOTES} more notes of this kind")
+        rate = summary.predicted / summary.seconds if summary.seconds else 0.0
+        typer.echo(
+            f"{output}: documents {summary.documents}, relations {summary.relations}, set aside {summary.rejected}, "
+            f"{rate:.1f} documents per second"
+        )
+    if summary.rejected:
+        note(f"{summary.rejects}: {summary.rejected} documents were set aside")
+        raise typer.Exit(3)
+
+
+class _Bar:
+    """Documents, documents per second and the time left, on a terminal only."""
+
+    def __init__(self) -> None:
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+        console = Console(stderr=True)
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:.0f}%"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task("loading the pipeline", total=None)
+        self._began = monotonic()
+
+    def __enter__(self) -> "_Bar":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
+
+    def start(self, size: int) -> None:
+        self._began = monotonic()
+        self._progress.reset(self._task, total=size, description="no document yet")
+
+    def move(self, done: "Progress") -> None:
+        seconds = monotonic() - self._began
+        rate = done.documents / seconds if seconds else 0.0
+        self._progress.update(
+            self._task, completed=done.size, description=f"{done.documents} documents, {rate:.1f} per second"
+        )
