@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from contextlib import contextmanager
+from traceback import walk_tb
 from typing import Iterator, List, Set
 
 from ..errors import EmbreError
@@ -39,6 +40,10 @@ def guard_workers(n_process: int) -> Iterator[None]:
     except EOFError as error:
         # The channel of a worker has no other end any more.
         done.wait(2 * _SECONDS)
+        # What is in the queues nobody takes out any more, and this process would wait for that when it ends.
+        for frame, _ in walk_tb(error.__traceback__):
+            for queue in frame.f_locals.get("texts_q", ()):
+                queue.cancel_join_thread()
         raise EmbreError(
             f"a worker process {died[0] if died else 'ended'}: is there memory for all of them?"
         ) from error

@@ -122,4 +122,5 @@ def _cause(error: BaseException) -> str:
         if isinstance(found, EmbreError):
             return str(found)
         found = getattr(found, "cause", None) or found.__cause__
-    return f"Ray: {error}"
+    # The last line of the traceback that Ray gives as text.
+    return f"Ray: {str(error).strip().splitlines()[-1].strip()}"

@@ -55,7 +55,8 @@ def read_each(
     RAISES (InputError): If there is no such file, its format is not known, or the operating system cannot read it.
     """
     path = Path(path)
-    return _read_each(path, vocab, find_format(path, format), name or str(path), anomalies or Anomalies(), on_position)
+    found = Anomalies() if anomalies is None else anomalies
+    return _read_each(path, vocab, find_format(path, format), name or str(path), found, on_position)
 
 
 def reason(error: Exception) -> str:

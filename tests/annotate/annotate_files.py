@@ -1,0 +1,69 @@
+"""Small documents and the pipeline that annotates them."""
+
+from pathlib import Path
+from typing import Iterable
+
+import spacy
+from spacy.language import Language
+from spacy.training import Example
+from spacy.util import registry
+
+from embre_spacy.corpus import make_predicted
+from embre_spacy.formats import read
+from embre_spacy.tokens.candidates import create_type_pair_candidates
+
+REAL_CANDIDATES = "embre_spacy.TypePairCandidates.v1"
+
+
+@registry.misc("test.FragileCandidates.v1")
+def create_fragile_candidates():
+    candidates = create_type_pair_candidates()
+
+    def get_candidates(doc):
+        if "POISON" in doc.text:
+            raise RuntimeError("the document\nis poisonous")
+        return candidates(doc)
+
+    return get_candidates
+
+
+def block(number: int, *, title: str = "Aspirin causes gastric ulcer") -> str:
+    """A document with four concepts, a relation that no pipeline finds, and words of its own."""
+    name = f"PTGS{number}"
+    text = f"It binds {name} & lowers “fever” in {number * 7919} mice."
+    start = len(title) + 1
+    mentions = [
+        (0, 7, "Aspirin", "Chemical", "D001241"),
+        (15, 28, "gastric ulcer", "Disease", "D013276"),
+        (start + 9, start + 9 + len(name), name, "Gene", str(5000 + number)),
+        (start + text.index("fever"), start + text.index("fever") + 5, "fever", "Disease", "D005334"),
+    ]
+    lines = [f"{number}|t|{title}", f"{number}|a|{text}"]
+    lines += ["\t".join([str(number), *map(str, mention)]) for mention in mentions]
+    lines.append(f"{number}\tGold\tD001241\tD013276\tNovel")
+    return "\n".join(lines) + "\n"
+
+
+def pubtator(numbers: Iterable[int]) -> str:
+    return "\n".join(map(block, numbers))
+
+
+def make_nlp(encoder: Path, candidates: str) -> Language:
+    """A pipeline with random weights."""
+    spacy.util.fix_random_seed(0)
+    nlp = spacy.blank("en")
+    model = {"encoder": {"@architectures": "embre_spacy.DocumentEncoder.v1", "name": str(encoder), "overlap": 8}}
+    model["encoder"]["precision"] = "float32"
+    config = {"model": model, "candidates": {"@misc": candidates}, "threshold": 0.5}
+    nlp.add_pipe("embre_relation", config=config)
+    labels = {
+        "labels": ["Association", "Bind", "Positive_Correlation"],
+        "novelty_labels": ["No", "Novel"],
+        "entity_types": ["ChemicalEntity", "DiseaseOrPhenotypicFeature", "GeneOrGeneProduct"],
+    }
+    nlp.get_pipe("embre_relation").cfg.update(labels)
+    path = encoder.parent / "example.pubtator"
+    path.write_text(block(1), encoding="utf8")
+    references = [make_predicted(doc) for doc in read(path, nlp.vocab)]
+    nlp.initialize(lambda: [Example(make_predicted(doc), doc) for doc in references])
+    return nlp
