@@ -32,11 +32,11 @@ def corpus(tmp_path_factory, request):
 
 def test_without_a_command_the_commands_are_shown():
     result = runner.invoke(app, [])
-    for command in ("convert", "prepare", "pretrain", "calibrate", "evaluate", "score", "experiment"):
+    for command in ("convert", "annotate", "prepare", "pretrain", "calibrate", "evaluate", "score", "experiment"):
         assert command in result.output
 
 
-@pytest.mark.parametrize("command", ["convert", "prepare", "pretrain", "calibrate", "evaluate", "score"])
+@pytest.mark.parametrize("command", ["convert", "annotate", "prepare", "pretrain", "calibrate", "evaluate", "score"])
 def test_help_describes_every_command(command):
     assert "Usage" in run(command, "--help").output
 

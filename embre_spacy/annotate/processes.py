@@ -15,7 +15,9 @@ from typing import Iterator, List, Set
 
 from ..errors import EmbreError
 
-_SECONDS = 0.5
+# Short, because a worker is known from the first look on, and must be known before it dies.
+_SECONDS = 0.05
+_PARENT_SECONDS = 0.5
 # Whether processes that are forked now are workers.
 _forks_are_workers = threading.Event()
 
@@ -37,16 +39,15 @@ def guard_workers(n_process: int) -> Iterator[None]:
     watch.start()
     try:
         yield
-    except EOFError as error:
+    except (EOFError, OSError) as error:
         # The channel of a worker has no other end any more.
-        done.wait(2 * _SECONDS)
+        if not died:
+            raise
         # What is in the queues nobody takes out any more, and this process would wait for that when it ends.
         for frame, _ in walk_tb(error.__traceback__):
             for queue in frame.f_locals.get("texts_q", ()):
                 queue.cancel_join_thread()
-        raise EmbreError(
-            f"a worker process {died[0] if died else 'ended'}: is there memory for all of them?"
-        ) from error
+        raise EmbreError(f"a worker process {died[0]}: is there memory for all of them?") from error
     finally:
         _forks_are_workers.clear()
         done.set()
@@ -74,7 +75,7 @@ def _end_with_parent() -> None:
 
 def _wait_for_end(parent: int) -> None:
     while os.getppid() == parent:
-        time.sleep(_SECONDS)
+        time.sleep(_PARENT_SECONDS)
     os._exit(1)
 
 
