@@ -1,5 +1,6 @@
 """The same work on Ray Data: actors on many machines, each with a pipeline of its own."""
 
+import logging
 from typing import Any, Callable, Dict, List, Optional
 
 from ..errors import EmbreError
@@ -40,6 +41,8 @@ def annotate_with_ray(
         raise EmbreError("--engine ray needs Ray: pip install 'embre_spacy[ray]'") from error
     if not ray.is_initialized():
         ray.init(log_to_driver=False, logging_level="warning")
+    # What it says of its plan and its progress is said by the command.
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.max_errored_blocks = 0
@@ -52,7 +55,7 @@ def annotate_with_ray(
         Annotator,
         fn_constructor_kwargs={"model": model, "digest": digest, "sources": sources, "settings": settings},
         batch_size=1,
-        concurrency=min(actors or available, len(tasks)),
+        compute=ray.data.ActorPoolStrategy(size=min(actors or available, len(tasks))),
         num_cpus=1,
         num_gpus=1 if settings.gpu else 0,
     )

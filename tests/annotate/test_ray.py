@@ -60,7 +60,7 @@ def test_a_killed_worker_changes_nothing(run, files, tmp_path, monkeypatch):
     assert killed
     for name in ("out.xml", "out.xml.rejects.jsonl"):
         assert (tmp_path / name).read_bytes() == (tmp_path / name.replace("out", "expected", 1)).read_bytes()
-    assert summary[:3] == expected[:3] and summary.rejected == 7
+    assert summary[:3] == expected[:3] and summary.rejected == 10
     assert not (tmp_path / "out.xml.parts").exists()
 
 
