@@ -1,14 +1,12 @@
 """Finished shards to outputs."""
 
 import json
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Dict, Iterator, List
 
 from ..formats import Rejected
 from .outputs import Output
 from .sources import Source
-from .storage import open_target, storage_of
+from .storage import storage_of
 from .work import Document, Report, WorkFolder
 
 
@@ -91,7 +89,7 @@ def _documents(work: WorkFolder, source: Source, report: Report) -> Iterator[Doc
 
 def _write(output: Output, report: Report, pieces: Iterator[Any], target: str) -> None:
     if report.documents or output.may_be_empty:
-        with TemporaryDirectory() as scratch, open_target(target, Path(scratch)) as file:
+        with storage_of(target).create(target) as file:
             output.join(report.frame, pieces, file)
     else:
         storage_of(target).remove(target)

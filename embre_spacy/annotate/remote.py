@@ -9,6 +9,7 @@ from typing import BinaryIO, Iterator, List, Optional
 from uuid import uuid4
 
 from ..errors import EmbreError
+from ..formats.files import open_output
 from .storage import Entry
 
 # In these an object is there when it is complete, and a rename is a copy.
@@ -61,9 +62,14 @@ class RemoteStorage:
         with self._writing(location) as file:
             file.write(data)
 
-    def put(self, path: Path, location: str) -> None:
-        with path.open("rb") as source, self._writing(location) as file:
-            shutil.copyfileobj(source, file, 2**22)
+    @contextmanager
+    def create(self, location: str) -> Iterator[BinaryIO]:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / location.rsplit("/", 1)[-1]
+            with open_output(path) as file:
+                yield file
+            with path.open("rb") as source, self._writing(location) as target:
+                shutil.copyfileobj(source, target, 2**22)
 
     @contextmanager
     def _writing(self, location: str) -> Iterator[BinaryIO]:

@@ -79,7 +79,7 @@ def annotate(
     RAISES (EmbreError): If something is wrong with the arguments, a run of another kind was begun, or no document came
         out. What is finished stays in the work folder, and the same call goes on from there.
     """
-    _check(n_process, gpu_id, engine, actors, list(inputs))
+    _check(inputs, from_format, n_process, gpu_id, engine, actors)
     if not output.endswith("/") and storage_of(output).is_folder(output):
         output += "/"
     kind = kind_of(output, to)
@@ -118,13 +118,22 @@ def annotate(
     return Summary(**found)
 
 
-def _check(n_process: int, gpu_id: int, engine: str, actors: Optional[int], inputs: List[str]) -> None:
+def _check(
+    inputs: Sequence[str],
+    from_format: Optional[str],
+    n_process: int,
+    gpu_id: int,
+    engine: str,
+    actors: Optional[int],
+) -> None:
     if engine not in ENGINES:
         raise EmbreError(f"unknown engine {engine!r}: use one of {', '.join(ENGINES)}")
     if engine == "ray" and n_process != 1:
         raise EmbreError("with Ray, actors are the processes: say how many by --actors, not by --n-process")
     if engine == "ray" and STANDARD_INPUT in inputs:
         raise EmbreError("standard input is on one machine, so it cannot be read with Ray")
+    if STANDARD_INPUT in inputs and from_format is None:
+        raise InputError("standard input has no suffix: name its format (--from)", file=STANDARD_INPUT)
     if engine != "ray" and actors is not None:
         raise EmbreError("--actors is for --engine ray")
     if gpu_id >= 0 and n_process != 1:
@@ -181,6 +190,8 @@ def _begin(
         if output in read:
             raise InputError("it is an input too", file=read[output])
     before = work.plan()
+    if before is None and work.is_foreign():
+        raise EmbreError(f"{work.location}: the work folder would have this name, and there is another folder")
     if before is not None:
         found = differences(before, plan)
         if not found:

@@ -5,7 +5,8 @@ import shutil
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO, Iterator, List, NamedTuple, Optional, Protocol
+from typing import BinaryIO, ContextManager, Iterator, List, NamedTuple, Optional, Protocol
+from uuid import uuid4
 
 from ..formats.files import open_output
 
@@ -46,8 +47,8 @@ class Storage(Protocol):
         """Write a file, whole or not at all, and the folders above it."""
         ...
 
-    def put(self, path: Path, location: str) -> None:
-        """Copy a local file, whole or not at all, and make the folders above it."""
+    def create(self, location: str) -> ContextManager[BinaryIO]:
+        """A context that gives an open file, packed if its name ends in ".gz". It appears when it is complete."""
         ...
 
     def remove(self, location: str) -> None:
@@ -58,15 +59,9 @@ class Storage(Protocol):
         """Remove a folder with all that is in it, if it is there."""
         ...
 
-    def local(self, location: str) -> "_LocalFile":
+    def local(self, location: str) -> ContextManager[Path]:
         """A context that gives the file as a local path, a copy if it lies elsewhere."""
         ...
-
-
-class _LocalFile(Protocol):
-    def __enter__(self) -> Path: ...
-
-    def __exit__(self, *error: object) -> Optional[bool]: ...
 
 
 class LocalStorage:
@@ -96,22 +91,19 @@ class LocalStorage:
     def write(self, location: str, data: bytes) -> None:
         path = Path(location)
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        # On a shared file system another machine may be at the same file.
+        part = path.with_name(f".{path.name}.{uuid4().hex}.part")
         try:
             part.write_bytes(data)
             os.replace(part, path)
         finally:
             part.unlink(missing_ok=True)
 
-    def put(self, path: Path, location: str) -> None:
+    @contextmanager
+    def create(self, location: str) -> Iterator[BinaryIO]:
         Path(location).parent.mkdir(parents=True, exist_ok=True)
-        # A copy, not a move: the two need not lie on one disk.
-        part = Path(f"{location}.{os.getpid()}.part")
-        try:
-            shutil.copyfile(path, part)
-            os.replace(part, location)
-        finally:
-            part.unlink(missing_ok=True)
+        with open_output(Path(location)) as file:
+            yield file
 
     def remove(self, location: str) -> None:
         Path(location).unlink(missing_ok=True)
@@ -152,24 +144,3 @@ def _remote_storage(root: str) -> Storage:
     from .remote import RemoteStorage
 
     return RemoteStorage(root)
-
-
-@contextmanager
-def open_target(location: str, scratch: Path) -> Iterator[BinaryIO]:
-    """Open an output for writing. It appears under its name when it is complete.
-
-    location (str): Where it is to lie; packed if its name ends in ".gz".
-    scratch (Path): A local folder for what is written on its way elsewhere.
-    YIELDS (BinaryIO): The open file.
-    RAISES (InputError): If it cannot be written.
-    """
-    if not is_uri(location):
-        Path(location).parent.mkdir(parents=True, exist_ok=True)
-        with open_output(Path(location)) as file:
-            yield file
-        return
-    path = scratch / Path(location).name
-    with open_output(path) as file:
-        yield file
-    storage_of(location).put(path, location)
-    path.unlink()

@@ -171,11 +171,17 @@ class WorkFolder:
         """What came of the run, if all outputs are written."""
         return self._load("complete.json") if self._storage.find(f"{self.location}/complete.json") else None
 
+    def is_foreign(self) -> bool:
+        """Whether a folder of this name, in which no run was begun, has files that are not of a run."""
+        names = {entry.location.rsplit("/", 1)[1] for entry in self._storage.files(self.location, deep=True)}
+        return any(name != "complete.json" and not name.endswith(".part") for name in names)
+
     def remove(self) -> None:
-        """Remove the folder, the marks last: whatever happens meanwhile, it says that the run is complete."""
+        """Remove the folder, the marks last: as long as it is a work folder, it says how far the run is."""
         for entry in self._storage.files(self.location, deep=True):
             if not entry.location.endswith(("/plan.json", "/complete.json")):
                 self._storage.remove(entry.location)
+        self._storage.remove(f"{self.location}/plan.json")
         self._storage.remove_folder(self.location)
 
     def _load(self, name: str) -> Any:

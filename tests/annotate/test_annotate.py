@@ -237,7 +237,9 @@ def test_two_processes_say_the_same_as_one(run, tmp_path):
     assert (tmp_path / "two.csv").read_bytes() == (tmp_path / "one.csv").read_bytes()
 
 
-def test_the_vocabulary_does_not_grow_with_the_corpus(model, tmp_path, monkeypatch):
+# For a GPU no batch may go on where a shard ends, in the middle of a DocBin too; how that is done is the same here.
+@pytest.mark.parametrize("gpu", [False, True])
+def test_the_vocabulary_does_not_grow_with_the_corpus(gpu, model, tmp_path, monkeypatch):
     from embre_spacy.annotate import engine
     from embre_spacy.annotate.sources import find_sources
 
@@ -247,7 +249,7 @@ def test_the_vocabulary_does_not_grow_with_the_corpus(model, tmp_path, monkeypat
     write(read(tmp_path / "a.pubtator", spacy.blank("en").vocab), tmp_path / "b.spacy")
     sources = find_sources([str(tmp_path / "a.pubtator"), str(tmp_path / "b.spacy")])
     targets = {0: str(tmp_path / "a.csv"), 1: str(tmp_path / "b.csv")}
-    settings = engine.Settings("relations-csv", str(tmp_path / "work"), targets, 500, 64, 1, False)
+    settings = engine.Settings("relations-csv", str(tmp_path / "work"), targets, 40, 64, 1, gpu)
     before = len(nlp.vocab.strings)
     engine.annotate_files(nlp, sources, settings)
     # Each document has words of its own.
@@ -280,12 +282,14 @@ def test_wrong_arguments_are_refused_before_anything_is_done(model, tmp_path, mo
     (tmp_path / "b.txt").write_text(pubtator([1]))
     (tmp_path / "a.xml").write_text("")
     (tmp_path / "empty").mkdir()
+    (tmp_path / "mine.csv.parts").mkdir()
+    (tmp_path / "mine.csv.parts" / "thesis.txt").write_text("")
     for arguments, cause in [
         ((model, "none.xml", "out.csv"), "none.xml: no such file"),
         ((model, "none*.xml", "out.csv"), "none*.xml: no file fits this pattern"),
         ((model, "empty", "out.csv"), "empty: no file in this folder has a known suffix"),
         ((model, "b.txt", "out.csv"), "b.txt: unknown suffix"),
-        ((model, "-", "out.csv"), "stdin: unknown suffix"),
+        ((model, "-", "out.csv"), "-: standard input has no suffix"),
         ((model, "a.pubtator", "./a.pubtator", "out.csv"), "./a.pubtator: it is named twice"),
         ((model, "a.pubtator", "a.xml", "out/", "--to", "docbin"), "a.xml: a.pubtator has the same output"),
         ((model, "a.pubtator", "a.pubtator"), "a.pubtator: it is an input too"),
@@ -298,12 +302,19 @@ def test_wrong_arguments_are_refused_before_anything_is_done(model, tmp_path, mo
         ((model, "a.pubtator", "out.csv", "--actors", "2"), "--actors is for --engine ray"),
         ((model, "a.pubtator", "out.csv", "-n", "2", "-g", "0"), "one process uses a GPU"),
         ((model, "a.pubtator", "unknown://x/out.csv"), "unknown://x: "),
+        ((model, "a.pubtator", "mine.csv"), "mine.csv.parts: the work folder would have this name"),
     ]:
         result = command(*arguments, code=1)
         assert result.stderr.replace(f"{tmp_path}/", "", 1).startswith(f"Error: {cause}"), result.stderr
         assert result.stdout == "" and result.stderr.count("\n") == 1
     command(model, "a.pubtator", "out.csv", "--to", "excel", code=2)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pubtator", "a.xml", "b.txt", "empty"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "a.pubtator",
+        "a.xml",
+        "b.txt",
+        "empty",
+        "mine.csv.parts",
+    ]
 
 
 def test_where_nothing_comes_out_there_is_no_output(model, tmp_path, monkeypatch):
