@@ -16,6 +16,7 @@ from embre_spacy.benchmark.timing import ratio, time_in_turn
 from embre_spacy.cli import app
 from embre_spacy.corpus import make_predicted
 from embre_spacy.errors import EmbreError
+from embre_spacy.relation.model import get_network
 
 ENCODER = {"@architectures": "embre_spacy.DocumentEncoder.v1", "overlap": 16, "precision": "float32"}
 
@@ -80,7 +81,7 @@ def test_the_pairs_component_stands_on_the_same_weights(pipeline, sample_dir):
     parts = find_parts(spacy.load(pipeline))
     pairs = parts.make_pairs_component()
     doc = make_predicted(next(read(sample_dir / "dev.xml", parts.nlp.vocab)))
-    assert pairs.model.shims[0]._model.transformer is parts.network.transformer
+    assert get_network(pairs.model).transformer is parts.network.transformer
     [(candidates, types, _)] = pairs.predict([doc])
     assert len(candidates) == len(types) == len(parts.component.candidates(doc)) > 0
 

@@ -68,6 +68,16 @@ def make_examples() -> Callable[[Language], List[Example]]:
     return make
 
 
+@pytest.fixture
+def initialized(make_nlp, make_examples) -> Language:
+    """A pipeline with the weights that it starts to learn from, always the same."""
+    spacy.util.fix_random_seed(0)
+    nlp = make_nlp()
+    examples = make_examples(nlp)
+    nlp.initialize(lambda: examples)
+    return nlp
+
+
 @pytest.fixture(scope="session")
 def learned() -> Dict[str, bytes]:
     """What a pipeline with each encoder has learned, so that it does so once."""

@@ -7,6 +7,7 @@ from relation_docs import make_doc
 
 from embre_spacy.corpus import make_predicted
 from embre_spacy.relation.instance import Instance
+from embre_spacy.relation.model import get_network
 
 
 @pytest.fixture
@@ -23,25 +24,16 @@ def long_doc(vocab, repeats):
     return make_doc(vocab, text, mentions, [("D0", "C0", "Association", "Novel")])
 
 
-@pytest.fixture
-def initialized(make_nlp, make_examples):
-    spacy.util.fix_random_seed(0)
-    nlp = make_nlp()
-    examples = make_examples(nlp)
-    nlp.initialize(lambda: examples)
-    return nlp
-
-
 def test_every_mention_lies_whole_in_a_window(initialized):
     pipe = initialized.get_pipe("embre_relation")
     doc = long_doc(initialized.vocab, 60)
-    batch = pipe.model.shims[0]._model.make_batch([Instance(doc, pipe.candidates(doc))])
+    batch = get_network(pipe.model).make_batch([Instance(doc, pipe.candidates(doc))])
     assert len(batch.windows) > 3
     assert len(batch.layout.mentions) == len(doc.ents) == 120
     for start, end in batch.layout.mentions:
         assert any(set(range(start, end)) <= set(places.tolist()) for places in batch.places)
     assert set(numpy.concatenate(batch.places)) == set(range(batch.layout.n_units))
-    longest = pipe.model.shims[0]._model.transformer.config.max_position_embeddings
+    longest = get_network(pipe.model).transformer.config.max_position_embeddings
     assert max(map(len, batch.windows)) <= longest
 
 
@@ -63,7 +55,7 @@ def test_tags_are_around_every_mention_and_can_be_left_out(make_nlp, make_exampl
         examples = make_examples(nlp)
         nlp.initialize(lambda examples=examples: examples)
         pipe = nlp.get_pipe("embre_relation")
-        network = pipe.model.shims[0]._model
+        network = get_network(pipe.model)
         doc = examples[1].predicted
         batch = network.make_batch([Instance(doc, pipe.candidates(doc))])
         texts[tags] = network.tokenizer.convert_ids_to_tokens(batch.windows[0])

@@ -2,7 +2,6 @@
 
 import numpy
 import pytest
-import spacy
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,12 +20,8 @@ def encoder_kind() -> str:
 
 
 @pytest.fixture
-def pipe(make_nlp, make_examples):
-    spacy.util.fix_random_seed(0)
-    nlp = make_nlp()
-    examples = make_examples(nlp)
-    nlp.initialize(lambda: examples)
-    return nlp.get_pipe("embre_relation")
+def pipe(initialized):
+    return initialized.get_pipe("embre_relation")
 
 
 def test_a_full_text_is_read_whole(pipe):

@@ -9,6 +9,7 @@ from test_document_encoder import long_doc
 from embre_spacy.errors import EmbreError
 from embre_spacy.relation import markers
 from embre_spacy.relation.instance import Instance
+from embre_spacy.relation.model import get_network
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def make_pipe(make_nlp, make_examples):
 
 
 def read(pipe, instances):
-    network = pipe.model.shims[0]._model.eval()
+    network = get_network(pipe.model).eval()
     return network.classifier.encoder._read(network.make_batch(instances))
 
 
@@ -63,8 +64,8 @@ def test_a_marker_sees_its_partner(make_pipe):
 def test_markers_stand_at_the_nearest_mentions(make_pipe):
     pipe, vocab = make_pipe()
     doc = long_doc(vocab, 30)
-    batch = pipe.model.shims[0]._model.make_batch([Instance(doc, pipe.candidates(doc))])
-    tags = pipe.model.shims[0]._model.tokenizer.convert_ids_to_tokens
+    batch = get_network(pipe.model).make_batch([Instance(doc, pipe.candidates(doc))])
+    tags = get_network(pipe.model).tokenizer.convert_ids_to_tokens
     assert len(batch.windows) > 3
     numbers = []
     for window, found in zip(batch.windows, batch.markers):
@@ -93,7 +94,7 @@ def test_crowded_windows_are_read_several_times(make_pipe, monkeypatch):
     instances = [Instance(doc, pipe.candidates(doc)) for doc in docs]
     text, expected = read(pipe, instances)
     monkeypatch.setattr(markers, "MOST_CANDIDATES", 2)
-    assert len(pipe.model.shims[0]._model.make_batch(instances).windows) > 10
+    assert len(get_network(pipe.model).make_batch(instances).windows) > 10
     crowded_text, crowded = read(pipe, instances)
     numpy.testing.assert_allclose(crowded_text.detach(), text.detach(), atol=1e-5)
     numpy.testing.assert_allclose(crowded.detach(), expected.detach(), atol=1e-5)
@@ -102,7 +103,7 @@ def test_crowded_windows_are_read_several_times(make_pipe, monkeypatch):
 def test_without_tags_markers_are_masks(make_pipe):
     pipe, vocab = make_pipe(tags=False)
     doc = make_doc(vocab)
-    network = pipe.model.shims[0]._model
+    network = get_network(pipe.model)
     batch = network.make_batch([Instance(doc, pipe.candidates(doc))])
     assert {one for found in batch.markers for one in found[:, 3:].flatten()} == {network.tokenizer.mask_token_id}
 
@@ -117,7 +118,7 @@ def test_they_can_be_left_out(make_pipe):
 
 def test_a_transformer_without_positions_is_an_error(make_pipe):
     pipe, _ = make_pipe()
-    encoder = pipe.model.shims[0]._model.classifier.encoder
+    encoder = get_network(pipe.model).classifier.encoder
 
     class Relative(type(encoder.transformer)):
         def forward(self, input_ids, attention_mask=None):

@@ -8,6 +8,7 @@ from relation_docs import make_doc
 
 from embre_spacy.relation.encoders import PairsEncoderSettings
 from embre_spacy.relation.instance import Instance
+from embre_spacy.relation.model import get_network
 
 GENE, DISEASE, DRUG = "GeneOrGeneProduct", "DiseaseOrPhenotypicFeature", "ChemicalEntity"
 FAR_APART = [("Aspirin", 0, DRUG, "D1"), ("fever", 0, DISEASE, "C1")]
@@ -36,7 +37,7 @@ def initialized(make_initialized):
 
 
 def network_of(nlp):
-    return nlp.get_pipe("embre_relation").model.shims[0]._model
+    return get_network(nlp.get_pipe("embre_relation").model)
 
 
 def lay_out(nlp, doc, *identifiers):
