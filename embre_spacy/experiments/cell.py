@@ -57,14 +57,15 @@ def digest_corpora(cell: Cell) -> Dict[str, str]:
     """The digests of the corpora of a cell.
 
     cell (Cell): The cell.
-    RETURNS (Dict[str, str]): Those of "train" and "dev", and of its pretraining.
+    RETURNS (Dict[str, str]): Those of "train" and "dev", and of its pretrainings.
     """
     files = {"train": cell.train, "dev": cell.dev}
-    if cell.pretraining is not None:
-        files["pretraining"] = cell.pretraining.corpus
-        if cell.pretraining.dev is not None:
-            files["pretraining_dev"] = cell.pretraining.dev
-        files.update({f"pretraining_also_{i}": file for i, file in enumerate(cell.pretraining.also, start=1)})
+    for spec in () if cell.pretraining is None else cell.pretraining.chain:
+        name = "pretraining" if spec is cell.pretraining else f"pretraining_{spec.name}"
+        files[name] = spec.corpus
+        if spec.dev is not None:
+            files[f"{name}_dev"] = spec.dev
+        files.update({f"{name}_also_{i}": file for i, file in enumerate(spec.also, start=1)})
     return {name: digest(Path(file)) for name, file in files.items()}
 
 
@@ -84,6 +85,22 @@ def run_cell(
     """
     # Before the hours of training, so that files which change meanwhile are not taken for what was trained on.
     settings, corpora = cell_settings(cell, seed), digest_corpora(cell)
+    own = {
+        "grid": grid.name,
+        "cell": cell.name,
+        "label": cell.label,
+        "seed": seed,
+        "config_file": cell.config,
+        "overrides": cell.overrides,
+    }
+    path = result_path(places.results, grid.name, cell.name, seed)
+    for other in sorted(places.results.glob(f"*/*-seed{seed}.json")):
+        found, different = find_result(other, settings, corpora)
+        if other != path and found and not different:
+            say(f"has the settings and documents of {other}, so it has its result")
+            result = {**found, **own, "result_of": found.get("result_of") or f"{other.parent.name}/{other.stem}"}
+            write_result(result, path)
+            return result
     encoder, pretraining = cell.encoder, None
     if cell.pretraining is not None:
         encoder = str(pretrained.make(cell.pretraining))
@@ -105,12 +122,8 @@ def run_cell(
         if not places.keep_weights:
             shutil.rmtree(pipeline)
     result = {
-        "grid": grid.name,
-        "cell": cell.name,
-        "label": cell.label,
-        "seed": seed,
-        "config_file": cell.config,
-        "overrides": cell.overrides,
+        **own,
+        "result_of": None,
         "settings": settings,
         "corpora": corpora,
         "pretraining": pretraining,
@@ -124,7 +137,7 @@ def run_cell(
         "documents_per_second": round(len(dev["documents"]) / dev["seconds"], 2) if dev["seconds"] else None,
         "dev": dev,
     }
-    write_result(result, result_path(places.results, grid.name, cell.name, seed))
+    write_result(result, path)
     return result
 
 

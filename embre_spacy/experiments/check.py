@@ -26,9 +26,10 @@ def check_grid(grid: Grid, cells: Iterable[Cell]) -> None:
     checked: Set[str] = set()
     for cell in cells:
         try:
-            if cell.pretraining is not None and cell.pretraining.name not in checked:
-                _check_pretraining(cell.pretraining)
-                checked.add(cell.pretraining.name)
+            for spec in () if cell.pretraining is None else cell.pretraining.chain:
+                if spec.name not in checked:
+                    _check_pretraining(spec)
+                    checked.add(spec.name)
             _check_training(cell)
         except EmbreError as error:
             raise EmbreError(f"{grid.file}: cell {cell.name!r}: {error}") from error
@@ -39,7 +40,8 @@ def _check_pretraining(spec: PretrainingSpec) -> None:
     try:
         for file in (spec.corpus, spec.dev, *spec.also):
             _check_corpus(file)
-        resolve_checkpoint(settings["config"]["encoder"]["name"])
+        if spec.after is None:
+            resolve_checkpoint(settings["config"]["encoder"]["name"])
     except EmbreError as error:
         raise EmbreError(f"pretraining {spec.name!r}: {error}") from error
 

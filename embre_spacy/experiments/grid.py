@@ -35,6 +35,7 @@ class PretrainingSpec:
     also (Tuple[str, ...]): More training documents: files, or folders of files.
     dev (Optional[str]): The held-out documents; a share of the training documents if None.
     encoder (Optional[str]): The transformer to start from; that of the config if None.
+    after (Optional[PretrainingSpec]): The pretraining whose transformer it starts from instead.
     overrides (Dict[str, Any]): Values by dotted name that replace those of the config.
     """
 
@@ -44,7 +45,13 @@ class PretrainingSpec:
     also: Tuple[str, ...]
     dev: Optional[str]
     encoder: Optional[str]
+    after: "Optional[PretrainingSpec]"
     overrides: Dict[str, Any]
+
+    @property
+    def chain(self) -> "Tuple[PretrainingSpec, ...]":
+        """The pretrainings that have to be made, first to last; itself is the last."""
+        return (*(self.after.chain if self.after else ()), self)
 
 
 @dataclass(frozen=True)
@@ -198,18 +205,24 @@ def _pretrainings(found: Any, common: Cell) -> Dict[str, PretrainingSpec]:
         return {}
     if not isinstance(found, Mapping):
         raise EmbreError("pretraining must map names to settings")
-    result = {}
+    result: Dict[str, PretrainingSpec] = {}
     for name, one in found.items():
         where = f"pretraining {name!r}"
         _name(name, where)
-        _check_keys(one, (), ("config", "corpus", "also", "dev", "encoder", "overrides"), where)
+        _check_keys(one, (), ("config", "corpus", "also", "dev", "encoder", "after", "overrides"), where)
+        after = _optional_text(one.get("after"), f"{where}: after")
+        if after is not None and after not in result:
+            raise EmbreError(f"{where}: after: there is no pretraining {after!r} above it")
+        if after is not None and "encoder" in one:
+            raise EmbreError(f"{where}: has `after` and `encoder`; it can start from one of them only")
         result[name] = PretrainingSpec(
             name=name,
             config=_optional_text(one.get("config"), f"{where}: config"),
             corpus=_text(one.get("corpus", common.train), f"{where}: corpus"),
             also=_texts(one.get("also", []), f"{where}: also"),
             dev=_optional_text(one.get("dev", common.dev), f"{where}: dev"),
-            encoder=_optional_text(one.get("encoder", common.encoder), f"{where}: encoder"),
+            encoder=None if after else _optional_text(one.get("encoder", common.encoder), f"{where}: encoder"),
+            after=result[after] if after else None,
             overrides=_overrides(one.get("overrides"), where, _PRETRAINING_KEYS),
         )
     return result

@@ -36,14 +36,21 @@ class PretrainedFolders:
         RETURNS (Path): The folder.
         RAISES (EmbreError): If the settings cannot be.
         """
-        settings = pretraining_settings(spec)
-        corpora = [None if file is None else digest(Path(file)) for file in (spec.corpus, spec.dev, *spec.also)]
-        key = hashlib.sha256(json.dumps([settings["config"], corpora], sort_keys=True).encode()).hexdigest()
-        config = settings["config"]
-        encoder = config["encoder"]["name"].rpartition(":")[2].rstrip("/").rpartition("/")[2]
-        masking = config["masking"]
-        rates = f"concepts{masking['concept_rate']:g}-words{masking['word_rate']:g}"
-        return self.root / f"{encoder}-{rates}-epochs{config['training']['epochs']}-{key[:10]}"
+        chain = [
+            (
+                pretraining_settings(one)["config"],
+                [None if file is None else digest(Path(file)) for file in (one.corpus, one.dev, *one.also)],
+            )
+            for one in spec.chain
+        ]
+        key = hashlib.sha256(json.dumps(chain, sort_keys=True).encode()).hexdigest()
+        encoder = chain[0][0]["encoder"]["name"].rpartition(":")[2].rstrip("/").rpartition("/")[2]
+        steps = [
+            f"concepts{config['masking']['concept_rate']:g}-words{config['masking']['word_rate']:g}"
+            f"-epochs{config['training']['epochs']}"
+            for config, _ in chain
+        ]
+        return self.root / f"{encoder}-{'-'.join(steps)}-{key[:10]}"
 
     def report(self, spec: PretrainingSpec) -> Optional[Dict[str, Any]]:
         """The report of a finished pretraining.
@@ -69,6 +76,7 @@ class PretrainedFolders:
             return folder
         if folder in self._failed:
             raise EmbreError(f"needs the pretraining {spec.name!r}, which failed (see above)")
+        encoder = spec.encoder if spec.after is None else str(self.make(spec.after))
         try:
             with open_log(folder.with_name(f"{folder.name}.log")) as log:
                 going_on = " (going on where it was killed)" if (folder / "checkpoints").is_dir() else ""
@@ -77,7 +85,7 @@ class PretrainedFolders:
                 command += [] if spec.config is None else ["--config", spec.config]
                 command += [] if spec.dev is None else ["--dev", spec.dev]
                 command += [part for file in spec.also for part in ("--also", file)]
-                run_command([*command, *as_options(pretraining_overrides(spec))], log)
+                run_command([*command, *as_options(pretraining_overrides(spec, encoder))], log)
         except EmbreError as error:
             self._failed[folder] = str(error)
             raise EmbreError(f"pretraining {spec.name!r}: {error}") from error
@@ -87,17 +95,18 @@ class PretrainedFolders:
         """What results say of a finished pretraining.
 
         spec (PretrainingSpec): The pretraining.
-        RETURNS (Dict[str, Any]): The folder, the classes, what was held out, the last epoch, the seconds, the run. The
-            settings are not repeated: results have them.
+        RETURNS (Dict[str, Any]): The folder, the classes, what was held out, the last epoch, the run, the seconds with
+            those of the pretrainings before it. The settings are not repeated: results have them.
         RAISES (EmbreError): If it is not finished.
         """
         report = self.report(spec)
         if report is None:
             raise EmbreError(f"{self.path(spec)}: is no finished pretraining")
-        kept = ("classes", "held_out", "written", "seconds", "device", "precision", "run")
+        kept = ("classes", "held_out", "written", "device", "precision", "run")
         return {
             "folder": self.path(spec).name,
             **{key: report[key] for key in kept if key in report},
+            "seconds": report["seconds"] + (self.describe(spec.after)["seconds"] if spec.after else 0),
             "last_epoch": report["epochs"][-1],
         }
 

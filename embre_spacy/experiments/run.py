@@ -114,8 +114,9 @@ class _Run:
         """The pretrainings that the jobs need and that are not done yet."""
         found: Dict[str, PretrainingSpec] = {}
         for cell, _ in left:
-            if cell.pretraining is not None and self.pretrained.report(cell.pretraining) is None:
-                found[cell.pretraining.name] = cell.pretraining
+            for spec in () if cell.pretraining is None else cell.pretraining.chain:
+                if self.pretrained.report(spec) is None:
+                    found[spec.name] = spec
         return list(found.values())
 
     def _estimate_pretrainings(self, waiting: List[PretrainingSpec]) -> Tuple[float, int]:
@@ -123,10 +124,10 @@ class _Run:
         done: Set[str] = set()
         times = []
         for cell in self.grid.cells:
-            if cell.pretraining is not None and cell.pretraining.name not in done:
-                report = self.pretrained.report(cell.pretraining)
+            for spec in () if cell.pretraining is None else cell.pretraining.chain:
+                report = None if spec.name in done else self.pretrained.report(spec)
                 if report is not None:
-                    done.add(cell.pretraining.name)
+                    done.add(spec.name)
                     times.append(report["seconds"])
         if not times:
             return 0.0, len(waiting)

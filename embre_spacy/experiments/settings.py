@@ -57,13 +57,14 @@ def training_overrides(cell: Cell, seed: int, encoder: Optional[str]) -> Dict[st
     return {**overrides, **cell.overrides}
 
 
-def pretraining_overrides(spec: PretrainingSpec) -> Dict[str, Any]:
+def pretraining_overrides(spec: PretrainingSpec, encoder: Optional[str]) -> Dict[str, Any]:
     """All overrides of a pretraining.
 
     spec (PretrainingSpec): The pretraining.
+    encoder (Optional[str]): The transformer to start from; that of the config if None.
     RETURNS (Dict[str, Any]): Values by dotted name.
     """
-    return {**({} if spec.encoder is None else {"encoder.name": spec.encoder}), **spec.overrides}
+    return {**({} if encoder is None else {"encoder.name": encoder}), **spec.overrides}
 
 
 def as_options(overrides: Mapping[str, Any]) -> List[str]:
@@ -79,14 +80,21 @@ def pretraining_settings(spec: PretrainingSpec) -> Dict[str, Any]:
     """The settings of a pretraining in full.
 
     spec (PretrainingSpec): The pretraining.
-    RETURNS (Dict[str, Any]): The config with its defaults, and the corpora.
+    RETURNS (Dict[str, Any]): The config with its defaults, the corpora, and the settings of the pretraining before it.
     RAISES (EmbreError): If they cannot be.
     """
+    encoder = spec.encoder if spec.after is None else PRETRAINED
     try:
-        config = PretrainingConfig.from_dict(read_config(spec.config, pretraining_overrides(spec)))
+        config = PretrainingConfig.from_dict(read_config(spec.config, pretraining_overrides(spec, encoder)))
     except EmbreError as error:
         raise EmbreError(f"pretraining {spec.name!r}: {error}") from error
-    return {"config": config.to_dict(), "corpus": spec.corpus, "also": list(spec.also), "dev": spec.dev}
+    return {
+        "config": config.to_dict(),
+        "corpus": spec.corpus,
+        "also": list(spec.also),
+        "dev": spec.dev,
+        "after": None if spec.after is None else pretraining_settings(spec.after),
+    }
 
 
 def cell_settings(cell: Cell, seed: int) -> Dict[str, Any]:

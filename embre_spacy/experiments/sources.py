@@ -25,6 +25,9 @@ def describe_source(outcome: GridOutcome, output: Path) -> str:
         "; ".join(_different(map(_describe_machine, results))),
         f"{_format_hours(_total_seconds(results))} in all",
     ]
+    copied = sorted({result["result_of"].partition("/")[0] for result in results if result.get("result_of")})
+    if copied:
+        parts.append(f"some of it in {', '.join(f'`{name}`' for name in copied)}, where the same training stands too")
     return f"From {', '.join(parts)}."
 
 

@@ -64,6 +64,18 @@ def test_settings_are_complete(cells):
         (lambda grid: grid.update(corpus={"train": "x"}), "corpus: lacks dev"),
         (lambda grid: grid["training"].update(epochs=3), "training: has no key epochs"),
         (lambda grid: grid["pretraining"].update(x={"epochs": 3}), "pretraining 'x': has no key epochs"),
+        (
+            lambda grid: grid["pretraining"].update(x={"after": "y"}),
+            "pretraining 'x': after: there is no pretraining 'y'",
+        ),
+        (
+            lambda grid: grid["pretraining"].update(x={"after": "x"}),
+            "pretraining 'x': after: there is no pretraining 'x'",
+        ),
+        (
+            lambda grid: grid["pretraining"].update(x={"after": "entities", "encoder": "y"}),
+            "pretraining 'x': has `after` and `encoder`",
+        ),
         (lambda grid: grid["cells"].append({"name": "none"}), "cell 'none': there are two cells of this name"),
         (lambda grid: grid["cells"].append({"label": "x"}), "cell 3: lacks name"),
         (lambda grid: cell(grid).update(name="a/b"), "name: a name may have"),

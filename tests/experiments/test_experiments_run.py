@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import spacy
@@ -15,6 +16,8 @@ from embre_spacy.evaluation import evaluate_pipeline
 from embre_spacy.experiments.jobs import open_log, run_command
 from embre_spacy.experiments.results import read_result, to_json
 from embre_spacy.experiments.run import format_seconds
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 def run(grid, folder, *arguments, code=0):
@@ -136,6 +139,43 @@ def test_what_has_other_settings_is_run_again(here, quick):
     assert result["settings"]["config"]["components"]["embre_relation"]["novelty_weight"] == 0.5
     assert result["overrides"]["components.embre_relation.novelty_weight"] == 0.5
     assert "done before" in run(path, here).output and len(quick) == 1
+
+
+def test_a_result_with_the_same_settings_is_copied_from_another_grid(here, quick):
+    path = here / "trial.yml"
+    shutil.copy(path, here / "other.yml")
+    change(here / "other.yml", lambda grid: grid["cells"][1].update(name="masked", label="masked"))
+    change(here / "other.yml", lambda grid: grid["cells"].append({"name": "two", "seeds": [2]}))
+    output = run(here / "other.yml", here).output
+    assert "so it has its result" in output and len(quick) == 1
+    other = read_result(here / "results" / "other" / "masked-seed0.json")
+    original = read_result(here / "results" / "trial" / "entities-seed0.json")
+    assert (other["grid"], other["cell"], other["label"]) == ("other", "masked", "masked")
+    assert (original["result_of"], other["result_of"]) == (None, "trial/entities-seed0")
+    assert all(other[key] == original[key] for key in ("settings", "dev", "run", "pretraining", "seconds"))
+    assert read_result(here / "results" / "other" / "two-seed2.json")["result_of"] is None
+
+
+def test_a_pretraining_goes_on_with_another(here, quick):
+    path = here / "trial.yml"
+    more = {
+        "after": "entities",
+        "config": str(ROOT / "configs" / "pretrain.cfg"),
+        "overrides": {"encoder.overlap": 16, "training.epochs": 1, "training.precision": "float32"},
+    }
+    change(path, lambda grid: grid["pretraining"].update(more=more))
+    change(path, lambda grid: grid["cells"].append({"name": "more", "pretraining": "more"}))
+    output = run(path, here).output
+    assert "pretraining 'more'" in output and "pretraining 'entities'" not in output
+    result = read_result(here / "results" / "trial" / "more-seed0.json")
+    first = read_result(here / "results" / "trial" / "entities-seed0.json")
+    settings = result["settings"]["pretraining"]
+    assert settings["config"]["encoder"]["name"] == "pretrained"
+    assert settings["after"] == first["settings"]["pretraining"]
+    assert result["pretraining"]["seconds"] > first["pretraining"]["seconds"]
+    assert {"pretraining", "pretraining_entities"} <= result["corpora"].keys()
+    log = (here / "work" / "pretrained" / f"{result['pretraining']['folder']}.log").read_text().splitlines()[0]
+    assert str(here / "work" / "pretrained" / first["pretraining"]["folder"]) in log
 
 
 def test_other_documents_are_other_settings(here, quick, tmp_path):
