@@ -16,6 +16,7 @@ from thinc.types import Floats2d
 
 from ..errors import EmbreError
 from ..tokens import Candidate, CandidateFunction, Relation, get_concepts, get_relations, register_extensions
+from .decision import score_candidates
 from .instance import Instance
 from .loss import RelationLoss, Targets
 from .model import is_built, learn_nothing, set_labels
@@ -25,6 +26,7 @@ from .model import is_built, learn_nothing, set_labels
 DEFAULT_CONFIG = """
 [embre_relation]
 threshold = 0.3
+type_certainty = 0.0
 temperature = 1.0
 novelty_temperature = 1.0
 relation_weight = 1.0
@@ -91,6 +93,7 @@ def make_embre_relation(
     candidates: CandidateFunction,
     scorer: Optional[Callable],
     threshold: float,
+    type_certainty: float,
     temperature: float,
     novelty_temperature: float,
     relation_weight: float,
@@ -103,7 +106,9 @@ def make_embre_relation(
     model (Model[List[Instance], Tuple[Floats2d, Floats2d]]): The relation model.
     candidates (Callable[[Doc], List[Tuple[Concept, Concept]]]): Gives the candidates of a document.
     scorer (Optional[Callable]): The scorer.
-    threshold (float): The probability from which on a candidate is taken to be related.
+    threshold (float): The score from which on a candidate is taken to be related.
+    type_certainty (float): How much the certainty of the relation type counts in this score, from 0 (it is the
+        probability to be related) to 1 (it is that of the most probable type); see `score_candidates`.
     temperature (float), novelty_temperature (float): What the scores of relation types and of novelty labels are
         divided by before softmax; `calibrate` finds them.
     relation_weight (float): The weight of the relation type in the loss (l1 of the paper).
@@ -117,6 +122,7 @@ def make_embre_relation(
         candidates=candidates,
         scorer=scorer,
         threshold=threshold,
+        type_certainty=type_certainty,
         temperature=temperature,
         novelty_temperature=novelty_temperature,
         relation_weight=relation_weight,
@@ -140,6 +146,7 @@ class EmbreRelation(TrainablePipe):
         candidates: CandidateFunction,
         scorer: Optional[Callable] = None,
         threshold: float = 0.3,
+        type_certainty: float = 0.0,
         temperature: float = 1.0,
         novelty_temperature: float = 1.0,
         relation_weight: float = 1.0,
@@ -147,10 +154,11 @@ class EmbreRelation(TrainablePipe):
     ) -> None:
         """Make the component; see `make_embre_relation` for the arguments.
 
-        RAISES (EmbreError): If the threshold is not between 0 and 1, or a temperature is not above 0.
+        RAISES (EmbreError): If the threshold or `type_certainty` is not between 0 and 1, or a temperature not above 0.
         """
-        if not 0.0 <= threshold <= 1.0:
-            raise EmbreError(f"`threshold` of {name} must be between 0 and 1, not {threshold}")
+        for setting, value in (("threshold", threshold), ("type_certainty", type_certainty)):
+            if not 0.0 <= value <= 1.0:
+                raise EmbreError(f"`{setting}` of {name} must be between 0 and 1, not {value}")
         if temperature <= 0.0 or novelty_temperature <= 0.0:
             raise EmbreError(f"the temperatures of {name} must be above 0, not {temperature} and {novelty_temperature}")
         register_extensions()
@@ -165,6 +173,7 @@ class EmbreRelation(TrainablePipe):
             "novelty_labels": [],
             "entity_types": [],
             "threshold": threshold,
+            "type_certainty": type_certainty,
             "temperature": temperature,
             "novelty_temperature": novelty_temperature,
         }
@@ -226,7 +235,7 @@ class EmbreRelation(TrainablePipe):
         """The predictions for documents that the model gets at once."""
         if any(instance.candidates for instance in instances):
             relation_scores, novelty_scores = self.model.predict(instances)
-            # Pipelines that were saved before there were temperatures have none.
+            # Pipelines that were saved before there were such settings have none.
             types = _softmax(self.model, relation_scores, self.cfg.get("temperature", 1.0))
             novelties = _softmax(self.model, novelty_scores, self.cfg.get("novelty_temperature", 1.0))
         else:
@@ -252,7 +261,9 @@ class EmbreRelation(TrainablePipe):
     def _decide(
         self, candidates: List[Candidate], types: NDArray[numpy.float32], novelties: NDArray[numpy.float32]
     ) -> Iterable[Relation]:
-        for row in numpy.flatnonzero(1.0 - types[:, 0] >= self.cfg["threshold"]):
+        certainty = self.cfg.get("type_certainty", 0.0)
+        scores = score_candidates(1.0 - types[:, 0], types[:, 1:].max(axis=1, initial=0.0), certainty)
+        for row in numpy.flatnonzero(scores >= self.cfg["threshold"]):
             source, target = candidates[row]
             type_probabilities = dict(zip(self.labels, types[row, 1:].tolist()))
             novelty_probabilities = dict(zip(self.novelty_labels, novelties[row].tolist()))

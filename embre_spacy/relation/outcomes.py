@@ -15,6 +15,7 @@ from ..tokens import Relation, get_relations
 from .calibration import apply_temperature, expected_calibration_error, fit_temperature
 from .component import EmbreRelation
 from .counts import LEVELS, count_relations
+from .decision import score_candidates
 
 # The thresholds that are tried. Finer steps would only fit the noise of the documents.
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
@@ -28,6 +29,7 @@ class Outcomes:
     gold (List[List[Relation]]): Their gold relations.
     candidates (List[List[Relation]]): All their candidates as relations, whatever their probability.
     labels (Tuple[str, ...]), novelty_labels (Tuple[str, ...]): The relation types and novelty labels of the pipeline.
+    type_certainty (float): How much the pipeline counts the certainty of the type; see `score_candidates`.
     """
 
     documents: List[str]
@@ -35,6 +37,7 @@ class Outcomes:
     candidates: List[List[Relation]]
     labels: Tuple[str, ...]
     novelty_labels: Tuple[str, ...]
+    type_certainty: float = 0.0
 
     def predicted(self, threshold: float) -> List[List[Relation]]:
         """What the pipeline would say at a threshold.
@@ -42,7 +45,12 @@ class Outcomes:
         threshold (float): The threshold.
         RETURNS (List[List[Relation]]): The relations of each document.
         """
-        return [[one for one in found if one.pair_probability >= threshold] for found in self.candidates]
+        return [[one for one in found if self._score(one) >= threshold] for found in self.candidates]
+
+    def _score(self, candidate: Relation) -> float:
+        return score_candidates(
+            candidate.pair_probability, candidate.type_probabilities[candidate.type], self.type_certainty
+        )
 
     def count(self, threshold: float) -> Dict[str, Dict[str, Any]]:
         """What `count_relations` returns at a threshold."""
@@ -109,6 +117,7 @@ def collect_outcomes(nlp: Language, gold: Sequence[Doc], *, batch_size: int = 64
         [get_relations(doc) for doc in docs],
         pipe.labels,
         pipe.novelty_labels,
+        pipe.cfg.get("type_certainty", 0.0),
     )
 
 
@@ -210,6 +219,7 @@ def _select(outcomes: Outcomes, numbers: List[int]) -> Outcomes:
         [outcomes.candidates[i] for i in numbers],
         outcomes.labels,
         outcomes.novelty_labels,
+        outcomes.type_certainty,
     )
 
 

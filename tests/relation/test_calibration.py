@@ -77,6 +77,19 @@ def test_details_add_up_to_the_scores(trained, make_examples):
     assert found["best_threshold"]["all"] == 1.0
 
 
+@pytest.mark.parametrize("certainty", [0.0, 0.5, 1.0])
+def test_outcomes_are_decided_as_the_component_does(initialized, make_examples, certainty):
+    gold = [example.reference for example in make_examples(initialized)]
+    cfg = initialized.get_pipe("embre_relation").cfg
+    cfg["type_certainty"] = certainty
+    # The untrained component is about as sure of each candidate, so this is where they part.
+    for cfg["threshold"] in numpy.arange(0.15, 0.85, 0.02):
+        outcomes = collect_outcomes(initialized, gold)
+        docs = initialized.pipe([make_predicted(reference) for reference in gold])
+        expected = [[relation.pair for relation in doc._.relations] for doc in docs]
+        assert [[one.pair for one in found] for found in outcomes.predicted(cfg["threshold"])] == expected
+
+
 def test_the_threshold_is_the_best_for_the_level(trained, make_examples):
     outcomes = collect_outcomes(trained, [example.reference for example in make_examples(trained)])
     threshold, scores = choose_threshold(outcomes, "pair")

@@ -67,11 +67,34 @@ def test_predictions_carry_concepts_and_probabilities(trained, make_examples):
 def test_the_threshold_decides_what_is_related(make_nlp, make_examples):
     with pytest.raises(EmbreError, match="threshold"):
         make_nlp(threshold=1.5)
+    with pytest.raises(EmbreError, match="type_certainty"):
+        make_nlp(type_certainty=-0.5)
     everything = make_nlp(threshold=0.0)
     examples = make_examples(everything)
     everything.initialize(lambda: examples)
     doc = everything(examples[0].predicted)
     assert len(doc._.relations) == len(doc._.candidates) > 0
+
+
+@pytest.mark.parametrize(
+    "certainty, score",
+    [
+        (0.0, lambda relation: relation.pair_probability),
+        (1.0, lambda relation: relation.type_probabilities[relation.type]),
+        (0.5, lambda relation: (relation.pair_probability * relation.type_probabilities[relation.type]) ** 0.5),
+    ],
+)
+def test_the_certainty_of_the_type_counts(initialized, make_examples, certainty, score):
+    cfg = initialized.get_pipe("embre_relation").cfg
+    cfg.update(threshold=0.0, type_certainty=certainty)
+    everything = list(initialized.pipe(predicted(initialized, make_examples)))
+    scores = sorted(score(relation) for doc in everything for relation in doc._.relations)
+    cfg["threshold"] = sum(scores[len(scores) // 2 - 1 :][:2]) / 2
+    found = list(initialized.pipe(predicted(initialized, make_examples)))
+    for doc, all_of_it in zip(found, everything):
+        wanted = [relation.pair for relation in all_of_it._.relations if score(relation) >= cfg["threshold"]]
+        assert [relation.pair for relation in doc._.relations] == wanted
+    assert 0 < sum(len(doc._.relations) for doc in found) < len(scores)
 
 
 def test_it_is_refused_before_it_is_initialized(make_nlp, make_examples):
