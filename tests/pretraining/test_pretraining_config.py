@@ -13,9 +13,17 @@ CONFIGS = Path(__file__).parent.parent.parent / "configs"
 def test_the_default_file_has_the_defaults():
     expected = PretrainingConfig()
     assert expected == load_pretraining_config()
-    # All but that ordinary masking is mixed in, which the paper does not do.
+    # All but that ordinary masking is mixed in, which the paper does not do, and that it is shorter.
     expected.masking.word_rate = 0.12
+    expected.training.epochs = 10
     assert load_pretraining_config(CONFIGS / "pretrain.cfg") == expected
+
+
+def test_other_abstracts_differ_in_what_they_lack():
+    expected, config = (load_pretraining_config(CONFIGS / f"{name}.cfg") for name in ("pretrain", "pretrain_abstracts"))
+    # Not all of them have identifiers, and most of those that they have are rare.
+    assert config.masking.unidentified and config.objective.identifier_weight < expected.objective.identifier_weight
+    assert (config.encoder, config.masking.concept_rate) == (expected.encoder, expected.masking.concept_rate)
 
 
 def test_the_file_of_the_paper():
