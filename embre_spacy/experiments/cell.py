@@ -60,7 +60,7 @@ def digest_corpora(cell: Cell) -> Dict[str, str]:
     RETURNS (Dict[str, str]): Those of "train" and "dev", and of its pretrainings.
     """
     files = {"train": cell.train, "dev": cell.dev}
-    for spec in () if cell.pretraining is None else cell.pretraining.chain:
+    for spec in cell.pretrainings:
         name = "pretraining" if spec is cell.pretraining else f"pretraining_{spec.name}"
         files[name] = spec.corpus
         if spec.dev is not None:

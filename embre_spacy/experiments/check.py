@@ -26,7 +26,7 @@ def check_grid(grid: Grid, cells: Iterable[Cell]) -> None:
     checked: Set[str] = set()
     for cell in cells:
         try:
-            for spec in () if cell.pretraining is None else cell.pretraining.chain:
+            for spec in cell.pretrainings:
                 if spec.name not in checked:
                     _check_pretraining(spec)
                     checked.add(spec.name)

@@ -78,6 +78,11 @@ class Cell:
     overrides: Dict[str, Any]
     seeds: Tuple[int, ...]
 
+    @property
+    def pretrainings(self) -> Tuple[PretrainingSpec, ...]:
+        """The pretrainings that have to be made for it, first to last; none if it starts from a checkpoint."""
+        return () if self.pretraining is None else self.pretraining.chain
+
 
 @dataclass(frozen=True)
 class Grid:

@@ -114,7 +114,7 @@ class _Run:
         """The pretrainings that the jobs need and that are not done yet."""
         found: Dict[str, PretrainingSpec] = {}
         for cell, _ in left:
-            for spec in () if cell.pretraining is None else cell.pretraining.chain:
+            for spec in cell.pretrainings:
                 if self.pretrained.report(spec) is None:
                     found[spec.name] = spec
         return list(found.values())
@@ -124,7 +124,7 @@ class _Run:
         done: Set[str] = set()
         times = []
         for cell in self.grid.cells:
-            for spec in () if cell.pretraining is None else cell.pretraining.chain:
+            for spec in cell.pretrainings:
                 report = None if spec.name in done else self.pretrained.report(spec)
                 if report is not None:
                     done.add(spec.name)

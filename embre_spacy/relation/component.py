@@ -235,9 +235,8 @@ class EmbreRelation(TrainablePipe):
         """The predictions for documents that the model gets at once."""
         if any(instance.candidates for instance in instances):
             relation_scores, novelty_scores = self.model.predict(instances)
-            # Pipelines that were saved before there were such settings have none.
-            types = _softmax(self.model, relation_scores, self.cfg.get("temperature", 1.0))
-            novelties = _softmax(self.model, novelty_scores, self.cfg.get("novelty_temperature", 1.0))
+            types = _softmax(self.model, relation_scores, self.cfg["temperature"])
+            novelties = _softmax(self.model, novelty_scores, self.cfg["novelty_temperature"])
         else:
             types = numpy.zeros((0, len(self.labels) + 1), dtype="float32")
             novelties = numpy.zeros((0, len(self.novelty_labels)), dtype="float32")
@@ -261,8 +260,8 @@ class EmbreRelation(TrainablePipe):
     def _decide(
         self, candidates: List[Candidate], types: NDArray[numpy.float32], novelties: NDArray[numpy.float32]
     ) -> Iterable[Relation]:
-        certainty = self.cfg.get("type_certainty", 0.0)
-        scores = score_candidates(1.0 - types[:, 0], types[:, 1:].max(axis=1, initial=0.0), certainty)
+        of_types = types[:, 1:].max(axis=1, initial=0.0)
+        scores = score_candidates(1.0 - types[:, 0], of_types, self.cfg["type_certainty"])
         for row in numpy.flatnonzero(scores >= self.cfg["threshold"]):
             source, target = candidates[row]
             type_probabilities = dict(zip(self.labels, types[row, 1:].tolist()))

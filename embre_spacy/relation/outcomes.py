@@ -37,7 +37,7 @@ class Outcomes:
     candidates: List[List[Relation]]
     labels: Tuple[str, ...]
     novelty_labels: Tuple[str, ...]
-    type_certainty: float = 0.0
+    type_certainty: float
 
     def predicted(self, threshold: float) -> List[List[Relation]]:
         """What the pipeline would say at a threshold.
@@ -117,7 +117,7 @@ def collect_outcomes(nlp: Language, gold: Sequence[Doc], *, batch_size: int = 64
         [get_relations(doc) for doc in docs],
         pipe.labels,
         pipe.novelty_labels,
-        pipe.cfg.get("type_certainty", 0.0),
+        pipe.cfg["type_certainty"],
     )
 
 
