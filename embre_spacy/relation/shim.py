@@ -1,9 +1,15 @@
-"""How thinc drives the network: as any PyTorch module, but new layers learn faster than pretrained ones."""
+"""How thinc drives the network: as any PyTorch module, but new layers learn faster than pretrained ones, and the
+weights can be in a file of their own."""
 
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator
+from pathlib import Path
+from typing import Any, Dict, Iterator, Optional
 
-from thinc.api import Optimizer, PyTorchShim, torch2xp, xp2torch
+import srsly
+from thinc.api import Optimizer, PyTorchShim, get_torch_default_device, torch2xp, xp2torch
+
+from ..errors import EmbreError
+from .serialize import load_network, serialize
 
 
 class NetworkShim(PyTorchShim):
@@ -14,6 +20,51 @@ class NetworkShim(PyTorchShim):
     """
 
     head_learn_rate: float = 1.0
+    _file: Optional[Path] = None
+
+    @contextmanager
+    def weights_in(self, file: Path) -> Iterator[None]:
+        """Write and read the weights in a file for a while, and not among the bytes of the model: these are copied four
+        times on their way from the disk, which takes longer than all else in loading a pipeline.
+
+        file (Path): The file.
+        """
+        self._file = file
+        try:
+            yield
+        finally:
+            self._file = None
+
+    def to_bytes(self) -> bytes:
+        """All that is saved, without the weights if they have a file.
+
+        RETURNS (bytes): The bytes.
+        """
+        weights = b"" if self._file is None else serialize(self._model)
+        if not weights:
+            return super().to_bytes()
+        # `safetensors.torch.save_file` would make it readable to its owner alone.
+        self._file.write_bytes(weights)
+        return srsly.msgpack_dumps({"config": self.cfg, "weights": self._file.name})
+
+    def from_bytes(self, bytes_data: bytes) -> "NetworkShim":
+        """Load what was saved.
+
+        bytes_data (bytes): The bytes.
+        RETURNS (NetworkShim): The shim.
+        RAISES (EmbreError): If the weights are in a file that is not there.
+        """
+        saved = srsly.msgpack_loads(bytes_data)
+        # Pipelines of earlier versions have the weights among the bytes.
+        if "weights" not in saved:
+            return super().from_bytes(bytes_data)
+        if self._file is None or not self._file.is_file():
+            raise EmbreError(f"{self._file or saved['weights']}: the file with the weights of the model is missing")
+        device = get_torch_default_device()
+        self.cfg = saved["config"]
+        self._model = load_network(self._file, device)
+        self._grad_scaler.to_(device)
+        return self
 
     def finish_update(self, optimizer: Optimizer) -> None:
         """Update the weights with the gradients that have been gathered, and clear these.

@@ -4,6 +4,7 @@ import pytest
 import spacy
 import torch
 from relation_docs import outcome
+from safetensors.torch import load_file
 from spacy.training import Example
 
 from embre_spacy.corpus import make_predicted
@@ -49,6 +50,37 @@ def test_a_saved_pipeline_needs_nothing_of_the_folder_it_was_made_from(trained, 
         file.write_text(file.read_text().replace(str(tiny_encoder), "/no/such/folder"))
     reloaded = spacy.load(tmp_path / "model")
     assert outcome(reloaded(predicted(reloaded, make_examples)[0]))
+
+
+def test_the_weights_are_in_a_file_of_their_own(trained, tmp_path, make_examples):
+    gold = expected(trained, make_examples)
+    trained.to_disk(tmp_path / "model")
+    folder = tmp_path / "model" / "embre_relation"
+    weights = load_file(folder / "weights.safetensors")
+    assert sum(tensor.nbytes for tensor in weights.values()) > 10 * (folder / "model").stat().st_size
+    assert (folder / "weights.safetensors").stat().st_mode == (folder / "model").stat().st_mode
+    reloaded = spacy.load(tmp_path / "model")
+    # What is in use does not lie in the file, which can be written again.
+    (folder / "weights.safetensors").write_bytes(b"x" * (folder / "weights.safetensors").stat().st_size)
+    assert [sorted(outcome(reloaded(doc))) for doc in predicted(reloaded, make_examples)] == gold
+    reloaded.to_disk(tmp_path / "model")
+    again = spacy.load(tmp_path / "model")
+    assert [sorted(outcome(again(doc))) for doc in predicted(again, make_examples)] == gold
+    (folder / "weights.safetensors").unlink()
+    with pytest.raises(EmbreError, match=r"weights\.safetensors: the file with the weights of the model is missing"):
+        spacy.load(tmp_path / "model")
+
+
+def test_a_pipeline_with_weights_among_the_bytes_of_the_model_loads(trained, tmp_path, make_examples):
+    trained.to_disk(tmp_path / "model")
+    folder = tmp_path / "model" / "embre_relation"
+    (folder / "weights.safetensors").unlink()
+    # So they were saved at first.
+    (folder / "model").write_bytes(trained.get_pipe("embre_relation").model.to_bytes())
+    reloaded = spacy.load(tmp_path / "model")
+    assert [sorted(outcome(reloaded(doc))) for doc in predicted(reloaded, make_examples)] == expected(
+        trained, make_examples
+    )
 
 
 def test_predictions_carry_concepts_and_probabilities(trained, make_examples):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_document_encoder import long_doc
 
-from embre_spacy.relation import component, proximity
+from embre_spacy.relation import portions, proximity
 from embre_spacy.relation.instance import Instance
 from embre_spacy.relation.model import get_network
 from embre_spacy.relation.modules import candidates as candidates_module
@@ -42,7 +42,7 @@ def test_a_full_text_is_read_whole(pipe):
 def test_pieces_make_no_difference(pipe, monkeypatch):
     docs = [long_doc(pipe.vocab, repeats) for repeats in (40, 2, 25)]
     expected = pipe.predict(docs)
-    monkeypatch.setitem(component.MOST_TOKENS, "cpu", 100)
+    monkeypatch.setitem(portions.MOST_TOKENS, "cpu", 100)
     monkeypatch.setattr(context, "MOST_WEIGHTS", 2000)
     monkeypatch.setattr(candidates_module, "MOST_CANDIDATES", 5)
     monkeypatch.setattr(proximity, "MOST_PAIRS", 50)
