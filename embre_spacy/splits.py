@@ -2,15 +2,17 @@
 
 import json
 import shutil
+import warnings
 import zipfile
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Set, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
 
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from .errors import EmbreError, InputError
-from .formats import read, write
+from .formats import Rejected, read, read_each, write
+from .formats.anomalies import Anomalies
 from .tokens import get_mentions
 
 SPLITS = ("train", "dev", "test")
@@ -28,11 +30,16 @@ def find_splits(folder: Path) -> Dict[str, Path]:
     folder (Path): The folder.
     RETURNS (Dict[str, Path]): The file of each split that is there.
     """
+    return _choose(file for file in sorted(folder.rglob("*")) if file.is_file())
+
+
+def _choose(files: Iterable[Path]) -> Dict[str, Path]:
+    candidates = list(files)
     found: Dict[str, Path] = {}
     for split in SPLITS:
-        files = [file for file in sorted(folder.rglob("*")) if file.is_file() and file.name.lower().startswith(split)]
+        of_split = [file for file in candidates if file.name.lower().startswith(split)]
         for suffix in _SUFFIXES:
-            matching = [file for file in files if file.name.lower().endswith(suffix)]
+            matching = [file for file in of_split if file.name.lower().endswith(suffix)]
             if matching:
                 found[split] = matching[0]
                 break
@@ -43,9 +50,10 @@ def read_plan(assets: Path) -> Optional[Dict[str, Any]]:
     """What `splits.json` in an assets folder says of a corpus whose files are not one for each split.
 
     assets (Path): The assets folder.
-    RETURNS (Optional[Dict[str, Any]]): Under the name of each split its `files` (names, looked for in the folder and
-        below it) and, where it is a part of them, the numbers of the `first` and the one-after-`last` document; under
-        "exclude" the name of a file with the ids of documents to leave out. None if there is no such file.
+    RETURNS (Optional[Dict[str, Any]]): Under the name of each split its `files` (names or patterns such as
+        "Corpus_*.PubTator", looked for in the folder and below it; a list of them stands for the first that is there)
+        and, where it is a part of them, the numbers of the `first` and the one-after-`last` document; under "exclude"
+        the name of a file with the ids of documents to leave out. None if there is no such file.
     RAISES (InputError): If it says something else.
     """
     file = assets / _PLAN_FILE
@@ -61,6 +69,8 @@ def read_plan(assets: Path) -> Optional[Dict[str, Any]]:
         part = plan.get(split, {"files": []})
         if not isinstance(part, dict) or not isinstance(part.get("files"), list) or set(part) - _PLAN_KEYS:
             raise InputError(f"{split} must have files, and may have first and last", file=str(file))
+        if not all(isinstance(part.get(key, 0), int) for key in ("first", "last")):
+            raise InputError(f"first and last of {split} must be numbers of documents", file=str(file))
     return plan
 
 
@@ -69,7 +79,7 @@ def fill_assets(assets: Path, source: Optional[Path]) -> None:
 
     assets (Path): The assets folder.
     source (Optional[Path]): The folder to copy the splits from, if there is one.
-    RAISES (InputError): If the source has no splits, or an archive is damaged.
+    RAISES (InputError): If the source has no splits, the assets folder has others, or an archive is damaged.
     """
     plan = read_plan(assets)
     if source is not None:
@@ -77,8 +87,9 @@ def fill_assets(assets: Path, source: Optional[Path]) -> None:
             files = list(find_splits(source).values()) if source.is_dir() else []
             if not files:
                 raise InputError("there is no file of a train, dev or test split in this folder", file=str(source))
+            _refuse_others(assets, files)
         else:
-            files = [_find(source, name) for split in SPLITS for name in plan.get(split, {"files": []})["files"]]
+            files = [file for split in SPLITS for file in _find_all(source, plan.get(split, {"files": []})["files"])]
         assets.mkdir(parents=True, exist_ok=True)
         for file in dict.fromkeys(files):
             shutil.copyfile(file, assets / file.name)
@@ -86,16 +97,43 @@ def fill_assets(assets: Path, source: Optional[Path]) -> None:
         for archive in sorted(assets.glob("*.[zZ][iI][pP]")):
             try:
                 with zipfile.ZipFile(archive) as opened:
-                    opened.extractall(assets)
+                    _extract(opened, assets)
             except zipfile.BadZipFile as error:
                 raise InputError(f"not a zip archive ({error})", file=str(archive)) from error
 
 
-def _find(folder: Path, name: str) -> Path:
-    found = sorted(file for file in folder.rglob(name) if file.is_file())
-    if not found:
-        raise InputError(f"there is no {name} in this folder or below it", file=str(folder))
-    return found[0]
+def _refuse_others(assets: Path, files: List[Path]) -> None:
+    """Make sure that what is copied is what will be read: of several files of a split one is chosen."""
+    wanted = {file.name for file in files}
+    there = [file for file in sorted(assets.rglob("*")) if file.is_file() and file.name not in wanted]
+    others = sorted({file.name for file in _choose([*there, *files]).values()} - wanted)
+    if others:
+        raise InputError(f"it has {', '.join(others)} already, from elsewhere: remove that first", file=str(assets))
+
+
+def _extract(archive: zipfile.ZipFile, folder: Path) -> None:
+    # Elsewhere at first: half an archive would be taken for all of it.
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    archive.extractall(part)
+    for entry in sorted(part.iterdir()):
+        entry.replace(folder / entry.name)
+    part.rmdir()
+
+
+def _find_all(folder: Path, names: Iterable[Any]) -> List[Path]:
+    """The files of a split in the order of its plan."""
+    return [file for name in names for file in _find(folder, [name] if isinstance(name, str) else name)]
+
+
+def _find(folder: Path, patterns: List[str]) -> List[Path]:
+    for pattern in patterns:
+        # The first of each name: a copy may lie beside it.
+        found = {file.name: file for file in sorted(folder.rglob(pattern), reverse=True) if file.is_file()}
+        if found:
+            # What was published as training data comes before what was for testing.
+            return [found[name] for name in sorted(found, key=lambda name: ("test" in name.lower(), name))]
+    raise InputError(f"there is no {' or '.join(patterns)} in this folder or below it", file=str(folder))
 
 
 def prepare_corpus(assets: Path, corpus: Path) -> List[str]:
@@ -105,7 +143,7 @@ def prepare_corpus(assets: Path, corpus: Path) -> List[str]:
         `splits.json`, where there is one, of which files and documents a split consists; see `read_plan`.
     corpus (Path): The folder for the DocBin files, `{split}.spacy`.
     RETURNS (List[str]): A line for each split: what it has, or that it is absent.
-    RAISES (EmbreError): If train or dev is absent, or a count differs.
+    RAISES (EmbreError): If train or dev is absent (with a `splits.json`: a file that it names), or a count differs.
     """
     plan = read_plan(assets)
     if plan is None:
@@ -118,13 +156,12 @@ def prepare_corpus(assets: Path, corpus: Path) -> List[str]:
     else:
         # Before anything is read, so that what is missing is said at once.
         parts = {
-            split: {**plan[split], "paths": [_find(assets, name) for name in plan[split]["files"]]}
+            split: {**plan[split], "paths": _find_all(assets, plan[split]["files"])}
             for split in SPLITS
             if split in plan
         }
     excluded = _read_ids(assets / plan["exclude"]) if plan and "exclude" in plan else set()
-    counts_file = assets / _COUNTS_FILE
-    expected = json.loads(counts_file.read_text(encoding="utf8")) if counts_file.is_file() else {}
+    expected = _read_counts(assets / _COUNTS_FILE)
     corpus.mkdir(parents=True, exist_ok=True)
     lines = []
     for split in SPLITS:
@@ -134,37 +171,72 @@ def prepare_corpus(assets: Path, corpus: Path) -> List[str]:
             target.unlink(missing_ok=True)
             lines.append(f"{split}: absent from {assets}, so nothing is evaluated on it")
             continue
-        docs, left_out = _read_split(parts[split], excluded)
+        if plan is None:
+            docs, left_out = list(read(parts[split]["paths"][0], Vocab())), ""
+        else:
+            docs, left_out = _read_planned(parts[split], excluded)
         counts = {
             "documents": len(docs),
             "mentions": sum(len(get_mentions(doc)) for doc in docs),
             "relations": sum(len(doc._.relations) for doc in docs),
         }
-        if split in expected and counts != expected[split]:
+        if split in expected and counts != {**counts, **expected[split]}:
             raise InputError(
                 f"it has {_in_words(counts)}, but should have {_in_words(expected[split])}",
                 file=", ".join(map(str, parts[split]["paths"])),
             )
         write(docs, target)
         verified = "as expected" if split in expected else "not verified: counts.json does not say how many"
-        lines.append(f"{split}: {_in_words(counts)} ({verified}{left_out}) -> {target}")
+        names = ", ".join(path.name for path in parts[split]["paths"])
+        lines.append(f"{split}: {_in_words(counts)} ({verified}{left_out}), {names} -> {target}")
     return lines
 
 
-def _read_split(part: Dict[str, Any], excluded: Set[str]) -> Tuple[List[Doc], str]:
-    """The documents of a split, and how many were left out, in words."""
+def _read_counts(file: Path) -> Dict[str, Dict[str, int]]:
+    if not file.is_file():
+        return {}
+    try:
+        return json.loads(file.read_text(encoding="utf8"))
+    except ValueError as error:
+        raise InputError(f"not JSON: {error}", file=str(file)) from error
+
+
+def _read_planned(part: Dict[str, Any], excluded: Set[str]) -> Tuple[List[Doc], str]:
+    """The documents of a split that a plan describes, and how many were left out, in words."""
     vocab = Vocab()
-    found = [doc for path in part["paths"] for doc in read(path, vocab)]
+    found = [one for path in part["paths"] for one in _read_with_ids(path, vocab, excluded)]
     found = found[part.get("first") or 0 : part.get("last")]
-    kept = [doc for doc in found if doc._.document_id not in excluded]
-    # Corpora that are put together may share documents; a file alone was checked when it was read.
-    unique = list({doc._.document_id: doc for doc in reversed(kept)}.values())[::-1]
+    kept = [(identifier, doc) for identifier, doc in found if identifier not in excluded]
+    # Corpora that are put together may share documents, and a corpus may have one twice: the first is taken.
+    unique: Dict[str, Doc] = {}
+    for identifier, doc in kept:
+        if doc is not None:
+            unique.setdefault(identifier, doc)
     notes = []
     if len(kept) < len(found):
         notes.append(f"{len(found) - len(kept)} left out on purpose")
     if len(unique) < len(kept):
         notes.append(f"{len(kept) - len(unique)} left out that were there already")
-    return unique, "".join(f"; {note}" for note in notes)
+    return list(unique.values()), "".join(f"; {note}" for note in notes)
+
+
+def _read_with_ids(path: Path, vocab: Vocab, excluded: Set[str]) -> List[Tuple[str, Optional[Doc]]]:
+    """The ids of a file's documents with the documents; without where it is not wanted: one that is to be left out and
+    cannot be read, or one that the file has for the second time."""
+    anomalies = Anomalies()
+    found: List[Tuple[str, Optional[Doc]]] = []
+    seen: Set[str] = set()
+    for one in read_each(path, vocab, anomalies=anomalies):
+        if isinstance(one, Rejected):
+            if one.document is None or one.document not in seen | excluded:
+                raise InputError(one.cause, file=one.file, document=one.document)
+            found.append((one.document, None))
+        else:
+            seen.add(one._.document_id)
+            found.append((one._.document_id, one))
+    if anomalies:
+        warnings.warn(f"{path}: {anomalies}", UserWarning, stacklevel=2)
+    return found
 
 
 def _read_ids(file: Path) -> Set[str]:

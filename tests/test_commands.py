@@ -9,7 +9,7 @@ import spacy
 from spacy.vocab import Vocab
 from typer.testing import CliRunner
 
-from embre_spacy import read
+from embre_spacy import read, write
 from embre_spacy.cli import app
 
 runner = CliRunner()
@@ -101,6 +101,8 @@ def test_prepare_follows_a_plan(sample_dir, tmp_path):
         ('{"training": {}}', "keys train, dev, test and exclude"),
         ('{"train": {"file": "x"}}', "train must have files"),
         ('{"train": {"files": ["none.xml"]}}', "there is no none.xml"),
+        ('{"train": {"files": [["none.xml", "no_*.xml"]]}}', "there is no none.xml or no_*.xml"),
+        ('{"train": {"files": ["dev.xml"], "last": "5"}}', "first and last of train must be numbers"),
         ('{"train": {"files": ["dev.xml"]}, "exclude": "none.txt"}', "none.txt: splits.json names it"),
     ],
 )
@@ -113,11 +115,56 @@ def test_prepare_refuses_a_plan_that_is_wrong(sample_dir, tmp_path, plan, cause)
 @pytest.mark.parametrize("corpus, left_out", [("bc5cdr", 61), ("annotated", 122)])
 def test_prepare_verifies_the_other_real_corpora(project_root, shared_data, tmp_path, corpus, left_out):
     assets = tmp_path / "assets"
-    shutil.copytree(project_root / "assets" / "bc5cdr", assets / "bc5cdr", ignore=shutil.ignore_patterns("*.PubTator"))
-    if corpus != "bc5cdr":
-        shutil.copytree(project_root / "assets" / corpus, assets / corpus, ignore=shutil.ignore_patterns("*.PubTator"))
-    output = run("prepare", assets / corpus, tmp_path / "out", "--from", shared_data).output
+    shutil.copytree(project_root / "assets" / corpus, assets, ignore=shutil.ignore_patterns("*.PubTator"))
+    output = run("prepare", assets, tmp_path / "out", "--from", shared_data).output
     assert "as expected" in output and f"{left_out} left out on purpose" in output
+
+
+def test_prepare_puts_a_corpus_together_from_its_parts(sample_dir, tmp_path):
+    docs = {name: list(read(sample_dir / f"{name}.xml", Vocab())) for name in ("train", "dev")}
+    source, assets = tmp_path / "source", tmp_path / "assets"
+    source.mkdir()
+    assets.mkdir()
+    write(docs["dev"], source / "Made_Test.pubtator")
+    write(docs["train"], source / "Made_Train.pubtator")
+    text = (source / "Made_Train.pubtator").read_text()
+    blocks = text.strip().split("\n\n")
+    # The second is there twice; the third cannot be read, but is to be left out.
+    damaged = blocks[2].replace("\t", "\t9", 1)
+    (source / "Made_Train.pubtator").write_text("\n\n".join([*blocks[:2], damaged, *blocks[3:], blocks[1]]) + "\n\n")
+    plan = {"train": {"files": [["Made.pubtator", "Made_*.pubtator"]]}, "exclude": "ids.txt"}
+    (assets / "splits.json").write_text(json.dumps(plan))
+    (assets / "ids.txt").write_text("")
+    output = run("prepare", assets, tmp_path / "out", "--from", source, code=1).output.replace("\n", " ")
+    assert f"Made_Train.pubtator: document {docs['train'][2]._.document_id}: " in output
+    (assets / "ids.txt").write_text(docs["train"][2]._.document_id)
+    output = " ".join(run("prepare", assets, tmp_path / "out", "--from", source).output.split())
+    assert "1 left out on purpose; 1 left out that were there already" in output
+    ids = [doc._.document_id for doc in read(tmp_path / "out" / "train.spacy", Vocab())]
+    expected = [doc._.document_id for doc in [*docs["train"], *docs["dev"]]]
+    assert ids == [*expected[:2], *expected[3:]]
+
+
+def test_prepare_reads_what_it_copied_and_nothing_else(sample_dir, tmp_path):
+    assets, source = tmp_path / "assets", tmp_path / "source"
+    source.mkdir()
+    shutil.copytree(sample_dir, assets)
+    for name in ("train", "dev"):
+        write(list(read(sample_dir / f"{name}.xml", Vocab())), source / f"{name}.pubtator")
+    output = run("prepare", assets, tmp_path / "out", "--from", source, code=1).output.replace("\n", " ")
+    assert "it has dev.xml, test.xml, train.xml already" in output and not (assets / "dev.pubtator").exists()
+    for name in ("train", "dev", "test"):
+        (assets / f"{name}.xml").unlink()
+    output = " ".join(run("prepare", assets, tmp_path / "out", "--from", source).output.split())
+    assert "train.pubtator" in output and "test: absent" in output
+    # Again, now that the files are there.
+    run("prepare", assets, tmp_path / "out", "--from", source)
+
+
+def test_prepare_names_counts_that_are_no_json(sample_dir, tmp_path):
+    shutil.copytree(sample_dir, tmp_path / "assets")
+    (tmp_path / "assets" / "counts.json").write_text("{")
+    assert "counts.json: not JSON" in run("prepare", tmp_path / "assets", tmp_path / "out", code=1).output
 
 
 def test_calibrate_refuses_what_it_cannot_use(corpus, tmp_path):
