@@ -17,7 +17,7 @@ from .relation.outcomes import (
     find_component,
     measure_calibration,
 )
-from .tokens import get_relations
+from .tokens import Relation, get_relations
 
 
 def score_documents(gold: Iterable[Doc], predicted: Iterable[Doc]) -> Tuple[Dict[str, Dict[str, Any]], List[str]]:
@@ -27,15 +27,23 @@ def score_documents(gold: Iterable[Doc], predicted: Iterable[Doc]) -> Tuple[Dict
     predicted (Iterable[Doc]): The predicted documents, in any order.
     RETURNS (Tuple[Dict[str, Dict[str, Any]], List[str]]): What `count_relations` returns, and the ids of the gold
         documents that were not predicted: their relations count as missed.
-    RAISES (InputError): If a predicted document is not among the gold ones.
+    RAISES (InputError): If a predicted document is not among the gold ones, or a document has no id.
     """
-    found = {doc._.document_id: get_relations(doc) for doc in predicted}
-    expected = {doc._.document_id: get_relations(doc) for doc in gold}
+    found = _by_id(predicted, "predicted")
+    expected = _by_id(gold, "gold")
     for document in found:
         if document not in expected:
             raise InputError("is predicted, but not among the gold documents", document=document)
     counts = count_relations((relations, found.get(document, ())) for document, relations in expected.items())
     return counts, [document for document in expected if document not in found]
+
+
+def _by_id(docs: Iterable[Doc], what: str) -> Dict[str, List[Relation]]:
+    relations = [(doc._.document_id, get_relations(doc)) for doc in docs]
+    without = sum(not identifier for identifier, _ in relations)
+    if without:
+        raise InputError(f"{without} of the {len(relations)} {what} documents have no id to compare them by")
+    return dict(relations)
 
 
 def load_pipeline(model: str, gpu_id: int = -1) -> Language:
@@ -44,13 +52,16 @@ def load_pipeline(model: str, gpu_id: int = -1) -> Language:
     model (str): Its folder, or the name of an installed package.
     gpu_id (int): The GPU to use, or -1 for the CPU.
     RETURNS (Language): The pipeline.
-    RAISES (EmbreError): If there is none.
+    RAISES (EmbreError): If there is none, it cannot be loaded, or there is no such GPU.
     """
-    if gpu_id >= 0:
-        spacy.require_gpu(gpu_id)
+    try:
+        if gpu_id >= 0:
+            spacy.require_gpu(gpu_id)
+    except ValueError as error:
+        raise EmbreError(f"GPU {gpu_id} cannot be used ({' '.join(str(error).split())}); -1 is the CPU") from error
     try:
         return spacy.load(model)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise EmbreError(f"{model}: no pipeline can be loaded from there ({str(error).splitlines()[0]})") from error
 
 

@@ -4,7 +4,8 @@ import typer
 
 app = typer.Typer(
     name="embre_spacy",
-    help="Biomedical relations with novelty in spaCy: convert, pretrain, score, evaluate. Training is `spacy train`.",
+    help="Biomedical relations with novelty in spaCy: corpora, pretraining, calibration, annotation, evaluation, "
+    "experiments, benchmarks. Training is `spacy train`.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",
@@ -14,4 +15,4 @@ app = typer.Typer(
 
 @app.callback()
 def main() -> None:
-    """Make the application a group of commands even while it has one."""
+    """Biomedical relations with novelty in spaCy."""

@@ -5,6 +5,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Dict, Iterator, Optional
+from uuid import uuid4
 
 import typer
 from rich.console import Console
@@ -67,4 +68,6 @@ def write_json(data: Dict[str, Any], path: Path) -> None:
     path (Path): The file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(data, indent=1) + "\n", encoding="utf8")
+    part = path.with_name(f".{path.name}.{uuid4().hex}.part")
+    part.write_text(json.dumps(data, indent=1) + "\n", encoding="utf8")
+    part.replace(path)

@@ -27,6 +27,9 @@ def evaluate_command(
     with report_errors():
         if if_exists and not gold.exists():
             note(f"{gold}: not there, so nothing is evaluated on it")
+            if output is not None:
+                # Scores that an earlier run left would stand beside others as if they belonged to this pipeline.
+                output.unlink(missing_ok=True)
             return
         from ..evaluation import evaluate_pipeline, load_pipeline
         from ..formats import read

@@ -21,8 +21,9 @@ def prepare_command(
 ) -> None:
     """Convert the train, dev and test splits of a corpus to DocBin and verify their counts.
 
-    A split is the file whose name starts with its name, such as Train.BioC.XML. The test split may be absent. How many
-    documents, mentions and relations there have to be is read from counts.json in ASSETS.
+    A split is the file whose name starts with its name, such as Train.BioC.XML; the test split may be absent. Where
+    the files are not one for each split, splits.json in ASSETS says of what the splits consist. How many documents,
+    mentions and relations there have to be is read from counts.json there.
     """
     with report_errors():
         from ..splits import fill_assets, prepare_corpus
