@@ -114,6 +114,22 @@ def fingerprint(docs: Sequence[Doc]) -> str:
     return digest.hexdigest()
 
 
+def fingerprint_encoder(name: str) -> Optional[str]:
+    """A digest of a transformer: whether a run would still start from the same.
+
+    name (str): Its folder, or its name on a hub.
+    RETURNS (Optional[str]): The digest of its config and weights; None for one on a hub, which the name tells apart.
+    """
+    folder = Path(name)
+    if not folder.is_dir():
+        return None
+    digest = hashlib.sha256()
+    for file in sorted([folder / "config.json", *folder.glob("*.safetensors"), *folder.glob("*.bin")]):
+        digest.update(file.name.encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
 def _differences(before: Dict[str, Any], now: Dict[str, Any]) -> Sequence[str]:
     found = []
     for key in sorted({*before, *now}):

@@ -11,17 +11,15 @@ from transformers import AutoConfig, PreTrainedModel, set_seed
 from transformers.trainer import PrinterCallback
 
 from ..errors import EmbreError
-from ..transformer import resolve_checkpoint
+from ..transformer import get_dropouts, resolve_checkpoint, set_dropouts
 from .config import PretrainingConfig
 from .corpora import Corpus, make_corpora
 from .metrics import summarize_counts
-from .output import OutputFolder, fingerprint
+from .output import OutputFolder, fingerprint, fingerprint_encoder
 from .progress import EpochTable, say
 from .report import make_report
 from .task import Task, make_task
 from .trainer import EntityMaskingTrainer, make_arguments, own_precision
-
-_DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob")
 
 
 def pretrain(
@@ -54,13 +52,16 @@ def pretrain(
     folder = OutputFolder(Path(output))
     if folder.path.resolve() == Path(resolve_checkpoint(config.encoder.name)).resolve():
         raise EmbreError(f"{folder.path}: this is the encoder itself; write to another folder")
-    run = {
-        "config": config.to_dict(),
-        "corpus": fingerprint(docs),
-        "dev": None if dev_docs is None else fingerprint(dev_docs),
-    }
     with own_precision():
         arguments = make_arguments(config.training, folder.checkpoints, gpu_id=gpu_id, evaluates=dev is not None)
+        run = {
+            "config": config.to_dict(),
+            "encoder": fingerprint_encoder(resolve_checkpoint(config.encoder.name)),
+            "corpus": fingerprint(docs),
+            "dev": None if dev_docs is None else fingerprint(dev_docs),
+            # An epoch has fewer steps with more processes, and a checkpoint counts steps.
+            "processes": arguments.world_size,
+        }
         is_main = arguments.process_index == 0
         with arguments.main_process_first(desc="checking the output folder"):
             if is_main:
@@ -113,9 +114,7 @@ def _train(trainer: EntityMaskingTrainer, table: EpochTable, checkpoint: Optiona
 def _restore_dropouts(transformer: PreTrainedModel, config: PretrainingConfig) -> None:
     """Give the transformer the dropouts of its checkpoint back: ours were for this run, not for its readers."""
     original = AutoConfig.from_pretrained(resolve_checkpoint(config.encoder.name))
-    for name in _DROPOUTS:
-        if hasattr(original, name):
-            setattr(transformer.config, name, getattr(original, name))
+    set_dropouts(transformer.config, *get_dropouts(original))
 
 
 def _print_start(console: Console, train: Corpus, dev: Optional[Corpus], task: Task, checkpoint: Optional[str]) -> None:

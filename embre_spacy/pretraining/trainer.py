@@ -85,6 +85,19 @@ class _EpochCallback(TrainerCallback):
         self.sampler.epoch = round(state.epoch or 0)
 
 
+class OneDeviceArguments(TrainingArguments):
+    """What `Trainer` is told, with a device that one process may choose: without a launcher it would be the first GPU.
+
+    own_device (Optional[torch.device]): The device; that of `TrainingArguments` if None.
+    """
+
+    own_device: Optional[torch.device] = None
+
+    @property
+    def device(self) -> torch.device:
+        return super().device if self.own_device is None else self.own_device
+
+
 def make_arguments(
     config: TrainingConfig, checkpoints: Union[str, Path], *, gpu_id: int, evaluates: bool
 ) -> TrainingArguments:
@@ -101,7 +114,7 @@ def make_arguments(
     device = torch.device("cpu" if use_cpu else "cuda")
     bfloat16 = config.precision == "bfloat16" or (config.precision == "auto" and has_fast_bfloat16(device))
     every = "epoch" if evaluates else "no"
-    arguments = TrainingArguments(
+    arguments = OneDeviceArguments(
         output_dir=str(checkpoints),
         num_train_epochs=config.epochs,
         learning_rate=config.learning_rate,
@@ -129,7 +142,8 @@ def make_arguments(
     )
     if not use_cpu and not launched():
         # One process uses one GPU. Several GPUs are several processes, not threads that copy the model at each step.
-        torch.cuda.set_device(max(gpu_id, 0))
+        arguments.own_device = torch.device("cuda", max(gpu_id, 0))
+        torch.cuda.set_device(arguments.own_device)
         arguments._n_gpu = 1
     return arguments
 

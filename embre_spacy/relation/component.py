@@ -1,5 +1,6 @@
 """The pipeline component `embre_relation`."""
 
+import warnings
 from itertools import islice
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
@@ -16,7 +17,15 @@ from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
 from ..errors import EmbreError
-from ..tokens import Candidate, CandidateFunction, Relation, get_concepts, get_relations, register_extensions
+from ..tokens import (
+    Candidate,
+    CandidateFunction,
+    Relation,
+    get_concepts,
+    get_relations,
+    register_extensions,
+    set_relations,
+)
 from .decision import score_candidates
 from .instance import Instance
 from .loss import RelationLoss, Targets
@@ -255,7 +264,7 @@ class EmbreRelation(TrainablePipe):
         scores (List[Prediction]): What `predict` returned for them.
         """
         for doc, prediction in zip(docs, scores):
-            doc._.relations = list(self._decide(*prediction))
+            set_relations(doc, self._decide(*prediction))
 
     def _decide(
         self, candidates: List[Candidate], types: NDArray[numpy.float32], novelties: NDArray[numpy.float32]
@@ -333,6 +342,8 @@ class EmbreRelation(TrainablePipe):
                     targets.add(0, None)
                 elif relation.type not in types:
                     raise EmbreError(f"{self.name} was not initialized with the relation type {relation.type!r}")
+                elif relation.novelty is not None and relation.novelty not in novelties:
+                    raise EmbreError(f"{self.name} was not initialized with the novelty label {relation.novelty!r}")
                 else:
                     targets.add(types[relation.type], novelties.get(relation.novelty))
             instances.append(instance)
@@ -351,16 +362,31 @@ class EmbreRelation(TrainablePipe):
         nlp (Optional[Language]): The pipeline.
         labels (Optional[Dict[str, List[str]]]): The labels, as `label_data` returns them; read off the examples if
             None.
-        RAISES (EmbreError): If there are no labels, or the transformer cannot be loaded.
+        RAISES (EmbreError): If there are no labels, a component with weights would need others, or the transformer
+            cannot be loaded.
         """
-        found = labels if labels is not None else _find_labels(get_examples())
-        for key in ("labels", "novelty_labels", "entity_types"):
-            self.cfg[key] = list(dict.fromkeys([*self.cfg[key], *found.get(key, [])]))
-        if not self.cfg["labels"]:
-            raise EmbreError(f"{self.name}: the training documents have no relations, so there is nothing to learn")
         # Wrong examples fail here, with a clear message, rather than deep in the training loop.
         sample = list(islice(get_examples(), 10))
         validate_examples(sample, "EmbreRelation.initialize")
+        found = labels if labels is not None else _find_labels(get_examples())
+        merged = {
+            # Mentions of which nobody says what they are have no tags and no class of their own.
+            key: [label for label in dict.fromkeys([*self.cfg[key], *found.get(key, [])]) if label]
+            for key in ("labels", "novelty_labels", "entity_types")
+        }
+        if not merged["labels"]:
+            raise EmbreError(f"{self.name}: the training documents have no relations, so there is nothing to learn")
+        new = [label for key, labels in merged.items() for label in labels if label not in self.cfg[key]]
+        if new and is_built(self.model):
+            raise EmbreError(f"{self.name} has its weights already, so it cannot learn {', '.join(new)} any more")
+        self.cfg.update(merged)
+        if not any(self.candidates(example.predicted) for example in sample):
+            warnings.warn(
+                f"{self.name}: the first training documents have no candidates, without which nothing is learned. "
+                f"Mentions are given by the reader embre_spacy.Corpus.v1, or by an annotating component",
+                UserWarning,
+                stacklevel=2,
+            )
         set_labels(
             self.model,
             relation_types=self.labels,

@@ -9,6 +9,7 @@ from typing import Dict, List, Sequence, Tuple
 import numpy
 from numpy.typing import NDArray
 
+from ..labels import entity_type
 from ..tokens import get_mentions
 from .instance import Instance
 from .proximity import CLOSE_BOUNDS, COUNT_BOUNDS, DISTANCE_BOUNDS, Proximity, find_proximity, to_places
@@ -80,7 +81,10 @@ def _number_concepts(
     """The mentions of each concept that is in a candidate, its class, and the two concepts of each candidate; all
     numbers are those within the document."""
     mentions = get_mentions(instance.doc)
-    numbers = {(span.start_char, span.end_char): number for number, span in enumerate(mentions)}
+    # With the type: the same characters may be a gene and a chemical, each with tags of its own.
+    numbers = {
+        (span.start_char, span.end_char, entity_type(span.label_)): number for number, span in enumerate(mentions)
+    }
     concepts: Dict[Tuple[str, str], int] = {}
     concept_mentions: List[List[int]] = []
     concept_types: List[int] = []
@@ -88,7 +92,7 @@ def _number_concepts(
         for concept in candidate:
             if (concept.id, concept.type) not in concepts:
                 concepts[concept.id, concept.type] = len(concepts)
-                concept_mentions.append([numbers[start, end] for start, end in concept.mentions])
+                concept_mentions.append([numbers[start, end, concept.type] for start, end in concept.mentions])
                 concept_types.append(classes.get(concept.type, 0))
     candidates = [
         (concepts[source.id, source.type], concepts[target.id, target.type]) for source, target in instance.candidates

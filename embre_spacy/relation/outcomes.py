@@ -76,7 +76,8 @@ class Outcomes:
             for candidate, gold in self._with_gold()
             if gold is not None and gold.novelty in columns
         ]
-        rows = numpy.asarray([row for row, _ in found]).reshape(-1, len(self.novelty_labels))
+        # There are none in a corpus without novelty, and then -1 could not be told from 0.
+        rows = numpy.asarray([row for row, _ in found]).reshape(len(found), len(self.novelty_labels))
         return rows, [wanted for _, wanted in found]
 
     def _with_gold(self) -> Iterator[Tuple[Relation, Optional[Relation]]]:

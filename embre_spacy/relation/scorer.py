@@ -1,5 +1,6 @@
 """The registered scorer, for `spacy train` and `nlp.evaluate`."""
 
+from functools import partial
 from typing import Any, Callable, Dict, Iterable, Optional, Sequence
 
 from spacy.training import Example
@@ -18,12 +19,12 @@ def create_relation_scorer(
         those that BioRED's evaluation leaves out if None.
     RETURNS (Callable): The scorer.
     """
-    unscored = UNSCORED_TYPE_PAIRS if unscored_type_pairs is None else unscored_type_pairs
+    # No function in a function: components are pickled for `nlp.pipe(n_process=2)` where processes are not forked.
+    return partial(_score, unscored=UNSCORED_TYPE_PAIRS if unscored_type_pairs is None else unscored_type_pairs)
 
-    def score(examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
-        return score_relations(examples, unscored_type_pairs=unscored)
 
-    return score
+def _score(examples: Iterable[Example], *, unscored: Sequence[Sequence[str]], **kwargs: Any) -> Dict[str, Any]:
+    return score_relations(examples, unscored_type_pairs=unscored)
 
 
 def score_relations(

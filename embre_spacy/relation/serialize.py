@@ -9,6 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict
 
+from ..errors import EmbreError
 from .encoders import Base, OwnTransformer, TokenVectors
 
 if TYPE_CHECKING:
@@ -52,14 +53,18 @@ def load_network(file: Path, device: "torch.device") -> "nn.Module":
     file (Path): The file.
     device (torch.device): Where the network will run.
     RETURNS (nn.Module): The network.
+    RAISES (EmbreError): If the file is damaged, or of a later version.
     """
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
-    with safe_open(file, framework="pt") as opened:
-        about = opened.metadata()
-        names = opened.keys()
-        # Copied, because these are views of the file, which may be written again while the network is in use.
-        state = {name: opened.get_tensor(name).to(device, copy=True) for name in names}
+    try:
+        with safe_open(file, framework="pt") as opened:
+            about = opened.metadata()
+            names = opened.keys()
+            # Copied, because these are views of the file, which may be written again while the network is in use.
+            state = {name: opened.get_tensor(name).to(device, copy=True) for name in names}
+    except SafetensorError as error:
+        raise EmbreError(f"{file}: the weights cannot be read ({error})") from error
     return _build(about, state, device)
 
 
@@ -80,7 +85,12 @@ def _build(metadata: Dict[str, str], state: Dict[str, "torch.Tensor"], device: "
     from .modules.network import RelationNetwork
 
     about = json.loads(metadata[_METADATA])
-    kind = getattr(encoders, about["encoder"].pop("kind"))
+    if about["version"] > _VERSION:
+        raise EmbreError("this pipeline was saved by a later version of embre_spacy, which it needs")
+    name = about["encoder"].pop("kind")
+    kind = getattr(encoders, name, None)
+    if kind is None:
+        raise EmbreError(f"this pipeline has an encoder {name}, which is none of embre_spacy")
     known = {field.name for field in fields(kind)}
     settings = kind(**{name: value for name, value in about["encoder"].items() if name in known})
     # Random weights would take seconds to draw, to be replaced at once.
@@ -118,7 +128,8 @@ def _read_metadata(data: bytes) -> Dict[str, str]:
 
 def _tokenizer_files(tokenizer) -> Dict[str, str]:
     with tempfile.TemporaryDirectory() as folder:
-        tokenizer.save_pretrained(folder)
+        # One file of the fast tokenizer, and not those of the slow one, which may be binary.
+        tokenizer.save_pretrained(folder, legacy_format=False)
         return {path.name: path.read_text(encoding="utf8") for path in sorted(Path(folder).iterdir())}
 
 

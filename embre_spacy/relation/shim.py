@@ -4,6 +4,7 @@ weights can be in a file of their own."""
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Dict, Iterator, Optional
+from uuid import uuid4
 
 import srsly
 from thinc.api import Optimizer, PyTorchShim, get_torch_default_device, torch2xp, xp2torch
@@ -43,8 +44,11 @@ class NetworkShim(PyTorchShim):
         weights = b"" if self._file is None else serialize(self._model)
         if not weights:
             return super().to_bytes()
-        # `safetensors.torch.save_file` would make it readable to its owner alone.
-        self._file.write_bytes(weights)
+        # Beside it at first: another process may be reading it. (`safetensors.torch.save_file` makes files that
+        # nobody but their owner can read.)
+        part = self._file.with_name(f".{self._file.name}.{uuid4().hex}.part")
+        part.write_bytes(weights)
+        part.replace(self._file)
         return srsly.msgpack_dumps({"config": self.cfg, "weights": self._file.name})
 
     def from_bytes(self, bytes_data: bytes) -> "NetworkShim":

@@ -1,7 +1,8 @@
 """Candidates: the pairs of concepts of a document that may be related."""
 
+from functools import partial
 from itertools import combinations_with_replacement
-from typing import Callable, List, Optional, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence, Set, Tuple
 
 from spacy.tokens import Doc
 
@@ -20,12 +21,8 @@ def create_type_pair_candidates(type_pairs: Optional[Sequence[Sequence[str]]] = 
         type is paired with itself and it is mentioned more than once.
     """
     pairs = [tuple(pair) for pair in (TYPE_PAIRS if type_pairs is None else type_pairs)]
-    allowed = {*pairs, *(pair[::-1] for pair in pairs)}
-
-    def get_candidates(doc: Doc) -> List[Candidate]:
-        return [pair for pair in _pairs(doc) if (pair[0].type, pair[1].type) in allowed]
-
-    return get_candidates
+    # No function in a function: components are pickled for `nlp.pipe(n_process=2)` where processes are not forked.
+    return partial(_pairs_of_types, allowed={*pairs, *(pair[::-1] for pair in pairs)})
 
 
 def create_all_pairs_candidates() -> CandidateFunction:
@@ -39,6 +36,10 @@ def create_all_pairs_candidates() -> CandidateFunction:
 def _pairs(doc: Doc) -> List[Candidate]:
     pairs = combinations_with_replacement(get_concepts(doc), 2)
     return [(source, target) for source, target in pairs if source is not target or len(source.mentions) > 1]
+
+
+def _pairs_of_types(doc: Doc, *, allowed: Set[Tuple[str, ...]]) -> List[Candidate]:
+    return [pair for pair in _pairs(doc) if (pair[0].type, pair[1].type) in allowed]
 
 
 get_default_candidates = create_type_pair_candidates()

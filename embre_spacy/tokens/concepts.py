@@ -92,7 +92,10 @@ def get_concepts(doc: Doc) -> List[Concept]:
             key = (normalize_identifier(identifier), mention_type)
             if key not in concepts:
                 concepts[key] = Concept(identifier, mention_type, mention.text)
-            concepts[key].mentions.append([mention.start_char, mention.end_char])
+            offsets = [mention.start_char, mention.end_char]
+            # An annotation may stand in a file twice; equal offsets follow each other.
+            if concepts[key].mentions[-1:] != [offsets]:
+                concepts[key].mentions.append(offsets)
     return list(concepts.values())
 
 

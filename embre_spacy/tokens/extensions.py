@@ -1,6 +1,7 @@
 """What this package adds to `doc._`."""
 
-from typing import Any, Iterable, List, Mapping, Union
+import warnings
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
 from spacy.tokens import Doc
 
@@ -81,15 +82,24 @@ def set_document_id(doc: Doc, identifier: str) -> None:
     doc.user_data[_DOCUMENT_ID_KEY] = str(identifier)
 
 
+_EXTENSIONS: Dict[str, Tuple[Callable[[Doc], Any], Optional[Callable[[Doc, Any], None]]]] = {
+    "document_id": (get_document_id, set_document_id),
+    "relations": (get_relations, set_relations),
+    "concepts": (get_concepts, None),
+    "candidates": (get_candidates, None),
+    "passages": (get_passages, None),
+}
+
+
 def register_extensions() -> None:
-    """Add `document_id`, `relations`, `concepts`, `candidates` and `passages` to `doc._`, unless they are there."""
-    if not Doc.has_extension("document_id"):
-        Doc.set_extension("document_id", getter=get_document_id, setter=set_document_id)
-    if not Doc.has_extension("relations"):
-        Doc.set_extension("relations", getter=get_relations, setter=set_relations)
-    if not Doc.has_extension("concepts"):
-        Doc.set_extension("concepts", getter=get_concepts)
-    if not Doc.has_extension("candidates"):
-        Doc.set_extension("candidates", getter=get_candidates)
-    if not Doc.has_extension("passages"):
-        Doc.set_extension("passages", getter=get_passages)
+    """Add `document_id`, `relations`, `concepts`, `candidates` and `passages` to `doc._`, unless they are there. Warns
+    of those that another package has added."""
+    for name, (getter, setter) in _EXTENSIONS.items():
+        if not Doc.has_extension(name):
+            Doc.set_extension(name, getter=getter, setter=setter)
+        elif Doc.get_extension(name)[2] is not getter:
+            warnings.warn(
+                f"doc._.{name} is not that of embre_spacy, because something else has added it before",
+                UserWarning,
+                stacklevel=2,
+            )

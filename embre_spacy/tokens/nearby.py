@@ -1,6 +1,7 @@
 """Candidates whose mentions come near to each other, for full texts: most pairs of their concepts never do."""
 
 from bisect import bisect_right
+from functools import partial
 from typing import Callable, Dict, List, Optional, Set, Tuple, Union
 
 from spacy.tokens import Doc
@@ -34,26 +35,27 @@ def create_nearby_candidates(
         raise EmbreError(f"`same` of nearby candidates must be one of {', '.join(_PLACES)} or null, not {same!r}")
     if distance is not None and distance < 0:
         raise EmbreError(f"`distance` of nearby candidates must be at least 0 or null, not {distance}")
-    get_all = candidates or create_type_pair_candidates()
+    return partial(_nearby_pairs, get_all=candidates or create_type_pair_candidates(), same=same, distance=distance)
 
-    def get_candidates(doc: Doc) -> List[Candidate]:
-        find_place = _place_finder(doc, same)
-        by_place: Dict[int, Dict[_Place, List[Tuple[int, int]]]] = {}
 
-        def places(concept: Concept) -> Dict[_Place, List[Tuple[int, int]]]:
-            if id(concept) not in by_place:
-                found = by_place[id(concept)] = {}
-                for start, end in concept.mentions:
-                    found.setdefault(find_place(start), []).append((start, end))
-            return by_place[id(concept)]
+def _nearby_pairs(
+    doc: Doc, *, get_all: CandidateFunction, same: Optional[str], distance: Optional[int]
+) -> List[Candidate]:
+    find_place = _place_finder(doc, same)
+    by_place: Dict[int, Dict[_Place, List[Tuple[int, int]]]] = {}
 
-        return [
-            (source, target)
-            for source, target in get_all(doc)
-            if _are_near(places(source), places(target), source is target, distance)
-        ]
+    def places(concept: Concept) -> Dict[_Place, List[Tuple[int, int]]]:
+        if id(concept) not in by_place:
+            found = by_place[id(concept)] = {}
+            for start, end in concept.mentions:
+                found.setdefault(find_place(start), []).append((start, end))
+        return by_place[id(concept)]
 
-    return get_candidates
+    return [
+        (source, target)
+        for source, target in get_all(doc)
+        if _are_near(places(source), places(target), source is target, distance)
+    ]
 
 
 def _place_finder(doc: Doc, same: Optional[str]) -> Callable[[int], _Place]:

@@ -6,10 +6,13 @@ What pretraining and the relation component share. Knows nothing of relations an
 from .checkpoint import (
     choose_window,
     first_position,
+    get_dropouts,
+    has_given_positions,
     load_checkpoint,
     longest_window,
     remove_pooler,
     resolve_checkpoint,
+    set_dropouts,
 )
 from .encode import TaggedText, Wordpieces, encode, sort_borders, special_tokens
 from .precision import autocast
@@ -25,11 +28,14 @@ __all__ = [
     "choose_window",
     "encode",
     "first_position",
+    "get_dropouts",
     "get_tag_ids",
+    "has_given_positions",
     "load_checkpoint",
     "longest_window",
     "remove_pooler",
     "resolve_checkpoint",
+    "set_dropouts",
     "sort_borders",
     "special_tokens",
     "split_windows",

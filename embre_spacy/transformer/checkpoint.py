@@ -9,9 +9,14 @@ from typing import TYPE_CHECKING, Iterator, Optional, Tuple
 from ..errors import EmbreError
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 _PACKAGE_PREFIX = "package:"
+# As BERT and its kin, DistilBERT, and BART call them.
+_HIDDEN_DROPOUTS = ("hidden_dropout_prob", "dropout")
+_ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout")
+# Those that add to each wordpiece the vector of a position that they can be told.
+_GIVEN_POSITIONS = {"bert", "camembert", "data2vec-text", "electra", "ernie", "roberta", "xlm-roberta"}
 
 
 def resolve_checkpoint(name: str) -> str:
@@ -24,7 +29,11 @@ def resolve_checkpoint(name: str) -> str:
     """
     if name.startswith(_PACKAGE_PREFIX):
         package = name[len(_PACKAGE_PREFIX) :]
-        spec = find_spec(package)
+        try:
+            spec = find_spec(package)
+        except (ImportError, ValueError):
+            # Of a package inside one that is not installed, or of no name at all.
+            spec = None
         if spec is None or not spec.submodule_search_locations:
             raise EmbreError(
                 f"encoder {name!r}: the package {package!r} is not installed "
@@ -65,10 +74,7 @@ def load_checkpoint(
     source = resolve_checkpoint(name)
     try:
         config = AutoConfig.from_pretrained(source)
-        if hidden_dropout is not None:
-            config.hidden_dropout_prob = hidden_dropout
-        if attention_dropout is not None:
-            config.attention_probs_dropout_prob = attention_dropout
+        set_dropouts(config, hidden_dropout, attention_dropout)
         with _quiet_loading():
             transformer, found = AutoModel.from_pretrained(source, config=config, output_loading_info=True)
         tokenizer = AutoTokenizer.from_pretrained(source, use_fast=True)
@@ -83,6 +89,37 @@ def load_checkpoint(
         raise EmbreError(f"encoder {name!r} has no fast tokenizer")
     remove_pooler(transformer)
     return transformer, tokenizer
+
+
+def set_dropouts(config: "PretrainedConfig", hidden: Optional[float], attention: Optional[float]) -> None:
+    """Set the dropouts of a transformer, whose names differ between architectures.
+
+    config (PretrainedConfig): Its config; changed in place.
+    hidden (Optional[float]): The dropout after each layer; left as it is if None.
+    attention (Optional[float]): The dropout of attention weights; left as it is if None.
+    RAISES (ValueError): If the config has no such dropout.
+    """
+    for names, value in ((_HIDDEN_DROPOUTS, hidden), (_ATTENTION_DROPOUTS, attention)):
+        if value is None:
+            continue
+        name = next((name for name in names if hasattr(config, name)), None)
+        if name is None:
+            raise ValueError(f"{type(config).__name__} has none of the dropouts {', '.join(names)}; set null for it")
+        setattr(config, name, value)
+
+
+def get_dropouts(config: "PretrainedConfig") -> Tuple[Optional[float], Optional[float]]:
+    """The dropouts of a transformer.
+
+    config (PretrainedConfig): Its config.
+    RETURNS (Tuple[Optional[float], Optional[float]]): That after each layer, and that of attention weights; None for
+        one that it does not have.
+    """
+    hidden, attention = (
+        next((getattr(config, name) for name in names if hasattr(config, name)), None)
+        for names in (_HIDDEN_DROPOUTS, _ATTENTION_DROPOUTS)
+    )
+    return hidden, attention
 
 
 @contextmanager
@@ -119,6 +156,19 @@ def first_position(transformer: "PreTrainedModel") -> int:
     if transformer.config.model_type in {"roberta", "xlm-roberta", "camembert", "mpnet"}:
         return transformer.config.pad_token_id + 1
     return 0
+
+
+def has_given_positions(transformer: "PreTrainedModel") -> bool:
+    """Whether a transformer knows of the order of wordpieces by the positions alone that it is given. Others count
+    columns, for attention that depends on distances.
+
+    transformer (PreTrainedModel): The transformer.
+    RETURNS (bool): Whether it does.
+    """
+    config = transformer.config
+    return config.model_type in _GIVEN_POSITIONS and (
+        getattr(config, "position_embedding_type", "absolute") == "absolute"
+    )
 
 
 def longest_window(transformer: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> int:

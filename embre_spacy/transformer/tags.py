@@ -65,5 +65,7 @@ def add_tags(
             for token, entity_type in new:
                 words = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", entity_type)
                 pieces = tokenizer(words, add_special_tokens=False)["input_ids"]
-                embeddings[tokenizer.convert_tokens_to_ids(token)] = embeddings[pieces].mean(dim=0)
+                # A type that no word is in: the mean of nothing would not be a number.
+                of_name = embeddings[pieces] if pieces else embeddings
+                embeddings[tokenizer.convert_tokens_to_ids(token)] = of_name.mean(dim=0)
     return get_tag_ids(tokenizer, entity_types)

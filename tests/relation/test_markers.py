@@ -5,11 +5,13 @@ import pytest
 import spacy
 from relation_docs import make_doc
 from test_document_encoder import long_doc
+from transformers import AutoConfig, AutoModel
 
 from embre_spacy.errors import EmbreError
 from embre_spacy.relation import markers
 from embre_spacy.relation.instance import Instance
 from embre_spacy.relation.model import get_network
+from embre_spacy.relation.modules.document import DocumentEncoder
 
 
 @pytest.fixture
@@ -116,22 +118,15 @@ def test_they_can_be_left_out(make_pipe):
     assert len(pipe.predict([doc])[0][0]) == len(pipe.candidates(doc))
 
 
-def test_a_transformer_without_positions_is_an_error(make_pipe):
-    pipe, _ = make_pipe()
-    encoder = get_network(pipe.model).classifier.encoder
-
-    class Relative(type(encoder.transformer)):
-        def forward(self, input_ids, attention_mask=None):
-            raise AssertionError
-
-    with pytest.raises(EmbreError, match="markers"):
-        type(encoder)(
-            Relative(encoder.transformer.config),
-            n_entity_types=2,
-            hidden_width=8,
-            n_heads=2,
-            dropout=0.0,
-            precision="float32",
-            batch_wordpieces=64,
-            markers=True,
-        )
+@pytest.mark.parametrize(
+    "kind, settings",
+    [("mpnet", {}), ("bert", {"position_embedding_type": "relative_key"}), ("distilbert", {"n_heads": 2, "dim": 32})],
+)
+def test_a_transformer_that_counts_positions_itself_is_an_error(kind, settings):
+    shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    config = AutoConfig.for_model(kind, vocab_size=50, **{**({} if kind == "distilbert" else shape), **settings})
+    wanted = {"n_entity_types": 2, "hidden_width": 8, "n_heads": 2, "dropout": 0.0, "batch_wordpieces": 64}
+    transformer = AutoModel.from_config(config)
+    with pytest.raises(EmbreError, match="set `markers` of the encoder to false"):
+        DocumentEncoder(transformer, precision="float32", markers=True, **wanted)
+    assert DocumentEncoder(transformer, precision="float32", markers=False, **wanted).width

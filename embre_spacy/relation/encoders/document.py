@@ -103,7 +103,8 @@ def create_document_encoder(
     batch_wordpieces (int): The most wordpieces, padding included, in one call of the transformer. When predicting on a
         CPU each window is a call of its own, which makes the scores the same for every batch size.
     markers (bool): Whether each candidate gets levitated markers, with which the transformer reads the text for it;
-        see `embre_spacy.relation.markers`. They need absolute positions, which BERT and RoBERTa have.
+        see `embre_spacy.relation.markers`. They need a transformer with absolute positions and no others, such as BERT
+        and RoBERTa; MPNet and DeBERTa have relative ones.
     mention_dropout (float): The share of concepts of which, in training, all mentions are masked as in pretraining, so
         that relations are learned from what the text says of them and not from their names.
     word_dropout (float): The share of other wordpieces that are masked in training.

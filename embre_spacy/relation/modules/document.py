@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from ...errors import EmbreError
-from ...transformer import autocast, first_position
+from ...transformer import autocast, first_position, has_given_positions
 from ..batch import DocumentBatch
 from .candidates import CandidateEncoder
 from .markers import pad_with_markers
@@ -53,8 +53,11 @@ class DocumentEncoder(CandidateEncoder):
             marker_width=transformer.config.hidden_size if markers else 0,
         )
         arguments = signature(transformer.forward).parameters
-        if markers and "position_ids" not in arguments:
-            raise EmbreError(f"{type(transformer).__name__} takes no positions: set `markers` of the encoder to false")
+        if markers and not has_given_positions(transformer):
+            raise EmbreError(
+                f"{type(transformer).__name__} counts positions itself, so that markers would stand behind the text "
+                f"and not at their mentions: set `markers` of the encoder to false"
+            )
         self.transformer = transformer
         self.takes_segments = "token_type_ids" in arguments
         self.markers = markers
