@@ -143,8 +143,11 @@ class _Run:
 
     def may_forget(self, entry: _Entry, count: int) -> bool:
         """Whether the vocabulary may forget here what has come in since it did last."""
+        # Where it forgets a batch ends, and what is counted begins with the run.
+        if count < _REMEMBERED or (self.settings.gpu and not self.ends_batch(entry)):
+            return False
         # The strings of a DocBin come in with its first document, and all others need them.
-        return count >= _REMEMBERED and (entry.end is not None or entry.source.format != "docbin")
+        return entry.end is not None or entry.source.format != "docbin"
 
     def ends_batch(self, entry: _Entry) -> bool:
         """Whether a batch must not go on here."""

@@ -48,11 +48,10 @@ def digest_of(model: str) -> str:
     RETURNS (str): The digest.
     RAISES (EmbreError): If there is no such pipeline.
     """
-    folder = Path(model)
+    # A package goes before a folder of this name, as it does for `spacy.load`.
+    folder = Path(get_package_path(model) if is_package(model) else model)
     if not folder.is_dir():
-        if not is_package(model):
-            raise EmbreError(f"{model}: no pipeline can be loaded from there (neither a folder nor a package)")
-        folder = Path(get_package_path(model))
+        raise EmbreError(f"{model}: no pipeline can be loaded from there (neither a folder nor a package)")
     digest = hashlib.sha256()
     for file in sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
         digest.update(f"{file.relative_to(folder).as_posix()}\0{file.stat().st_size}\0".encode())

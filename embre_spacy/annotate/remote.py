@@ -2,14 +2,13 @@
 
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, Iterator, List, Optional
-from uuid import uuid4
+from typing import BinaryIO, Callable, Iterator, List, Optional
 
 from ..errors import EmbreError
-from ..formats.files import open_output
+from ..formats.files import open_output, part_name
 from .storage import Entry
 
 # In these an object is there when it is complete, and a rename is a copy.
@@ -54,6 +53,10 @@ class RemoteStorage:
         found = self._files.get_file_info(selector)
         return sorted(self._entry(info) for info in found if info.type == self._Type.File)
 
+    def walk(self, folder: str, leave_out: Callable[[str], bool]) -> List[Entry]:
+        start = len(folder.rstrip("/")) + 1
+        return [entry for entry in self.files(folder, deep=True) if not leave_out(entry.location[start:])]
+
     def open(self, location: str) -> BinaryIO:
         # pyarrow's streams cannot read lines.
         return BufferedReader(self._files.open_input_stream(self._path(location), compression=None))
@@ -75,15 +78,27 @@ class RemoteStorage:
     def _writing(self, location: str) -> Iterator[BinaryIO]:
         path = self._path(location)
         if self._files.type_name in _OBJECT_STORES:
-            with self._files.open_output_stream(path, compression=None) as file:
+            with self._stream(path) as file:
                 yield file
             return
         folder, _, name = path.rpartition("/")
         self._files.create_dir(folder, recursive=True)
-        part = f"{folder}/.{name}.{uuid4().hex}.part"
-        with self._files.open_output_stream(part, compression=None) as file:
+        part = f"{folder}/{part_name(name)}"
+        with self._stream(part) as file:
             yield file
         self._files.move(part, path)
+
+    @contextmanager
+    def _stream(self, path: str) -> Iterator[BinaryIO]:
+        file = self._files.open_output_stream(path, compression=None)
+        try:
+            with file:
+                yield file
+        except BaseException:
+            # A stream cannot be given up, only closed, and what it has written then looks complete.
+            with suppress(Exception):
+                self._files.delete_file(path)
+            raise
 
     def remove(self, location: str) -> None:
         if self.find(location) is not None:

@@ -9,13 +9,14 @@ from time import perf_counter
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..errors import EmbreError, InputError
+from ..formats.files import part_name
 from .engine import Progress, Settings, annotate_files
 from .joining import sum_reports, write_all, write_rejects
 from .kinds import KINDS, kind_of, split_gz
 from .outputs import make_output
 from .plan import Plan, differences, make_plan
 from .sources import STANDARD_INPUT, Source, copy_standard_input, find_sources
-from .storage import is_uri, storage_of
+from .storage import is_uri, remove_parts, storage_of
 from .work import Report, WorkFolder
 
 ENGINES = ("local", "ray")
@@ -80,13 +81,17 @@ def annotate(
         out. What is finished stays in the work folder, and the same call goes on from there.
     """
     _check(inputs, from_format, n_process, gpu_id, engine, actors)
+    _check_output(output)
     if not output.endswith("/") and storage_of(output).is_folder(output):
         output += "/"
     kind = kind_of(output, to)
     made = make_output(kind)
     base = _absolute(output)
+    work = WorkFolder(f"{base}.parts")
+    rejects = f"{output}rejects.jsonl" if output.endswith("/") else f"{output}.rejects.jsonl"
+    own = [base, work.location, _absolute(rejects)]
     with _standard_input(inputs, base) as standard_input:
-        sources = find_sources(inputs, from_format, standard_input=standard_input)
+        sources = find_sources(inputs, from_format, standard_input=standard_input, leave_out=own)
         targets = _targets(sources, base, kind) if output.endswith("/") else None
         plan = make_plan(
             *(model, sources, kind),
@@ -95,9 +100,8 @@ def annotate(
             batch_size=batch_size,
             folder=targets is not None,
         )
-        work = WorkFolder(f"{base}.parts")
-        rejects = f"{output}rejects.jsonl" if targets is not None else f"{output}.rejects.jsonl"
-        _begin(work, plan, sources, base, targets, overwrite)
+        outputs = [base] if targets is None else list(targets.values())
+        _begin(work, plan, sources, outputs, _absolute(rejects), overwrite)
         found = work.summary()
         if found is None:
             settings = Settings(kind, work.location, targets, shard_size, batch_size, n_process, gpu_id >= 0)
@@ -140,6 +144,12 @@ def _check(
         raise EmbreError("one process uses a GPU: --n-process is for the CPU")
 
 
+def _check_output(output: str) -> None:
+    # The work folder lies beside the output, and beside a bucket there are only other buckets.
+    if is_uri(output) and "/" not in output.split("://", 1)[1].rstrip("/"):
+        raise EmbreError(f"{output}: a folder in the bucket is needed, because the work folder lies beside the output")
+
+
 def _absolute(location: str) -> str:
     return location.rstrip("/") if is_uri(location) else os.path.abspath(location)
 
@@ -147,19 +157,22 @@ def _absolute(location: str) -> str:
 @contextmanager
 def _standard_input(inputs: Sequence[str], base: str) -> Iterator[Optional[Tuple[Path, str]]]:
     """A copy of standard input with its digest, if it is an input."""
+    copy = f"{base}.stdin"
+    if not is_uri(base):
+        remove_parts([copy])
     if STANDARD_INPUT not in inputs:
         yield None
-        return
-    with TemporaryDirectory(dir=None if is_uri(base) else _existing_folder(base), prefix=".stdin.") as folder:
-        path = Path(folder) / "stdin"
-        yield path, copy_standard_input(sys.stdin.buffer, path)
-
-
-def _existing_folder(base: str) -> str:
-    folder = os.path.dirname(base)
-    if not os.path.isdir(folder):
-        raise InputError(f"the folder {folder} does not exist", file=base)
-    return folder
+    elif is_uri(base):
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "stdin"
+            yield path, copy_standard_input(sys.stdin.buffer, path)
+    else:
+        # Beside the output there is room for it, and the next run finds it if this one is killed.
+        path = Path(copy).with_name(part_name(os.path.basename(copy)))
+        try:
+            yield path, copy_standard_input(sys.stdin.buffer, path)
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def _targets(sources: List[Source], base: str, kind: str) -> Dict[int, str]:
@@ -176,26 +189,27 @@ def _targets(sources: List[Source], base: str, kind: str) -> Dict[int, str]:
 
 
 def _begin(
-    work: WorkFolder,
-    plan: Plan,
-    sources: List[Source],
-    base: str,
-    targets: Optional[Dict[int, str]],
-    overwrite: bool,
+    work: WorkFolder, plan: Plan, sources: List[Source], outputs: List[str], rejects: str, overwrite: bool
 ) -> None:
-    """Go on with the run that was begun, or begin one."""
-    outputs = [base] if targets is None else list(targets.values())
+    """Go on with the run that was begun, or begin one. What an earlier one left half written goes."""
     read = {source.location: source.name for source in sources}
-    for output in outputs:
+    for output in [*outputs, rejects]:
         if output in read:
             raise InputError("it is an input too", file=read[output])
+    if _is_to_begin(work, plan, outputs, overwrite):
+        work.remove()
+        work.begin(plan)
+    remove_parts([*outputs, rejects])
+
+
+def _is_to_begin(work: WorkFolder, plan: Plan, outputs: List[str], overwrite: bool) -> bool:
     before = work.plan()
     if before is None and work.is_foreign():
         raise EmbreError(f"{work.location}: the work folder would have this name, and there is another folder")
     if before is not None:
         found = differences(before, plan)
         if not found:
-            return
+            return False
         if not overwrite:
             raise EmbreError(
                 f"{work.location}: another run was begun here ({'; '.join(found)}): --overwrite begins anew"
@@ -204,8 +218,7 @@ def _begin(
         for output in outputs:
             if storage_of(output).find(output) is not None:
                 raise InputError("it exists: --overwrite replaces it", file=output)
-    work.remove()
-    work.begin(plan)
+    return True
 
 
 def _run_engine(

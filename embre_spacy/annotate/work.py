@@ -5,10 +5,12 @@ file is, a report. All of them appear whole or not at all.
 """
 
 import json
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set
+from typing import Any, BinaryIO, Dict, Iterator, List, NamedTuple, Optional, Set
 
 from ..formats import Rejected
+from ..formats.files import naming_file
 from .plan import Plan
 from .storage import storage_of
 
@@ -112,7 +114,7 @@ class WorkFolder:
         index (int), number (int): The numbers of the file and of the shard.
         RETURNS (Report): The report.
         """
-        with self._storage.open(self._shard(index, number)) as file:
+        with self._open(self._shard(index, number)) as file:
             return Report(**json.loads(file.readline()))
 
     def read_documents(self, index: int, number: int) -> Iterator[Document]:
@@ -121,7 +123,7 @@ class WorkFolder:
         index (int), number (int): The numbers of the file and of the shard.
         YIELDS (Document): The documents.
         """
-        with self._storage.open(self._shard(index, number)) as file:
+        with self._open(self._shard(index, number)) as file:
             file.readline()
             while line := file.readline():
                 yield Document(*json.loads(line))
@@ -185,8 +187,13 @@ class WorkFolder:
         self._storage.remove_folder(self.location)
 
     def _load(self, name: str) -> Any:
-        with self._storage.open(f"{self.location}/{name}") as file:
+        with self._open(f"{self.location}/{name}") as file:
             return json.loads(file.read())
+
+    @contextmanager
+    def _open(self, location: str) -> Iterator[BinaryIO]:
+        with naming_file(location), self._storage.open(location) as file:
+            yield file
 
     def _folder(self, index: int) -> str:
         return f"{self.location}/{index:08d}"

@@ -1,15 +1,20 @@
 """Files: opened by name, gzipped or not; written whole or not at all."""
 
 import gzip
+import io
 import os
+import re
 import zlib
 from codecs import BOM_UTF8
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Iterator, Optional, Tuple
+from typing import Any, BinaryIO, Iterator, Optional, Tuple, Union
+from uuid import uuid4
 
 from ..errors import InputError
 from .suffixes import is_gzipped
+
+_PART = re.compile(r"\.(.+)\.[0-9a-f]{32}\.part", re.DOTALL)
 
 
 @contextmanager
@@ -67,6 +72,25 @@ def position(file: BinaryIO) -> int:
     return (file.fileobj if isinstance(file, gzip.GzipFile) else file).tell()
 
 
+def part_name(name: str) -> str:
+    """Another name for a file that is not complete yet.
+
+    name (str): The name that it will have.
+    RETURNS (str): A name that no other writer has, be it on another machine.
+    """
+    return f".{name}.{uuid4().hex}.part"
+
+
+def name_of_part(part: str) -> Optional[str]:
+    """What a file that is not complete was to be called.
+
+    part (str): Its name.
+    RETURNS (Optional[str]): The name that `part_name` made it of; None if it is not of that form.
+    """
+    found = _PART.fullmatch(part)
+    return found[1] if found else None
+
+
 @contextmanager
 def open_output(path: Path) -> Iterator[BinaryIO]:
     """Open a file for writing. It appears under its name when it is complete: whatever happens before, there is no
@@ -74,44 +98,70 @@ def open_output(path: Path) -> Iterator[BinaryIO]:
 
     path (Path): The file; packed if its name ends in ".gz".
     YIELDS (BinaryIO): The open file.
-    RAISES (InputError): If it cannot be written.
+    RAISES (InputError): If it cannot be written. An InputError of the body that names no file names this one.
     """
     # A link stays one, and the file that it names is replaced.
     target = Path(os.path.realpath(path))
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    part = target.with_name(part_name(target.name))
     with naming_file(path):
         if target.is_dir():
             raise InputError("it is a folder")
         if not target.parent.is_dir():
             raise InputError(f"the folder {target.parent} does not exist")
-        try:
-            with part.open("wb") as file:
-                if is_gzipped(path):
-                    # No name and no time inside: the same content is the same file.
-                    with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
-                        yield packed  # type: ignore[misc]
-                else:
-                    yield file
+        raw = _Part(part, path)
+    try:
+        with _adding_name(path), io.BufferedWriter(raw) as file:
+            if is_gzipped(path):
+                # No name and no time inside: the same content is the same file.
+                with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
+                    yield packed  # type: ignore[misc]
+            else:
+                yield file
+        with naming_file(path):
             os.replace(part, target)
-        finally:
-            part.unlink(missing_ok=True)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 @contextmanager
-def naming_file(path: Path) -> Iterator[None]:
+def naming_file(path: Union[Path, str]) -> Iterator[None]:
     """Make every error that a file can cause one that names it.
 
-    path (Path): The file.
+    path (Union[Path, str]): The file.
     RAISES (InputError): For errors of the operating system and of packing, and for those that do not name their file
         yet.
     """
+    try:
+        with _adding_name(path):
+            yield
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"not gzip, or truncated: {error}", file=str(path)) from error
+    except OSError as error:
+        raise InputError((error.strerror or str(error)).lower(), file=str(path)) from error
+
+
+@contextmanager
+def _adding_name(path: Union[Path, str]) -> Iterator[None]:
     try:
         yield
     except InputError as error:
         if error.file is not None:
             raise
         raise InputError(error.cause, file=str(path), document=error.document) from error
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"not gzip, or truncated: {error}", file=str(path)) from error
-    except OSError as error:
-        raise InputError((error.strerror or str(error)).lower(), file=str(path)) from error
+
+
+class _Part(io.FileIO):
+    """A file that is being written. Its errors name the file that it will be, and no other errors do: where documents
+    come from files, those have errors too."""
+
+    def __init__(self, part: Path, path: Path) -> None:
+        self._path = path
+        super().__init__(part, "wb")
+
+    def write(self, data: Any) -> Optional[int]:
+        with naming_file(self._path):
+            return super().write(data)
+
+    def close(self) -> None:
+        with naming_file(self._path):
+            super().close()

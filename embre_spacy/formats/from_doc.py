@@ -1,8 +1,8 @@
 """From a `Doc` back to a record: what its file had, with mentions and relations as the `Doc` has them now."""
 
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from typing import Counter as CounterOf
-from typing import Dict, List, Optional, Set
+from typing import DefaultDict, Deque, Dict, List, Optional, Set
 
 from spacy.tokens import Doc
 
@@ -10,18 +10,22 @@ from ..errors import InputError
 from ..tokens import Relation, get_mentions
 from .layout import Layout
 from .mention_fields import MentionKey, annotations_by_id, mention_keys
-from .new_relations import add_relations
+from .new_relations import add_relations, replace_scores
 from .record import Node, Record, children, owners
 from .relation_fields import RelationKey, relation_fields
 from .to_doc import RECORD_KEY
+
+# The relations of a `Doc` that no relation of its file stands for yet, as numbers, by what they are compared by.
+_Numbers = DefaultDict[RelationKey, Deque[int]]
 
 
 def record_from_doc(doc: Doc, fallback_id: str) -> Record:
     """Make the record of a `Doc`.
 
     Annotations and relations of the file that are still on the `Doc` are in the record as they were in the file; those
-    that are gone from it are left out; those that are new get ids of their own. What never was on the `Doc`
-    (annotations without a location, relations that are not between two concepts) stays.
+    that are gone from it are left out; those that are new get ids of their own. A relation of the file that has been
+    predicted gets the probabilities that it was predicted with. What never was on the `Doc` (annotations without a
+    location, relations that are not between two concepts) stays.
 
     doc (Doc): The document, of a file or made otherwise.
     fallback_id (str): The id of a document that has none.
@@ -87,25 +91,33 @@ def _update_annotations(document: Node, doc: Doc, layout: Layout) -> None:
 
 
 def _update_relations(record: Record, doc: Doc, annotations: Dict[str, Node]) -> None:
-    present: CounterOf[RelationKey] = Counter(_key(relation) for relation in doc._.relations)
+    relations: List[Relation] = doc._.relations
+    numbers: _Numbers = defaultdict(deque)
+    for number, relation in enumerate(relations):
+        numbers[_key(relation)].append(number)
     used_ids: Set[str] = set()
     for _, owner in owners(record.document):
-        kept: List[Node] = []
-        for relation in children(owner, "relations"):
-            used_ids.add(str(relation.get("id")))
-            fields = relation_fields(relation, annotations)
-            wanted = Counter(fields.keys if fields else ())
-            if all(present[key] >= count for key, count in wanted.items()):
-                present.subtract(wanted)
-                kept.append(relation)
+        used_ids.update(str(node.get("id")) for node in children(owner, "relations"))
+        updated = [_updated(node, annotations, relations, numbers) for node in children(owner, "relations")]
         if owner.get("relations"):
-            owner["relations"] = kept
-    new = []
-    for relation in reversed(doc._.relations):
-        if present[_key(relation)] > 0:
-            present[_key(relation)] -= 1
-            new.append(relation)
-    add_relations(record, doc, new[::-1], used_ids)
+            owner["relations"] = [node for node in updated if node is not None]
+    new = sorted(number for left in numbers.values() for number in left)
+    add_relations(record, doc, [relations[number] for number in new], used_ids)
+
+
+def _updated(node: Node, annotations: Dict[str, Node], relations: List[Relation], numbers: _Numbers) -> Optional[Node]:
+    """A relation of the file as it is now; None if it is not true any more. What it stands for is taken."""
+    fields = relation_fields(node, annotations)
+    keys = fields.keys if fields else []
+    if not all(numbers[key] for key in keys):
+        return None
+    predicted = [relations[numbers[key][0]] for key in keys if relations[numbers[key][0]].type_probabilities]
+    if predicted and len(keys) > 1:
+        # It stands for several pairs, and has room for the probabilities of one: each is written on its own.
+        return None
+    for key in keys:
+        numbers[key].popleft()
+    return replace_scores(node, predicted[0]) if predicted else node
 
 
 def _key(relation: Relation) -> RelationKey:

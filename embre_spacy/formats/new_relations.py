@@ -1,4 +1,4 @@
-"""Relations that a file did not have, written in the way of the file."""
+"""Predicted relations in a record: their probabilities, and those that its file did not have, written in its way."""
 
 from typing import Any, Dict, List, Set
 
@@ -7,6 +7,8 @@ from spacy.tokens import Doc
 from ..labels import entity_type
 from ..tokens import Concept, Relation, get_mentions, normalize_identifier, split_identifiers
 from .record import Node, Record, children, infons, owners
+
+_SCORES = ("score", "type_score", "novelty_score")
 
 
 def add_relations(record: Record, doc: Doc, relations: List[Relation], used_ids: Set[str]) -> None:
@@ -40,6 +42,17 @@ def add_relations(record: Record, doc: Doc, relations: List[Relation], used_ids:
         added.append({"id": f"R{number}", "infons": found, "nodes": []})
         number += 1
     document["relations"] = [*children(document, "relations"), *added]
+
+
+def replace_scores(node: Node, relation: Relation) -> Node:
+    """A relation of a file with the probabilities that it has been predicted with, in place of any that it had.
+
+    node (Dict[str, Any]): The relation of the file.
+    relation (Relation): The predicted one.
+    RETURNS (Dict[str, Any]): The relation, otherwise as it is.
+    """
+    others = {key: value for key, value in infons(node).items() if key not in _SCORES}
+    return {**node, "infons": {**others, **_scores(relation)}}
 
 
 def _role(concept: Concept, doc: Doc, as_text: bool) -> Any:

@@ -120,6 +120,22 @@ def test_folders_patterns_and_files(run, nlp, tmp_path):
     run("in", "out", to="bioc-xml", overwrite=True)
 
 
+def test_relations_of_the_input_do_not_keep_their_probabilities(run, nlp, tmp_path):
+    (tmp_path / "a.pubtator").write_text(block(1))
+    run("a.pubtator", "first.json")
+    found = json.loads((tmp_path / "first.json").read_text())
+    assert found["documents"][0]["relations"]
+    for relation in found["documents"][0]["relations"]:
+        assert relation["infons"].pop("type_score")
+        relation["infons"]["score"] = "0.0000"
+    (tmp_path / "other.json").write_text(json.dumps(found))
+    run("other.json", "second.json")
+    assert [doc._.relations for doc in predicted(nlp, tmp_path / "other.json")]
+    again = json.loads((tmp_path / "second.json").read_text())
+    first = json.loads((tmp_path / "first.json").read_text())
+    assert again["documents"][0]["relations"] == first["documents"][0]["relations"]
+
+
 def test_a_folder_has_rejects_of_its_own(run, nlp, tmp_path):
     (tmp_path / "a.pubtator").write_text(pubtator([1]) + "\n9|t|x\nwrong\n")
     (tmp_path / "b.pubtator").write_text("8|t|x\nwrong\n")
@@ -261,13 +277,13 @@ def test_as_a_program_from_standard_input(model, tmp_path):
     command = [sys.executable, "-m", "embre_spacy", "annotate", model]
     text = pubtator([1, 2]) + "\nwrong\n"
     result = subprocess.run(
-        [*command, "-", "out.csv", "--from", "pubtator"], cwd=tmp_path, input=text, capture_output=True, text=True
+        [*command, "-", "new/out.csv", "--from", "pubtator"], cwd=tmp_path, input=text, capture_output=True, text=True
     )
     assert result.returncode == 3, result.stderr
-    assert result.stdout.startswith("out.csv: documents 2, relations ") and ", set aside 1, " in result.stdout
-    assert result.stderr == "out.csv.rejects.jsonl: 1 documents were set aside\n"
-    assert json.loads((tmp_path / "out.csv.rejects.jsonl").read_text())["file"] == "-"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "out.csv.rejects.jsonl"]
+    assert result.stdout.startswith("new/out.csv: documents 2, relations ") and ", set aside 1, " in result.stdout
+    assert result.stderr == "new/out.csv.rejects.jsonl: 1 documents were set aside\n"
+    assert json.loads((tmp_path / "new" / "out.csv.rejects.jsonl").read_text())["file"] == "-"
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["out.csv", "out.csv.rejects.jsonl"]
 
 
 def command(*arguments, code):
@@ -302,6 +318,8 @@ def test_wrong_arguments_are_refused_before_anything_is_done(model, tmp_path, mo
         ((model, "a.pubtator", "out.csv", "--actors", "2"), "--actors is for --engine ray"),
         ((model, "a.pubtator", "out.csv", "-n", "2", "-g", "0"), "one process uses a GPU"),
         ((model, "a.pubtator", "unknown://x/out.csv"), "unknown://x: "),
+        ((model, "a.pubtator", "s3://bucket/", "--to", "docbin"), "s3://bucket/: a folder in the bucket is needed"),
+        ((model, "a.pubtator", "s3://b", "--to", "docbin"), "s3://b: a folder in the bucket is needed"),
         ((model, "a.pubtator", "mine.csv"), "mine.csv.parts: the work folder would have this name"),
     ]:
         result = command(*arguments, code=1)

@@ -167,11 +167,40 @@ def test_predicted_relations(tmp_path, vocab):
     embre_spacy.write(embre_spacy.read(tmp_path / "b.spacy", vocab), tmp_path / "b.json")
     scores = {"score": "0.7500", "type_score": "0.5000", "novelty_score": "0.6000"}
     new = relation("R2", entity1="MESH:D2", entity2="3", type="Association", novel="Novel", **scores)
+    kept["infons"].update(score="0.7500", type_score="0.5000", novelty_score="0.9000")
     assert content(tmp_path / "b.json")["documents"][0]["relations"] == [kept, new]
     embre_spacy.write([doc], tmp_path / "b.pubtator")
     assert content(tmp_path / "b.pubtator")[0][-2:] == [
         "1\tAssociation\tD2\tD1\tNo",
         "1\tAssociation\tMESH:D2\t3\tNovel",
+    ]
+
+
+def test_predicted_relations_have_the_probabilities_that_they_were_predicted_with(tmp_path, vocab):
+    old = {"score": "0.3100", "type_score": "0.3000", "novelty_score": "0.2000"}
+    known = {"entity1": "D1", "entity2": "D2", "type": "Association", "novel": "No"}
+    gold = relation("R1", entity1="D2", entity2="3", type="Bind", note="kept", score="0.1")
+    path = save_with(tmp_path / "a.json", relation("R0", **known, **old, note="kept"), gold)
+    doc = read_one(path, vocab)
+    embre_spacy.write([doc], tmp_path / "b.json")
+    assert content(tmp_path / "b.json") == content(path)
+    first, second = doc._.relations
+    # No novelty was predicted.
+    doc._.relations = [Relation(first.source, first.target, "Association", "No", {"Association": 0.99}), second]
+    embre_spacy.write([doc], tmp_path / "c.json")
+    new = relation("R0", **known, note="kept", score="0.9900", type_score="0.9900")
+    assert content(tmp_path / "c.json")["documents"][0]["relations"] == [new, gold]
+
+
+def test_predicted_relations_of_several_identifiers_are_written_one_by_one(tmp_path, vocab):
+    path = save_with(tmp_path / "a.json", relation("R0", entity1="D1,D2", entity2="3", type="Bind", score="0.5"))
+    doc = read_one(path, vocab)
+    predicted = zip(doc._.relations, (0.25, 0.75))
+    doc._.relations = [Relation(one.source, one.target, "Bind", None, {"Bind": value}) for one, value in predicted]
+    embre_spacy.write([doc], tmp_path / "b.json")
+    assert [tuple(one["infons"].values()) for one in content(tmp_path / "b.json")["documents"][0]["relations"]] == [
+        ("MESH:D1", "3", "Bind", "0.2500", "0.2500"),
+        ("MESH:D2", "3", "Bind", "0.7500", "0.7500"),
     ]
 
 
