@@ -6,6 +6,7 @@ import re
 import sys
 from pathlib import Path
 
+from embre_spacy.provenance import short_commit
 from embre_spacy.relation.counts import LEVEL_NAMES
 
 DOCS = Path(__file__).parent
@@ -35,7 +36,7 @@ def scores() -> str:
         f"and {found['novelty']['tp'] / found['pair']['tp']:.0%} the right novelty. Types of which none is found: "
         f"{', '.join(f'{name} ({count} in dev)' for name, count in missed.items()) or 'none'}.",
         "",
-        f"From [docs/biored_dev.json](docs/biored_dev.json): `{run['command']}`, commit {(run['commit'] or '?')[:10]}, "
+        f"From [docs/biored_dev.json](docs/biored_dev.json): `{run['command']}`, commit {short_commit(run['commit'])}, "
         f"seed {run['training_seed']}, {run['machine']['cores']} cores of {run['machine']['processor']}.",
     ]
     return "\n".join(lines)
@@ -95,7 +96,9 @@ def fill(page: Path) -> str:
     text = page.read_text(encoding="utf8")
     for name, make in PAGES[page].items():
         block = f"<!-- {name} -->\n{make()}\n<!-- /{name} -->"
-        text = re.sub(f"<!-- {name} -->(.|\n)*?<!-- /{name} -->", lambda match, block=block: block, text)
+        text, count = re.subn(f"<!-- {name} -->(.|\n)*?<!-- /{name} -->", lambda match, block=block: block, text)
+        if count != 1:
+            sys.exit(f"{page.name} must have one block <!-- {name} --> ... <!-- /{name} -->, not {count}")
     return text
 
 

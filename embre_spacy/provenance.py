@@ -26,17 +26,30 @@ def describe_run() -> Dict[str, Any]:
     }
 
 
+def short_commit(commit: Optional[str]) -> str:
+    """A commit as people read it.
+
+    commit (Optional[str]): The commit, as `describe_run` has it.
+    RETURNS (str): Its first ten digits, with the plus sign that stands for changes since; "unknown" if there is none.
+    """
+    return "unknown" if commit is None else commit[:10] + ("+" if commit.endswith("+") else "")
+
+
 def _commit() -> Optional[str]:
     """The commit of the checkout that this file belongs to, with a plus sign if files were changed since."""
-    git = ["git", "-C", str(Path(__file__).parent)]
     try:
-        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        changed = subprocess.run(
-            [*git, "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True, check=True
-        ).stdout.strip()
+        # An installed package may lie inside the checkout of something else, such as that of a project with its
+        # virtual environment in it: the commit of that says nothing of this file.
+        _git("ls-files", "--error-unmatch", "--", Path(__file__).name)
+        changed = _git("status", "--porcelain", "--untracked-files=no")
+        return _git("rev-parse", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return None
-    return commit + ("+" if changed else "")
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(Path(__file__).parent), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _version(name: str) -> Optional[str]:

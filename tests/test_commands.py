@@ -205,7 +205,7 @@ def test_evaluate_names_a_pipeline_that_is_not_there(corpus, tmp_path):
     # The scores of an earlier run would be taken for those of this one.
     assert "nothing is evaluated" in result.output and not old.exists()
     (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "config.cfg").write_text("[nlp]\nlang = \"en\"\n")
+    (tmp_path / "broken" / "config.cfg").write_text('[nlp]\nlang = "en"\n')
     (tmp_path / "broken" / "meta.json").write_text("{")
     assert "no pipeline" in run("evaluate", tmp_path / "broken", corpus / "dev.spacy", code=1).output
     result = run("evaluate", tmp_path / "none", corpus / "dev.spacy", "--gpu-id", "99", code=1)

@@ -35,7 +35,8 @@ def measure_inference(parts: Parts, references: Sequence[Doc], *, batch_size: in
         for arguments in minibatch(inputs, batch_size):
             parts.call(arguments)
 
-    seconds = time_in_turn({"pipe": run_pipe, "bare": lambda: run_bare(bare), "text": lambda: run_bare(text)}, repeats)
+    functions = {"pipe": run_pipe, "bare": lambda: run_bare(bare), "text": lambda: run_bare(text)}
+    seconds = time_in_turn(functions, repeats, device=parts.encoder.device)
     rates = {name: len(references) / median(found) for name, found in seconds.items()}
     return {
         "documents": len(references),
@@ -65,7 +66,8 @@ def measure_pairs(parts: Parts, references: Sequence[Doc], *, batch_size: int, r
         for _ in component.pipe(docs, batch_size=batch_size):
             pass
 
-    seconds = time_in_turn({"pipe": lambda: run(parts.component), "pairs": lambda: run(pairs)}, repeats)
+    functions = {"pipe": lambda: run(parts.component), "pairs": lambda: run(pairs)}
+    seconds = time_in_turn(functions, repeats, device=parts.encoder.device)
     return {
         "documents": len(references),
         "candidates": sum(len(parts.component.candidates(make_predicted(reference))) for reference in references),
@@ -87,8 +89,9 @@ def measure_full_text(
     characters (int): The least length of the text.
     batch_size (int): How many documents `nlp.pipe` gets at once.
     repeats (int): How often each is timed.
-    RETURNS (Dict[str, Any]): What the text has, and `full_text_to_abstracts`, the median of the ratios of wordpieces
-        of text per second.
+    RETURNS (Dict[str, Any]): What the text has, wordpieces of the text per second for both, and
+        `full_text_to_abstracts`, the median of the ratios of these rates, which are those of the times. A wordpiece
+        that several windows share counts once.
     """
     used: List[Doc] = []
     length = 0
@@ -104,22 +107,20 @@ def measure_full_text(
 
     # The documents would bring the same keys.
     whole = Doc.from_docs([make_predicted(reference) for reference in used], exclude=["user_data"])
-    seconds = time_in_turn({"full_text": lambda: run([whole]), "abstracts": lambda: run(used)}, repeats)
+    functions = {"full_text": lambda: run([whole]), "abstracts": lambda: run(used)}
+    seconds = time_in_turn(functions, repeats, device=parts.encoder.device)
     predicted = make_predicted(whole)
-    wordpieces = {
-        name: sum(_count(inputs) for inputs in parts.make_inputs(docs, with_tags=False))
-        for name, docs in (("full_text", [predicted]), ("abstracts", [make_predicted(doc) for doc in used]))
-    }
+    # One number for both, because both are the same text.
+    wordpieces = parts.count_wordpieces([predicted])
     return {
         "characters": len(whole.text),
+        "wordpieces": wordpieces,
         "mentions": len(whole.ents),
         "candidates": len(parts.component.candidates(predicted)),
         "windows": len(parts.make_inputs([predicted], with_tags=False)),
-        "full_text_wordpieces_per_second": wordpieces["full_text"] / median(seconds["full_text"]),
-        "abstracts_wordpieces_per_second": wordpieces["abstracts"] / median(seconds["abstracts"]),
-        "full_text_to_abstracts": ratio(seconds["abstracts"], seconds["full_text"])
-        * wordpieces["full_text"]
-        / wordpieces["abstracts"],
+        "full_text_wordpieces_per_second": wordpieces / median(seconds["full_text"]),
+        "abstracts_wordpieces_per_second": wordpieces / median(seconds["abstracts"]),
+        "full_text_to_abstracts": ratio(seconds["abstracts"], seconds["full_text"]),
         "seconds": seconds,
     }
 

@@ -8,6 +8,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from ..errors import EmbreError
+from ..relation.batch import DocumentBatch
 from ..relation.component import EmbreRelation
 from ..relation.encoders import DocumentEncoderSettings, create_pairs_encoder
 from ..relation.instance import Instance
@@ -51,9 +52,22 @@ class Parts:
         if with_tags:
             batch = self.network.make_batch(instances, is_train=is_train)
             return [self.encoder.make_inputs(batch, group) for group in self.encoder.group(batch)]
+        windows = self._make_text_batch(instances).windows
+        return [{"input_ids": torch.from_numpy(ids).unsqueeze(0).to(self.encoder.device)} for ids in windows]
+
+    def count_wordpieces(self, docs: Sequence[Doc]) -> int:
+        """How many wordpieces the text of documents has: without tags, markers and special tokens, and without those
+        that several windows share.
+
+        docs (Sequence[Doc]): The documents. Those without candidates are not read, so they count nothing.
+        RETURNS (int): The number.
+        """
+        instances = [Instance(doc, self.component.candidates(doc)) for doc in docs]
+        return self._make_text_batch(instances).layout.n_units
+
+    def _make_text_batch(self, instances: List[Instance]) -> DocumentBatch:
         settings = replace(self.network.settings, tags=False, markers=False)
-        batch = settings.make_batch(instances, self.network.base, self.network.shape["entity_types"])
-        return [{"input_ids": torch.from_numpy(ids).unsqueeze(0).to(self.encoder.device)} for ids in batch.windows]
+        return settings.make_batch(instances, self.network.base, self.network.shape["entity_types"])
 
     def call(self, inputs: Sequence[Inputs], *, is_train: bool = False) -> List[torch.Tensor]:
         """Call the transformer and nothing else, in the precision of the model.

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
 from ..plots import BLUE, GREY, ORANGE, open_figure
+from ..provenance import short_commit
 
 _MEBIBYTE = 2**20
 
@@ -76,7 +77,7 @@ def make_page(found: Dict[str, Any], figure: str) -> str:
     inference = found["inference"]
     return f"""# Performance
 
-Made by `python -m embre_spacy benchmark MODEL CORPUS --report`; run that, do not edit this page.
+Made by `python -m embre_spacy benchmark MODEL CORPUS --report docs/performance.md`; run that, do not edit this page.
 
 ![Documents per second]({figure})
 
@@ -89,9 +90,10 @@ Made by `python -m embre_spacy benchmark MODEL CORPUS --report`; run that, do no
 - *The bare transformer* gets the tensors of `nlp.pipe` ready made, in the same calls and the same precision. What else
   `nlp.pipe` does (candidates, tokenization, windows, pooling, heads, `doc._.relations`) is what it is slower by.
 - Ratios are medians of {run["settings"]["repeats"]} times taken in turn; rates are medians too.
-- The full text is made of abstracts, and all pairs of its concepts whose types may be related are candidates.
+- The full text is made of abstracts, and all pairs of its concepts whose types may be related are candidates. Its
+  rate and that of the abstracts count each wordpiece of the text once, without tags, markers and what windows share.
 
-`{run["command"]}`, commit {(run["commit"] or "?")[:10]}, seed {run["seed"]}, {run["threads"]} threads on
+`{run["command"]}`, commit {short_commit(run["commit"])}, seed {run["seed"]}, {run["threads"]} threads on
 {run["machine"]["cores"]} cores of {run["machine"]["processor"]},
 {", ".join(f"{name} {version}" for name, version in run["versions"].items())}.
 """

@@ -44,6 +44,8 @@ def run_benchmark(
     """
     import torch
 
+    # Before the measurements, so that a commit that is made meanwhile is not taken for what was measured.
+    run = describe_run()
     say("loading the pipeline")
     nlp = load_pipeline(model, gpu_id)
     parts = find_parts(nlp)
@@ -71,7 +73,7 @@ def run_benchmark(
     found["start"] = measure_start(model, repeats=repeats)
     settings = {"batch_size": batch_size, "repeats": repeats, "sample": sample, "gpu_id": gpu_id}
     threads = torch.get_num_threads()
-    return {**found, "run": {**describe_run(), "settings": settings, "seed": SEED, "threads": threads}}
+    return {**found, "run": {**run, "settings": settings, "seed": SEED, "threads": threads}}
 
 
 def _choose(parts: Any, references: List[Doc], sample: int) -> List[Doc]:

@@ -44,7 +44,7 @@ def measure_training(parts: Parts, references: Sequence[Doc], *, steps: int, rep
             torch.autograd.backward([found.float().sum() for found in parts.call(calls, is_train=True)])
             transformer.zero_grad()
 
-    seconds = time_in_turn({"steps": run_steps, "bare": run_bare}, repeats)
+    seconds = time_in_turn({"steps": run_steps, "bare": run_bare}, repeats, device=parts.encoder.device)
     n_documents = sum(map(len, batches))
     return {
         "documents": n_documents,

@@ -13,7 +13,7 @@ from .jobs import open_log, run_command
 from .measure import measure_floor, measure_pipeline
 from .pretrained import PretrainedFolders, digest
 from .results import FLOOR_FILE, read_result, result_path, settings_changed, write_result
-from .settings import as_options, cell_settings, floor_settings, training_overrides
+from .settings import as_options, cell_settings, corpus_files, floor_settings, training_overrides
 
 _MODEL = "model-best"
 
@@ -57,16 +57,10 @@ def digest_corpora(cell: Cell) -> Dict[str, str]:
     """The digests of the corpora of a cell.
 
     cell (Cell): The cell.
-    RETURNS (Dict[str, str]): Those of "train" and "dev", and of its pretrainings.
+    RETURNS (Dict[str, str]): Those of the files that `corpus_files` finds, by the same names.
+    RAISES (EmbreError): If one is not there.
     """
-    files = {"train": cell.train, "dev": cell.dev}
-    for spec in cell.pretrainings:
-        name = "pretraining" if spec is cell.pretraining else f"pretraining_{spec.name}"
-        files[name] = spec.corpus
-        if spec.dev is not None:
-            files[f"{name}_dev"] = spec.dev
-        files.update({f"{name}_also_{i}": file for i, file in enumerate(spec.also, start=1)})
-    return {name: digest(Path(file)) for name, file in files.items()}
+    return {name: digest(Path(file)) for name, file in corpus_files(cell).items()}
 
 
 def run_cell(
@@ -83,8 +77,9 @@ def run_cell(
     RETURNS (Dict[str, Any]): The result.
     RAISES (EmbreError): If anything fails.
     """
-    # Before the hours of training, so that files which change meanwhile are not taken for what was trained on.
-    settings, corpora = cell_settings(cell, seed), digest_corpora(cell)
+    # Before the hours of training, so that files which change meanwhile, and commits that are made meanwhile, are not
+    # taken for what was trained on and with.
+    settings, corpora, run = cell_settings(cell, seed), digest_corpora(cell), describe_run()
     own = {
         "grid": grid.name,
         "cell": cell.name,
@@ -127,7 +122,7 @@ def run_cell(
         "settings": settings,
         "corpora": corpora,
         "pretraining": pretraining,
-        "run": describe_run(),
+        "run": run,
         "gpu": _name_gpu(places.gpu_id),
         "seconds": {
             "pretraining": None if pretraining is None else pretraining["seconds"],
@@ -169,8 +164,18 @@ def write_floor(grid: Grid, places: Places) -> bool:
             "settings": settings,
             "corpora": corpora,
             "run": describe_run(),
-            "dev": measure_floor(cell),
+            "dev": _measure_floor(cell),
         },
         path,
     )
     return True
+
+
+def _measure_floor(cell: Cell) -> Dict[str, Any]:
+    try:
+        return measure_floor(cell)
+    except EmbreError:
+        raise
+    except Exception as error:
+        # spaCy refuses configs and corpora with errors of many kinds. Whatever it is, the cells can still run.
+        raise EmbreError(f"{cell.config}: {type(error).__name__}: {' '.join(str(error).split())}") from error

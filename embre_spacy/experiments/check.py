@@ -17,7 +17,7 @@ _MESSAGE = 500
 
 
 def check_grid(grid: Grid, cells: Iterable[Cell]) -> None:
-    """Refuse cells that would fail: files that are not there, settings that do not exist.
+    """Refuse what would fail, cells and the floor: files that are not there, settings that do not exist.
 
     grid (Grid): The grid.
     cells (Iterable[Cell]): Those of its cells that are wanted.
@@ -33,6 +33,11 @@ def check_grid(grid: Grid, cells: Iterable[Cell]) -> None:
             _check_training(cell)
         except EmbreError as error:
             raise EmbreError(f"{grid.file}: cell {cell.name!r}: {error}") from error
+    # After the cells, which are named if what is wrong is theirs too.
+    try:
+        _check_floor(grid.common)
+    except EmbreError as error:
+        raise EmbreError(f"{grid.file}: training, which the floor is computed with: {error}") from error
 
 
 def _check_pretraining(spec: PretrainingSpec) -> None:
@@ -44,6 +49,13 @@ def _check_pretraining(spec: PretrainingSpec) -> None:
             resolve_checkpoint(settings["config"]["encoder"]["name"])
     except EmbreError as error:
         raise EmbreError(f"pretraining {spec.name!r}: {error}") from error
+
+
+def _check_floor(common: Cell) -> None:
+    """The floor needs no encoder, so that of the common config need not be there."""
+    for file in (common.train, common.dev):
+        _check_corpus(file)
+    _resolve(common, read_config(common.config, training_overrides(common, common.seeds[0], common.encoder)))
 
 
 def _check_training(cell: Cell) -> None:

@@ -17,7 +17,7 @@ def draw_outcome(outcome: GridOutcome, path: Path) -> None:
     RAISES (EmbreError): If matplotlib is not installed.
     """
     cells = [cell for cell in outcome.cells if cell.results]
-    labels = [f"{cell.cell.label} (stale)" if cell.stale else cell.cell.label for cell in cells]
+    labels = [cell.label for cell in cells]
     with open_figure(path, 9, 1.1 + 0.34 * len(cells)) as figure:
         axes: List[Any] = list(figure.subplots(1, len(LEVELS), sharey=True))
         for one, (level, title) in zip(axes, LEVELS.items()):

@@ -14,14 +14,15 @@ _HOW_TO_READ = f"""\
 Made by `python -m embre_spacy experiment report` from the files that it names; change those, not this page.
 
 - Scores are micro F1 as in the official BioRED evaluation, at four levels: the pair of concepts, with the relation
-  type, with the novelty, and with both. With several seeds: mean ± sample standard deviation over the seeds.
+  type, with the novelty, and with both. With several seeds: mean ± sample standard deviation over the seeds. ±
+  leaves out the variation of the pretraining, of which there is one for all seeds of a cell.
 - *Type of found pairs*: the share of the found pairs that have the right relation type. *Macro F1 of types*: the mean
   F1 of the relation types that gold has. *Type* and *novelty of gold pairs*: how often they are right where the pair is
   given.
 - *Floor*: every candidate is called related, with the relation type and the novelty that are most frequent in training.
 - Differences have 95% intervals of a paired bootstrap over documents ({RESAMPLES:,} resamples; the counts of a document
-  are summed over the seeds), bold where 0 is outside. They say how much depends on the choice of documents, not how
-  much on the seeds, of which there are few.
+  are summed over the seeds that both cells have), bold where 0 is outside. They say how much depends on the choice of
+  documents, not how much on the seeds, of which there are few.
 - All is measured on development documents, which also chose the checkpoint of each training."""
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Dict, Iterable, List, Optional, Sequence
 
 from .columns import LEVELS, level_f
-from .outcome import CellOutcome, GridOutcome
+from .outcome import CellOutcome, GridOutcome, find_changed_corpora
 from .published import PublishedFigures, list_sources
 from .sources import describe_source, link
 from .tables import calibration_table, differences_table, markdown_table, relation_types_table, scores_table, spread
@@ -53,17 +53,31 @@ def _main_cell(outcome: GridOutcome) -> Optional[CellOutcome]:
 
 def _describe_gaps(outcome: GridOutcome) -> List[str]:
     missing = [f"{one.cell.label}, seed {seed}" for one in outcome.cells for seed in one.missing]
+    if outcome.floor is None:
+        missing.append("floor")
     lines = [f"Missing, not run yet: {'; '.join(missing)}."] if missing else []
-    stale: Dict[str, List[str]] = {}
+    stale = _list_stale(outcome)
+    if stale:
+        lines.append(f"Stale, run with other settings than the grid has now: {'; '.join(stale)}.")
+    for file, groups in find_changed_corpora(outcome).items():
+        found = ", and another for ".join("; ".join(group) for group in groups)
+        lines.append(f"Not all of the same documents: `{file}` was one for {found}.")
+    return lines
+
+
+def _list_stale(outcome: GridOutcome) -> List[str]:
+    """The stale results, each with what differs; the seeds of a cell together where the same differs."""
+    seeds: Dict[str, List[str]] = {}
     for one in outcome.cells:
         for seed, changed in one.stale.items():
-            more = f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
-            what = ", ".join(f"`{name}`" for name in changed[:_NAMED]) + more
-            stale.setdefault(f"{one.cell.label}: {what}", []).append(str(seed))
-    if stale:
-        found = "; ".join(f"{what} (seed {', '.join(seeds)})" for what, seeds in stale.items())
-        lines.append(f"Stale, run with other settings than the grid has now: {found}.")
-    return lines
+            seeds.setdefault(f"{one.cell.label}: {_name_some(changed)}", []).append(str(seed))
+    found = [f"{what} (seed {', '.join(ones)})" for what, ones in seeds.items()]
+    return [*found, f"floor: {_name_some(outcome.floor_stale)}"] if outcome.floor_stale else found
+
+
+def _name_some(changed: Sequence[str]) -> str:
+    more = f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
+    return ", ".join(f"`{name}`" for name in changed[:_NAMED]) + more
 
 
 def levels_section(
@@ -108,9 +122,9 @@ def _own_levels(default: GridOutcome) -> List[List[str]]:
     rows = []
     if default.floor is not None:
         scores = (spread([level_f(level)(default.floor)], ".3f") for level in LEVELS)
-        rows.append(["floor", *scores, default.grid.common.dev, "here"])
+        rows.append([default.floor_label, *scores, default.grid.common.dev, "here"])
     cell = _main_cell(default)
     if cell is not None:
         scores = (spread([level_f(level)(one) for one in cell.results], ".3f") for level in LEVELS)
-        rows.append([f"**this project: {cell.cell.label}**", *scores, cell.cell.dev, "here"])
+        rows.append([f"**this project: {cell.label}**", *scores, cell.cell.dev, "here"])
     return rows

@@ -112,6 +112,22 @@ def cell_settings(cell: Cell, seed: int) -> Dict[str, Any]:
     }
 
 
+def corpus_files(cell: Cell) -> Dict[str, str]:
+    """The corpora that a cell depends on.
+
+    cell (Cell): The cell.
+    RETURNS (Dict[str, str]): The files or folders of "train" and "dev", and those of its pretrainings.
+    """
+    files = {"train": cell.train, "dev": cell.dev}
+    for spec in cell.pretrainings:
+        name = "pretraining" if spec is cell.pretraining else f"pretraining_{spec.name}"
+        files[name] = spec.corpus
+        if spec.dev is not None:
+            files[f"{name}_dev"] = spec.dev
+        files.update({f"{name}_also_{i}": file for i, file in enumerate(spec.also, start=1)})
+    return files
+
+
 def find_differences(before: Any, now: Any, prefix: str = "") -> List[str]:
     """The names of settings that are not the same.
 

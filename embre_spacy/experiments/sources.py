@@ -1,9 +1,12 @@
 """Where figures come from: what stands below every table."""
 
+import json
 import os
 from pathlib import Path
-from typing import Any, Iterable, List, Mapping, Optional, Sequence
+from typing import Any, Dict, Iterable, List, Mapping, Sequence
 
+from ..provenance import short_commit
+from .columns import by_pretraining
 from .outcome import GridOutcome
 
 
@@ -15,12 +18,12 @@ def describe_source(outcome: GridOutcome, output: Path) -> str:
     RETURNS (str): The folder, commands, commits, seeds, machines and the time that all took, as Markdown.
     """
     results = outcome.results
-    count = len(results) + (outcome.floor is not None)
+    files = results if outcome.floor is None else [*results, outcome.floor]
     seeds = sorted({result["seed"] for result in results})
     parts = [
-        f"{link(outcome.folder, output)} ({count} file{_plural(count)})",
-        ", ".join(f"`{one}`" for one in _different(result["run"]["command"] for result in results)),
-        _describe_commits(results),
+        f"{link(outcome.folder, output)} ({len(files)} file{_plural(len(files))})",
+        ", ".join(f"`{one}`" for one in _different(one["run"]["command"] for one in files)),
+        _describe_commits(files),
         f"seed{_plural(len(seeds))} {', '.join(map(str, seeds))}",
         "; ".join(_different(map(_describe_machine, results))),
         f"{_format_hours(_total_seconds(results))} in all",
@@ -42,13 +45,8 @@ def link(path: Path, output: Path) -> str:
 
 
 def _describe_commits(results: Iterable[Mapping[str, Any]]) -> str:
-    commits = _different(_short(result["run"]["commit"]) for result in results)
+    commits = _different(short_commit(result["run"]["commit"]) for result in results)
     return f"commit{_plural(len(commits))} {', '.join(commits)}"
-
-
-def _short(commit: Optional[str]) -> str:
-    """Ten digits of a commit, and the plus sign that stands for changes since."""
-    return "unknown" if commit is None else commit[:10] + ("+" if commit.endswith("+") else "")
 
 
 def _describe_machine(result: Mapping[str, Any]) -> str:
@@ -57,13 +55,24 @@ def _describe_machine(result: Mapping[str, Any]) -> str:
     return f"on {machine['cores']} cores of {machine['processor']}{gpu}"
 
 
-def _total_seconds(results: Sequence[Mapping[str, Any]]) -> float:
+def _total_seconds(results: Sequence[Dict[str, Any]]) -> float:
     """The time of all trainings and evaluations, and of each pretraining once."""
-    pretrainings = {
-        one["pretraining"]["folder"]: one["pretraining"]["seconds"] for one in results if one["pretraining"]
-    }
     trainings = sum(one["seconds"]["training"] + one["seconds"]["evaluation"] for one in results)
-    return trainings + sum(pretrainings.values())
+    return trainings + _pretraining_seconds(list(by_pretraining(results).values()))
+
+
+def _pretraining_seconds(results: Sequence[Mapping[str, Any]]) -> float:
+    """The time of pretrainings, and once that of those before them, which several of them may go on with."""
+    own, before = 0.0, {}
+    for one in results:
+        # The seconds of a pretraining are those of its whole chain, those of its last epoch are its own.
+        seconds = one["pretraining"]["last_epoch"]["seconds"]
+        own += seconds
+        after = one["settings"]["pretraining"]["after"]
+        if after is not None:
+            before[json.dumps(after, sort_keys=True)] = one["pretraining"]["seconds"] - seconds
+    known = {json.dumps(one["settings"]["pretraining"], sort_keys=True) for one in results}
+    return own + sum(seconds for after, seconds in before.items() if after not in known)
 
 
 def _format_hours(seconds: float) -> str:

@@ -1,6 +1,6 @@
 """The tables of a grid, in Markdown."""
 
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .columns import EXTRA_COLUMNS, LEVELS, USUAL_COLUMNS
 from .outcome import CellOutcome, GridOutcome
@@ -21,16 +21,16 @@ def scores_table(outcome: GridOutcome) -> List[str]:
         seeds = str(len(cell.results))
         if cell.missing:
             seeds += f" of {len(cell.cell.seeds)}"
-        label = f"{cell.cell.label} (stale)" if cell.stale else cell.cell.label
-        rows.append([label, seeds, *(spread([value(one) for one in cell.results], form) for _, value, form in columns)])
+        rows.append([cell.label, seeds, *(spread(column.values(cell.results), column.form) for column in columns)])
     if outcome.floor is not None:
         # It is not trained, so there is nothing to say of seeds, and little beside the scores.
-        rows.append(["*floor*", _NOTHING, *(spread([value(outcome.floor)], form) for _, value, form in columns)])
-    return markdown_table(["", "seeds", *(title for title, _, _ in columns)], rows)
+        values = (spread(column.values([outcome.floor]), column.form) for column in columns)
+        rows.append([f"*{outcome.floor_label}*", _NOTHING, *values])
+    return markdown_table(["", "seeds", *(column.title for column in columns)], rows)
 
 
 def differences_table(outcome: GridOutcome) -> List[str]:
-    """The table of differences to the baseline, with intervals.
+    """The table of differences to the baseline, with intervals, on the seeds that both cells have, if there are any.
 
     outcome (GridOutcome): What came of the grid.
     RETURNS (List[str]): Its lines; none if there is no baseline, or nothing to compare with it.
@@ -39,16 +39,33 @@ def differences_table(outcome: GridOutcome) -> List[str]:
     others = [cell for cell in outcome.cells if cell is not baseline and cell.results]
     if baseline is None or not baseline.results or not others:
         return []
-    counts = sum_documents(baseline.results)
-    rows = []
-    for cell in others:
-        own = sum_documents(cell.results)
-        found = None if own is None or counts is None else bootstrap_differences(own, counts)
-        if found is None:
-            rows.append([cell.cell.label, *["other documents"] * len(LEVELS)])
-        else:
-            rows.append([cell.cell.label, *(_describe_difference(found[level]) for level in LEVELS)])
-    return markdown_table([f"difference to: {baseline.cell.label}", *LEVELS.values()], rows)
+    rows = [[cell.label, *_compare(cell.results, baseline.results)] for cell in others]
+    return markdown_table([f"difference to: {baseline.label}", "seeds", *LEVELS.values()], rows)
+
+
+def _compare(ours: List[Dict[str, Any]], theirs: List[Dict[str, Any]]) -> List[str]:
+    """The seeds that are compared, and the differences."""
+    ours, theirs, seeds = _match_seeds(ours, theirs)
+    own, other = sum_documents(ours), sum_documents(theirs)
+    found = None if own is None or other is None else bootstrap_differences(own, other)
+    if found is None:
+        return [seeds, *["other documents"] * len(LEVELS)]
+    return [seeds, *(_describe_difference(found[level]) for level in LEVELS)]
+
+
+def _match_seeds(
+    ours: List[Dict[str, Any]], theirs: List[Dict[str, Any]]
+) -> Tuple[List[Dict[str, Any]], List[Dict[str, Any]], str]:
+    """The results of two cells with the same seeds, and the seeds; all of them if no seed is that of both."""
+    common = {one["seed"] for one in ours} & {one["seed"] for one in theirs}
+    if not common:
+        return ours, theirs, f"{_list_seeds(ours)} against {_list_seeds(theirs)}"
+    ours, theirs = ([one for one in results if one["seed"] in common] for results in (ours, theirs))
+    return ours, theirs, _list_seeds(ours)
+
+
+def _list_seeds(results: Sequence[Mapping[str, Any]]) -> str:
+    return ", ".join(str(seed) for seed in sorted(one["seed"] for one in results))
 
 
 def relation_types_table(cell: CellOutcome) -> List[str]:
@@ -63,7 +80,8 @@ def relation_types_table(cell: CellOutcome) -> List[str]:
         ones = [one.get(name, {}) for one in found]
         measures = (spread([float(one.get(key, 0.0)) for one in ones], ".3f") for key in ("p", "r", "f"))
         rows.append([name, str(_gold(found, name)), *measures])
-    return markdown_table(["pair + type, by relation type", "gold", "precision", "recall", "F1"], rows)
+    head = "pair + type, by relation type" + (" (stale)" if cell.stale else "")
+    return markdown_table([head, "gold", "precision", "recall", "F1"], rows)
 
 
 def _gold(found: Sequence[Mapping[str, Any]], name: str) -> int:
@@ -81,7 +99,7 @@ def calibration_table(cells: Sequence[CellOutcome]) -> List[str]:
         found: List[Dict[str, Any]] = [result["dev"]["calibration"] for result in cell.results]
         for name in found[0] if found else ():
             values = ([one[name][key] for one in found] for key in ("ece", "ece_after", "temperature"))
-            rows.append([cell.cell.label, name, *(spread(one, ".3f") for one in values)])
+            rows.append([cell.label, name, *(spread(one, ".3f") for one in values)])
     return markdown_table(["", "probability", "ECE", "ECE with temperature", "temperature"], rows, ["probability"])
 
 

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
-from ..provenance import describe_run
 from .config import PretrainingConfig
 from .corpora import Corpus
 from .progress import epoch_rows
@@ -19,6 +18,7 @@ def make_report(
     task: Task,
     arguments: "TrainingArguments",
     state: "TrainerState",
+    run: Dict[str, Any],
 ) -> Dict[str, Any]:
     """Say what was done and what came of it.
 
@@ -27,6 +27,7 @@ def make_report(
     task (Task): What was trained.
     arguments (TrainingArguments): What the trainer was told.
     state (TrainerState): The state that it ended in.
+    run (Dict[str, Any]): What ran, as `describe_run` told before it.
     RETURNS (Dict[str, Any]): The report, as JSON takes it.
     """
     epochs = epoch_rows(state)
@@ -49,5 +50,5 @@ def make_report(
         "device": arguments.device.type,
         "processes": arguments.world_size,
         "precision": "bfloat16" if arguments.bf16 else "float32",
-        "run": describe_run(),
+        "run": run,
     }

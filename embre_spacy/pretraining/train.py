@@ -11,6 +11,7 @@ from transformers import AutoConfig, PreTrainedModel, set_seed
 from transformers.trainer import PrinterCallback
 
 from ..errors import EmbreError
+from ..provenance import describe_run
 from ..transformer import get_dropouts, resolve_checkpoint, set_dropouts
 from .config import PretrainingConfig
 from .corpora import Corpus, make_corpora
@@ -46,6 +47,8 @@ def pretrain(
     RETURNS (Dict[str, Any]): The report.
     RAISES (EmbreError): If the documents, the settings or the folder cannot be used.
     """
+    # Before the code can change under a long run.
+    started = describe_run()
     config = config or PretrainingConfig()
     console = console or Console(quiet=True)
     train, dev = make_corpora(docs, dev_docs, config)
@@ -91,7 +94,7 @@ def pretrain(
         _train(trainer, table, checkpoint)
         # The others may still be reading the best checkpoint, which writing removes.
         trainer.accelerator.wait_for_everyone()
-        report = make_report(config, train, dev, task, arguments, trainer.state)
+        report = make_report(config, train, dev, task, arguments, trainer.state, started)
         if is_main:
             _restore_dropouts(task.transformer, config)
             folder.write(task.transformer, task.tokenizer, report)

@@ -5,7 +5,9 @@ from itertools import islice
 
 import pytest
 import spacy
+import torch
 from encoders import make_tiny_encoder
+from spacy.tokens import Doc
 from spacy.training import Example
 from typer.testing import CliRunner
 
@@ -46,6 +48,11 @@ def test_everything_is_measured_and_reported(pipeline, sample_dir, tmp_path):
     assert found["memory"]["more_documents"] == 10 * n_documents
     assert found["inference"]["wordpieces"] > found["inference"]["wordpieces_of_text"] > 0
     assert found["full_text"]["characters"] >= 50_000 and found["full_text"]["windows"] > 10
+    seconds = found["full_text"]["seconds"]
+    assert found["full_text"]["full_text_to_abstracts"] == ratio(seconds["abstracts"], seconds["full_text"])
+    for name in ("full_text", "abstracts"):
+        rate = found["full_text"][f"{name}_wordpieces_per_second"]
+        assert rate == pytest.approx(found["full_text"]["wordpieces"] / seconds[name][0])
     assert found["training"]["steps"] == 2 and found["training"]["documents"] == 4
     assert not found["start"]["import_imports_torch"]
     ratios = [
@@ -77,6 +84,16 @@ def test_the_bare_transformer_gets_what_the_pipeline_gives_it(pipeline, sample_d
         assert all((expected[name] == found[name]).all() for name in expected)
 
 
+def test_wordpieces_that_windows_share_count_once(pipeline, sample_dir):
+    parts = find_parts(spacy.load(pipeline))
+    docs = [make_predicted(doc) for doc in islice(read(sample_dir / "dev.xml", parts.nlp.vocab), 4)]
+    whole = make_predicted(Doc.from_docs(docs, exclude=["user_data"]))
+    windows = parts.make_inputs([whole], with_tags=False)
+    assert len(windows) > 2
+    assert parts.count_wordpieces([whole]) == sum(parts.count_wordpieces([doc]) for doc in docs)
+    assert 0 < parts.count_wordpieces([whole]) < sum(inputs["input_ids"].numel() - 2 for inputs in windows)
+
+
 def test_the_pairs_component_stands_on_the_same_weights(pipeline, sample_dir):
     parts = find_parts(spacy.load(pipeline))
     pairs = parts.make_pairs_component()
@@ -98,6 +115,22 @@ def test_times_are_taken_in_turn():
     seconds = time_in_turn({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 2)
     assert order == ["a", "b"] * 3 and [len(found) for found in seconds.values()] == [2, 2]
     assert ratio([2.0, 9.0, 4.0], [1.0, 3.0, 1.0]) == 3.0
+
+
+def test_times_on_a_gpu_are_those_of_what_it_did(monkeypatch):
+    order = []
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: order.append("wait"))
+    time_in_turn({"a": lambda: order.append("a")}, 1, device=torch.device("cuda"))
+    assert order == ["wait", "a", "wait"] * 2
+    order.clear()
+    time_in_turn({"a": lambda: order.append("a")}, 1, device=torch.device("cpu"))
+    assert order == ["a", "a"]
+
+
+def test_the_page_keeps_the_sign_of_uncommitted_code(project_root):
+    found = json.loads((project_root / "docs" / "performance.json").read_text(encoding="utf8"))
+    found["run"]["commit"] = "0123456789abcdef+"
+    assert "commit 0123456789+, seed" in make_page(found, "figures/performance.svg")
 
 
 def test_the_page_in_the_docs_is_what_was_measured(project_root):

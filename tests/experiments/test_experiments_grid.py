@@ -127,6 +127,24 @@ def test_what_would_fail_later_is_refused_with_the_cell(write_grid, change, caus
     assert cause in str(error.value) and "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("is_there", [False, True])
+def test_what_the_floor_needs_is_checked_too(write_grid, tmp_path, is_there):
+    config = tmp_path / "common.cfg"
+    right = (ROOT / "configs" / "train.cfg").read_text(encoding="utf8")
+    if is_there:
+        config.write_text(right.replace("novelty_weight", "novelty_wait"))
+
+    def change(grid):
+        for one in grid["cells"]:
+            one["config"] = grid["training"]["config"]
+        grid["training"]["config"] = str(config)
+
+    grid = load_grid(write_grid(change))
+    with pytest.raises(EmbreError, match=r"trial\.yml: training, which the floor is computed with: ") as error:
+        check_grid(grid, grid.cells)
+    assert ("novelty_wait" if is_there else "no such config file") in str(error.value)
+
+
 def test_a_right_grid_passes(write_grid):
     grid = load_grid(write_grid())
     check_grid(grid, grid.cells)
@@ -150,4 +168,4 @@ def test_the_description_of_grids_is_complete_and_its_example_valid(tmp_path):
     for name in (*EXTRA_COLUMNS, *EXTRA_TABLES):
         assert f"`{name}`" in text
     (tmp_path / "example.yml").write_text(re.search(r"```yaml\n(.*?)```", text, re.DOTALL).group(1))
-    assert [cell.name for cell in load_grid(tmp_path / "example.yml").cells] == ["none", "entities", "late"]
+    assert [cell.name for cell in load_grid(tmp_path / "example.yml").cells] == ["none", "entities", "twice"]

@@ -57,6 +57,11 @@ def text_of(folder):
     return (folder / "docs" / "results.md").read_text(encoding="utf8")
 
 
+def change_result(folder, name, **changes):
+    path = folder / "results" / "default" / name
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
 def rows_of(text, first):
     return [line for line in text.splitlines() if line.startswith(f"| {first} |")]
 
@@ -69,7 +74,7 @@ def test_every_row_is_there(here):
     assert none.split(" | ")[1:4] == ["2", "0.681 ± 0.000", "0.681 ± 0.000"] and "| 3600 ± 0 | 0.35 ± 0.00 |" in none
     entities, differences, _ = rows_of(text, "masked entities")
     assert entities.split(" | ")[1:3] == ["1 of 2", "0.863"]
-    assert re.search(r"\| \*\*\+0\.182 \[\+0\.\d{3}, \+0\.\d{3}\]\*\* \|", differences)
+    assert re.search(r"\| 0 \| \*\*\+0\.182 \[\+0\.\d{3}, \+0\.\d{3}\]\*\* \|", differences)
     [floor] = rows_of(text, "*floor*")
     assert floor.split(" | ")[1:3] == ["–", "0.667"]
     for words in ("# Results", "## A trial", "Does it run?", "Words of a referee.", "difference to: no pretraining"):
@@ -117,13 +122,110 @@ def test_what_is_missing_or_stale_is_said(here):
     srsly.write_yaml(here / "default.yml", grid)
     report(here)
     text = text_of(here)
-    assert rows_of(text, "no pretraining (stale)")
+    scores, *calibration = rows_of(text, "no pretraining (stale)")
+    assert scores and calibration and rows_of(text, "**this project: no pretraining (stale)**")
+    assert rows_of(text, "difference to: no pretraining (stale)")
+    assert rows_of(text, "pair + type, by relation type (stale)") and rows_of(text, "*floor*")
     assert "no pretraining: `config.training.max_steps` (seed 0, 1)" in text and "masked entities (stale)" not in text
     # A config that is gone makes results stale, not unreadable.
     grid["cells"][0]["config"] = "none.cfg"
     srsly.write_yaml(here / "default.yml", grid)
     report(here)
     assert "none.cfg: there is no such config file" in text_of(here)
+
+
+def test_a_stale_or_missing_floor_is_said(here):
+    grid = srsly.read_yaml(here / "default.yml")
+    grid["training"]["overrides"]["components.embre_relation.threshold"] = 0.9
+    srsly.write_yaml(here / "default.yml", grid)
+    report(here)
+    text = text_of(here)
+    assert rows_of(text, "*floor (stale)*") and rows_of(text, "floor (stale)")
+    assert "; floor: `components.embre_relation.threshold`." in text
+    (here / "results" / "default" / "floor.json").unlink()
+    report(here)
+    assert "Missing, not run yet: masked entities, seed 1; floor." in text_of(here) and "(3 files)" in text_of(here)
+
+
+def test_the_commit_of_the_floor_is_named(here, make_result, cells):
+    run = {**make_result(cells["none"])["run"], "commit": "fedcba9876543210+"}
+    change_result(here, "floor.json", run=run)
+    report(here)
+    assert "commits 0123456789, fedcba9876+, seeds 0, 1, on" in text_of(here)
+
+
+def test_documents_that_changed_between_results_are_said(here, place):
+    for name in ("none-seed0.json", "none-seed1.json", "entities-seed0.json", "floor.json"):
+        change_result(here, name, corpora={"train": "same", "dev": "same", "pretraining": "same"})
+    report(here)
+    assert "Not all of the same documents" not in text_of(here)
+    change_result(here, "none-seed1.json", corpora={"train": "same", "dev": "another"})
+    report(here)
+    said = (
+        f"Not all of the same documents: `{place / 'dev.spacy'}` was one for no pretraining, seed 0; masked entities, "
+        "seed 0; floor, and another for no pretraining, seed 1."
+    )
+    assert said in text_of(here) and text_of(here).count("Not all of the same documents") == 1
+    # A stale result may be of another file, and is said to be stale.
+    grid = srsly.read_yaml(here / "default.yml")
+    grid["cells"][0]["overrides"] = {"training.max_steps": 9}
+    srsly.write_yaml(here / "default.yml", grid)
+    report(here)
+    assert "Not all of the same documents" not in text_of(here)
+
+
+def test_differences_are_on_the_seeds_of_both_cells(here, make_result, cells):
+    better = make_result(cells["none"], 1, BETTER)["dev"]
+    change_result(here, "none-seed1.json", dev=better)
+    change_result(here, "entities-seed0.json", dev=make_result(cells["entities"], 0, DOCUMENTS)["dev"])
+    report(here)
+    _, differences, _ = rows_of(text_of(here), "masked entities")
+    assert differences.startswith("| masked entities | 0 | +0.000 [+0.000, +0.000] |")
+    (here / "results" / "default" / "none-seed0.json").unlink()
+    report(here)
+    _, differences, _ = rows_of(text_of(here), "masked entities")
+    assert differences.startswith("| masked entities | 0 against 1 | **-0.182 [")
+
+
+def test_a_pretraining_that_seeds_share_is_one(here, make_result, cells):
+    grid = srsly.read_yaml(here / "default.yml")
+    grid["columns"] = ["training_seconds", "pretraining_seconds", "masked_type_accuracy"]
+    srsly.write_yaml(here / "default.yml", grid)
+    pretraining = {"folder": "entities", "seconds": 362.0, "last_epoch": {"seconds": 362.0, "type_accuracy": 0.5}}
+    seconds = {"pretraining": 362.0, "training": 3600.0, "evaluation": 60.0}
+    for seed in (0, 1):
+        result = make_result(cells["entities"], seed, BETTER, pretraining=pretraining, seconds=seconds)
+        (here / "results" / "default" / f"entities-seed{seed}.json").write_text(json.dumps(result))
+    report(here)
+    assert rows_of(text_of(here), "masked entities")[0].endswith(" | 3600 ± 0 | 362 | 0.500 |")
+    assert rows_of(text_of(here), "no pretraining")[0].endswith(" | 3600 ± 0 | – | – |")
+
+
+@pytest.mark.parametrize("has_first, hours", [(False, "2 h 22 min"), (True, "3 h 23 min")])
+def test_a_pretraining_that_several_go_on_with_takes_its_time_once(tmp_path, tiny_grid, make_result, has_first, hours):
+    shutil.copy(ROOT / "experiments" / "published.yml", tmp_path)
+    first = tiny_grid["pretraining"]["entities"]
+    more = {**first, "after": "first", "overrides": {**first["overrides"], "training.epochs": 1}}
+    names = ["first", "second", "third"] if has_first else ["second", "third"]
+    grid = {
+        **tiny_grid,
+        "pretraining": {
+            "first": first,
+            "second": more,
+            "third": {**more, "overrides": {**more["overrides"], "training.epochs": 3}},
+        },
+        "baseline": None,
+        "cells": [{"name": name, "pretraining": name} for name in names],
+    }
+    srsly.write_yaml(tmp_path / "default.yml", grid)
+    (tmp_path / "results" / "default").mkdir(parents=True)
+    for cell in load_grid(tmp_path / "default.yml").cells:
+        own, whole = (600.0, 600.0) if cell.name == "first" else (300.0, 900.0)
+        pretraining = {"folder": cell.name, "seconds": whole, "last_epoch": {"seconds": own}}
+        result = make_result(cell, pretraining=pretraining)
+        (tmp_path / "results" / "default" / f"{cell.name}-seed0.json").write_text(json.dumps(result))
+    report(tmp_path)
+    assert f"a machine, {hours} in all." in text_of(tmp_path)
 
 
 def test_the_same_results_give_the_same_report(here):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 from embre_spacy.cli import app
 from embre_spacy.errors import EmbreError
 from embre_spacy.evaluation import evaluate_pipeline
+from embre_spacy.experiments import cell
 from embre_spacy.experiments.jobs import open_log, run_command
 from embre_spacy.experiments.results import read_result, to_json
 from embre_spacy.experiments.run import format_seconds
@@ -227,6 +229,34 @@ def test_a_failed_cell_does_not_stop_the_others(here, quick, monkeypatch):
     assert command[:2] == ["embre_spacy", "pretrain"] and command[command.index("--training.epochs") + 1] == "5"
     assert (here / "results" / "trial" / "good-seed0.json").is_file() and len(quick) == 1
     assert result.stderr == f"Error: {here / 'trial.yml'}: failed: broken seed 0, broken seed 1\n"
+
+
+def test_a_floor_that_fails_does_not_stop_the_cells(write_grid, tmp_path, quick):
+    def failing(grid):
+        grid["training"]["overrides"]["training.train_corpus"] = "corpora.nothing"
+        for one in grid["cells"]:
+            one["overrides"] = {"training.train_corpus": "corpora.train"}
+
+    path = write_grid(failing)
+    result = run(path, tmp_path, "--only", "none", code=1)
+    assert f"Error: {path}: floor: " in result.stdout and "nothing" in result.stdout
+    assert (tmp_path / "results" / "trial" / "none-seed0.json").is_file() and len(quick) == 1
+    assert result.stderr == f"Error: {path}: failed: floor\n"
+
+
+def test_a_result_names_what_ran_when_the_training_began(write_grid, tmp_path, quick, monkeypatch):
+    train_here = cell.run_command
+
+    def train_and_change(arguments, log):
+        seconds = train_here(arguments, log)
+        # As what runs may be another thing after hours of training, such as a later commit.
+        monkeypatch.setattr(sys, "argv", ["embre_spacy", "later"])
+        return seconds
+
+    monkeypatch.setattr(cell, "run_command", train_and_change)
+    run(write_grid(), tmp_path, "--only", "none")
+    assert "later" in sys.argv
+    assert "later" not in read_result(tmp_path / "results" / "trial" / "none-seed0.json")["run"]["command"]
 
 
 def test_a_failed_evaluation_is_a_failed_cell(here, quick, monkeypatch):

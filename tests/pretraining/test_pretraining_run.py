@@ -66,7 +66,7 @@ def test_it_learns_by_heart_and_writes_a_folder(docs, make_config, tmp_path, cap
     assert capsys.readouterr().out == ""
 
 
-def test_a_killed_run_goes_on_as_if_nothing_had_happened(docs, make_config, tmp_path):
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(docs, make_config, tiny_encoder, tmp_path):
     settings = {"training.epochs": 12, "training.seed": 3, "training.accumulate_gradient": 2, "masking.word_rate": 0.1}
     config = make_config(**settings)
     pretrain(docs, tmp_path / "whole", config, dev_docs=docs[:2])
@@ -93,6 +93,13 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(docs, make_config, tmp_
 
     with pytest.raises(EmbreError, match=r"interrupted run that differs in config\.training\.epochs; use --no-resume"):
         pretrain(docs, output, make_config(**{**settings, "training.epochs": 13}), dev_docs=docs[:2])
+    kept = (tiny_encoder / "config.json").read_text()
+    try:
+        (tiny_encoder / "config.json").write_text(kept + "\n")
+        with pytest.raises(EmbreError, match="interrupted run that differs in encoder; use --no-resume"):
+            pretrain(docs, output, config, dev_docs=docs[:2])
+    finally:
+        (tiny_encoder / "config.json").write_text(kept)
     report = pretrain(docs, output, config, dev_docs=docs[:2])
     assert_same(output, tmp_path / "whole")
     wanted = json.loads((tmp_path / "whole" / "pretraining.json").read_text())
