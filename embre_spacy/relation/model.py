@@ -1,5 +1,6 @@
 """The thinc model around the PyTorch modules: built when the labels are known, saved with all that it needs."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, ContextManager, List, Optional, Sequence, Tuple
 
@@ -49,7 +50,8 @@ def build_relation_model(
     model: Model[List[Instance], RelationScores] = PyTorchWrapper_v3(
         placeholder, convert_inputs=_convert_inputs, convert_outputs=_convert_outputs
     )
-    shim = NetworkShim(placeholder, serialize_model=serialize, deserialize_model=deserialize)
+    shim = NetworkShim(placeholder, serialize_model=serialize, deserialize_model=partial(deserialize, wanted=encoder))
+    shim.encoder = encoder
     shim.head_learn_rate = head_learn_rate
     model.shims[0] = shim
     model.name = "embre_relation"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict
 
 from ..errors import EmbreError
-from .encoders import Base, OwnTransformer, TokenVectors
+from .encoders import Base, EncoderSettings, OwnTransformer, TokenVectors
 
 if TYPE_CHECKING:
     import torch
@@ -34,24 +34,27 @@ def serialize(network: "nn.Module") -> bytes:
     return safetensors.torch.save(state, metadata=_describe(network))
 
 
-def deserialize(network: "nn.Module", data: bytes, device: "torch.device") -> "nn.Module":
+def deserialize(network: "nn.Module", data: bytes, device: "torch.device", *, wanted: EncoderSettings) -> "nn.Module":
     """Build a network from its bytes.
 
     network (nn.Module): What stands in its place; returned as it is if there are no bytes.
     data (bytes): The bytes.
     device (torch.device): Where the network will run.
+    wanted (EncoderSettings): Settings of the encoder in the config. Those are used that no weight depends on.
     RETURNS (nn.Module): The network.
+    RAISES (EmbreError): If the bytes are of a later version.
     """
     import safetensors.torch
 
-    return _build(_read_metadata(data), safetensors.torch.load(data), device) if data else network
+    return _build(_read_metadata(data), safetensors.torch.load(data), device, wanted) if data else network
 
 
-def load_network(file: Path, device: "torch.device") -> "nn.Module":
+def load_network(file: Path, device: "torch.device", *, wanted: EncoderSettings) -> "nn.Module":
     """Build a network from a file with its bytes.
 
     file (Path): The file.
     device (torch.device): Where the network will run.
+    wanted (EncoderSettings): Settings of the encoder in the config. Those are used that no weight depends on.
     RETURNS (nn.Module): The network.
     RAISES (EmbreError): If the file is damaged, or of a later version.
     """
@@ -65,7 +68,7 @@ def load_network(file: Path, device: "torch.device") -> "nn.Module":
             state = {name: opened.get_tensor(name).to(device, copy=True) for name in names}
     except SafetensorError as error:
         raise EmbreError(f"{file}: the weights cannot be read ({error})") from error
-    return _build(about, state, device)
+    return _build(about, state, device, wanted)
 
 
 def _describe(network: "nn.Module") -> Dict[str, str]:
@@ -78,7 +81,9 @@ def _describe(network: "nn.Module") -> Dict[str, str]:
     return {_METADATA: json.dumps(about)}
 
 
-def _build(metadata: Dict[str, str], state: Dict[str, "torch.Tensor"], device: "torch.device") -> "nn.Module":
+def _build(
+    metadata: Dict[str, str], state: Dict[str, "torch.Tensor"], device: "torch.device", wanted: EncoderSettings
+) -> "nn.Module":
     from accelerate import init_empty_weights
 
     from . import encoders
@@ -92,7 +97,7 @@ def _build(metadata: Dict[str, str], state: Dict[str, "torch.Tensor"], device: "
     if kind is None:
         raise EmbreError(f"this pipeline has an encoder {name}, which is none of embre_spacy")
     known = {field.name for field in fields(kind)}
-    settings = kind(**{name: value for name, value in about["encoder"].items() if name in known})
+    settings = kind(**{name: value for name, value in about["encoder"].items() if name in known}).adopt(wanted)
     # Random weights would take seconds to draw, to be replaced at once.
     with init_empty_weights():
         built = RelationNetwork(_build_base(about), settings, **about["shape"])

@@ -10,6 +10,7 @@ import srsly
 from thinc.api import Optimizer, PyTorchShim, get_torch_default_device, torch2xp, xp2torch
 
 from ..errors import EmbreError
+from .encoders import EncoderSettings
 from .serialize import load_network, serialize
 
 
@@ -18,9 +19,11 @@ class NetworkShim(PyTorchShim):
 
     head_learn_rate (float): By what the learning rate of the optimizer is multiplied for all layers that do not come
         from the pretrained transformer.
+    encoder (EncoderSettings): The settings of the encoder in the config.
     """
 
     head_learn_rate: float = 1.0
+    encoder: EncoderSettings
     _file: Optional[Path] = None
 
     @contextmanager
@@ -66,7 +69,7 @@ class NetworkShim(PyTorchShim):
             raise EmbreError(f"{self._file or saved['weights']}: the file with the weights of the model is missing")
         device = get_torch_default_device()
         self.cfg = saved["config"]
-        self._model = load_network(self._file, device)
+        self._model = load_network(self._file, device, wanted=self.encoder)
         self._grad_scaler.to_(device)
         return self
 

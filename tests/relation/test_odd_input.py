@@ -124,6 +124,25 @@ def test_a_mention_that_is_there_twice_is_one(make_nlp):
     assert doc._.candidates == []
 
 
+def test_what_no_weight_depends_on_can_be_chosen_in_loading(trained, tmp_path, make_examples):
+    trained.to_disk(tmp_path / "model")
+    encoder = "components.embre_relation.model.encoder"
+    config = {f"{encoder}.batch_wordpieces": 100, f"{encoder}.mention_dropout": 0.5, f"{encoder}.hidden_width": 8}
+    for nlp in (
+        spacy.load(tmp_path / "model", config=config),
+        spacy.util.load_model_from_config(spacy.util.load_config(tmp_path / "model" / "config.cfg", config)),
+    ):
+        if nlp.get_pipe("embre_relation").labels == ():
+            nlp.from_bytes(trained.to_bytes(exclude=["config"]))
+        network = get_network(nlp.get_pipe("embre_relation").model)
+        assert network.settings.batch_wordpieces == network.classifier.encoder.batch_wordpieces == 100
+        assert network.settings.mention_dropout == 0.5
+        # The weights have a width, whatever the config says.
+        assert network.settings.hidden_width == 256
+        doc = make_predicted(make_examples(nlp)[0].reference)
+        assert sorted(outcome(nlp(doc))) == sorted(outcome(make_examples(nlp)[0].reference))
+
+
 def test_damaged_weights_are_named(trained, tmp_path):
     trained.to_disk(tmp_path / "model")
     file = tmp_path / "model" / "embre_relation" / "weights.safetensors"

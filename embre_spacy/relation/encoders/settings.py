@@ -1,7 +1,7 @@
 """What the settings of encoders have in common."""
 
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Union
 
 from ..instance import Instance
@@ -9,6 +9,10 @@ from ..instance import Instance
 if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+# How a network runs, and what is masked when it learns on.
+_FREE = {"precision", "batch_wordpieces", "batch_candidates", "mention_dropout", "word_dropout"}
 
 
 @dataclass
@@ -47,6 +51,18 @@ class EncoderSettings(ABC):
 
     def to_dict(self) -> Dict[str, Any]:
         return asdict(self)
+
+    def adopt(self, other: "EncoderSettings") -> "EncoderSettings":
+        """These settings with those of another encoder that no weight depends on, so that whoever loads a pipeline can
+        choose them.
+
+        other (EncoderSettings): The other settings.
+        RETURNS (EncoderSettings): The new settings; these if the other encoder is of another kind.
+        """
+        if type(self) is not type(other):
+            return self
+        free = {field.name: getattr(other, field.name) for field in fields(self) if field.name in _FREE}
+        return replace(self, **free)
 
     @abstractmethod
     def build(self, base: Any, entity_types: Sequence[str]) -> "nn.Module":
