@@ -59,10 +59,7 @@ def read_plan(assets: Path) -> Optional[Dict[str, Any]]:
     file = assets / _PLAN_FILE
     if not file.is_file():
         return None
-    try:
-        plan = json.loads(file.read_text(encoding="utf8"))
-    except ValueError as error:
-        raise InputError(f"not JSON: {error}", file=str(file)) from error
+    plan = _read_json(file)
     if not isinstance(plan, dict) or set(plan) - {*SPLITS, "exclude"}:
         raise InputError(f"it may have the keys {', '.join(SPLITS)} and exclude only", file=str(file))
     for split in SPLITS:
@@ -147,7 +144,7 @@ def prepare_corpus(assets: Path, corpus: Path) -> List[str]:
     """
     plan = read_plan(assets)
     if plan is None:
-        parts = {split: {"files": [file.name], "paths": [file]} for split, file in find_splits(assets).items()}
+        parts = {split: {"paths": [file]} for split, file in find_splits(assets).items()}
         for split in SPLITS[:2]:
             if split not in parts:
                 raise EmbreError(
@@ -161,7 +158,8 @@ def prepare_corpus(assets: Path, corpus: Path) -> List[str]:
             if split in plan
         }
     excluded = _read_ids(assets / plan["exclude"]) if plan and "exclude" in plan else set()
-    expected = _read_counts(assets / _COUNTS_FILE)
+    counts_file = assets / _COUNTS_FILE
+    expected = _read_json(counts_file) if counts_file.is_file() else {}
     corpus.mkdir(parents=True, exist_ok=True)
     lines = []
     for split in SPLITS:
@@ -192,9 +190,7 @@ def prepare_corpus(assets: Path, corpus: Path) -> List[str]:
     return lines
 
 
-def _read_counts(file: Path) -> Dict[str, Dict[str, int]]:
-    if not file.is_file():
-        return {}
+def _read_json(file: Path) -> Any:
     try:
         return json.loads(file.read_text(encoding="utf8"))
     except ValueError as error:

@@ -5,13 +5,13 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Dict, Iterator, Optional
-from uuid import uuid4
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from ..errors import EmbreError
+from ..formats.files import open_output
 
 
 def note(message: str) -> None:
@@ -68,6 +68,5 @@ def write_json(data: Dict[str, Any], path: Path) -> None:
     path (Path): The file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{uuid4().hex}.part")
-    part.write_text(json.dumps(data, indent=1) + "\n", encoding="utf8")
-    part.replace(path)
+    with open_output(path) as file:
+        file.write((json.dumps(data, indent=1) + "\n").encode())

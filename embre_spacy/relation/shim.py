@@ -4,12 +4,12 @@ weights can be in a file of their own."""
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Dict, Iterator, Optional
-from uuid import uuid4
 
 import srsly
 from thinc.api import Optimizer, PyTorchShim, get_torch_default_device, torch2xp, xp2torch
 
 from ..errors import EmbreError
+from ..formats.files import open_output
 from .encoders import EncoderSettings
 from .serialize import load_network, serialize
 
@@ -49,9 +49,8 @@ class NetworkShim(PyTorchShim):
             return super().to_bytes()
         # Beside it at first: another process may be reading it. (`safetensors.torch.save_file` makes files that
         # nobody but their owner can read.)
-        part = self._file.with_name(f".{self._file.name}.{uuid4().hex}.part")
-        part.write_bytes(weights)
-        part.replace(self._file)
+        with open_output(self._file) as file:
+            file.write(weights)
         return srsly.msgpack_dumps({"config": self.cfg, "weights": self._file.name})
 
     def from_bytes(self, bytes_data: bytes) -> "NetworkShim":

@@ -37,8 +37,10 @@ def set_relations(doc: Doc, relations: Iterable[Union[Relation, Mapping[str, Any
         `source` and `target` may be identifiers of concepts of the document.
     RAISES (InputError): If a relation lacks a key or has one that relations do not have.
     """
-    concepts = get_concepts(doc)
-    doc.user_data[_RELATIONS_KEY] = [_as_relation(relation, concepts) for relation in relations]
+    given = list(relations)
+    # Predicted relations bring their concepts.
+    concepts = [] if all(isinstance(relation, Relation) for relation in given) else get_concepts(doc)
+    doc.user_data[_RELATIONS_KEY] = [_as_relation(relation, concepts) for relation in given]
 
 
 def _as_relation(relation: Union[Relation, Mapping[str, Any]], concepts: List[Concept]) -> Relation:

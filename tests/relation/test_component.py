@@ -3,7 +3,7 @@
 import pytest
 import spacy
 import torch
-from relation_docs import outcome
+from relation_docs import outcome, without_novelty
 from safetensors.torch import load_file
 from spacy.training import Example
 
@@ -180,10 +180,7 @@ def test_no_relations_is_an_error_at_initialization(make_nlp, make_examples):
 
 def test_a_corpus_without_novelty_has_none(make_nlp, make_examples):
     nlp = make_nlp()
-    examples = make_examples(nlp)
-    for example in examples:
-        for relation in example.reference._.relations:
-            relation["novelty"] = None
+    examples = without_novelty(make_examples(nlp))
     optimizer = nlp.initialize(lambda: examples)
     nlp.update(examples, sgd=optimizer)
     nlp.get_pipe("embre_relation").cfg["threshold"] = 0.0

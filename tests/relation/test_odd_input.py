@@ -6,7 +6,7 @@ import warnings
 import pytest
 import spacy
 import torch
-from relation_docs import MENTIONS, TEXT, make_doc, outcome
+from relation_docs import MENTIONS, TEXT, make_doc, outcome, without_novelty
 from spacy.tokens import Doc
 from spacy.training import Example
 
@@ -26,10 +26,7 @@ def encoder_kind() -> str:
 
 def test_a_corpus_without_novelty_is_evaluated_and_calibrated(make_nlp, make_examples):
     nlp = make_nlp()
-    examples = make_examples(nlp)
-    for example in examples:
-        for relation in example.reference._.relations:
-            relation["novelty"] = None
+    examples = without_novelty(make_examples(nlp))
     nlp.initialize(lambda: examples)
     gold = [example.reference for example in examples]
     found = evaluate_in_detail(nlp, gold)
