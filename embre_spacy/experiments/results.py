@@ -1,11 +1,11 @@
 """The small JSON files that experiments leave."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional
 
 from ..errors import EmbreError
-from ..formats.files import open_output
 from .settings import find_differences
 
 FLOOR_FILE = "floor.json"
@@ -49,8 +49,10 @@ def write_result(result: Mapping[str, Any], path: Path) -> None:
     path (Path): The file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open_output(path) as file:
-        file.write((to_json({**result, "dev": round_numbers(result["dev"])}) + "\n").encode())
+    # Always the same name, so that the next run takes away what a killed one left: the folder is committed.
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished.write_text(to_json({**result, "dev": round_numbers(result["dev"])}) + "\n", encoding="utf8")
+    os.replace(unfinished, path)
 
 
 def settings_changed(result: Mapping[str, Any], settings: Mapping[str, Any]) -> List[str]:
