@@ -10,6 +10,17 @@ from spacy.vocab import Vocab
 ROOT = Path(__file__).parent.parent
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--gpu-id", type=int, default=-1, help="The GPU that pipelines of the tests run on; -1 for the CPU."
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--gpu-id") >= 0:
+        spacy.require_gpu(config.getoption("--gpu-id"))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of the real corpora, which are not part of the repository."""

@@ -29,6 +29,12 @@ def run_command(
     only: Annotated[
         Optional[List[str]], typer.Option("--only", metavar="CELL", help="Run this cell only; may be repeated.")
     ] = None,
+    seed: Annotated[
+        Optional[List[int]],
+        typer.Option(
+            "--seed", metavar="N", help="Train with this seed only; may be repeated. It must be one of FILE's."
+        ),
+    ] = None,
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="The GPU to use; -1 for the CPU.")] = -1,
     results: Annotated[Path, typer.Option(help="Where the small JSON files of results go.")] = _RESULTS,
     work: Annotated[
@@ -58,7 +64,7 @@ def run_command(
         from ..experiments.run import run_grid
 
         places = Places(results, work, gpu_id=gpu_id, keep_weights=keep_weights)
-        failed = run_grid(grid, places, only=only or (), console=Console())
+        failed = run_grid(grid, places, only=only or (), seeds=seed or (), console=Console())
         if failed:
             raise EmbreError(f"{file}: failed: {', '.join(failed)}")
 

@@ -19,12 +19,20 @@ Job = Tuple[Cell, int]
 _NAMED = 3
 
 
-def run_grid(grid: Grid, places: Places, *, only: Sequence[str] = (), console: Optional[Console] = None) -> List[str]:
+def run_grid(
+    grid: Grid,
+    places: Places,
+    *,
+    only: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+    console: Optional[Console] = None,
+) -> List[str]:
     """Run the cells of a grid that are not done yet.
 
     grid (Grid): The grid.
     places (Places): Where to write.
     only (Sequence[str]): The names of the cells to run; all if empty.
+    seeds (Sequence[int]): The seeds to run them with; all that they have if empty.
     console (Optional[Console]): Where to print the progress; nowhere if None.
     RETURNS (List[str]): The names of the jobs that failed, such as "none seed 0".
     RAISES (EmbreError): If the grid cannot be run at all; nothing has been run then.
@@ -36,7 +44,12 @@ def run_grid(grid: Grid, places: Places, *, only: Sequence[str] = (), console: O
         raise EmbreError(f"{grid.file}: there is no cell {', '.join(unknown)} (there are {known})")
     cells = [cell for cell in grid.cells if not only or cell.name in only]
     check_grid(grid, cells)
-    return _Run(grid, places, console).run([(cell, seed) for cell in cells for seed in cell.seeds])
+    jobs = [(cell, seed) for cell in cells for seed in cell.seeds]
+    unknown_seeds = sorted(set(seeds) - {seed for _, seed in jobs})
+    if unknown_seeds:
+        known = ", ".join(map(str, sorted({seed for _, seed in jobs})))
+        raise EmbreError(f"{grid.file}: no cell has the seed {', '.join(map(str, unknown_seeds))} (there are {known})")
+    return _Run(grid, places, console).run([(cell, seed) for cell, seed in jobs if not seeds or seed in seeds])
 
 
 class _Run:

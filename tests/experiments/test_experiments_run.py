@@ -289,11 +289,19 @@ def test_evaluation_reads_the_documents_that_training_evaluated_on(here, quick):
 
 def test_nothing_is_run_if_anything_is_wrong(here, quick):
     assert "there is no cell some" in run(here / "trial.yml", here, "--only", "some", code=1).output
+    assert "no cell has the seed 7 (there are 0)" in run(here / "trial.yml", here, "--seed", "7", code=1).output
     change(here / "trial.yml", lambda grid: grid["cells"].append({"name": "last", "config": "none.cfg"}))
     result = run(here / "trial.yml", here, code=1)
     assert result.stderr == f"Error: {here / 'trial.yml'}: cell 'last': none.cfg: there is no such config file\n"
     assert result.stdout == "" and not quick
     assert "no such file of a grid" in run(here / "none.yml", here, code=1).output
+
+
+def test_a_seed_runs_alone(write_grid, tmp_path, quick):
+    path = write_grid(lambda grid: grid["cells"][0].update(seeds=[0, 1]))
+    run(path, tmp_path, "--only", "none", "--seed", "1")
+    assert len(quick) == 1 and not (tmp_path / "results" / "trial" / "none-seed0.json").exists()
+    assert read_result(tmp_path / "results" / "trial" / "none-seed1.json")["seed"] == 1
 
 
 def test_two_jobs_do_not_work_in_one_place(tmp_path):
