@@ -19,6 +19,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--gpu-id") >= 0:
         spacy.require_gpu(config.getoption("--gpu-id"))
+    config.addinivalue_line("markers", "forks: needs processes that are forked, which cannot use a GPU")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("forks") and item.config.getoption("--gpu-id") >= 0:
+        pytest.skip("forked processes cannot use a GPU")
 
 
 @pytest.fixture(scope="session")

@@ -42,6 +42,7 @@ temperature = 1.0
 novelty_temperature = 1.0
 relation_weight = 1.0
 novelty_weight = 2.0
+consistency_weight = 0.0
 
 [embre_relation.candidates]
 @misc = "embre_spacy.TypePairCandidates.v1"
@@ -107,6 +108,7 @@ def make_embre_relation(
     novelty_temperature: float,
     relation_weight: float,
     novelty_weight: float,
+    consistency_weight: float,
 ) -> "EmbreRelation":
     """The factory of `embre_relation`.
 
@@ -122,6 +124,8 @@ def make_embre_relation(
         divided by before softmax; `calibrate` finds them.
     relation_weight (float): The weight of the relation type in the loss (l1 of the paper).
     novelty_weight (float): The weight of the novelty in the loss (l2 of the paper).
+    consistency_weight (float): How much it counts in training that a candidate is classified in the same way with other
+        dropout and other masks, see `RelationLoss`; 0, and each document is read once and not twice.
     RETURNS (EmbreRelation): The component.
     """
     return EmbreRelation(
@@ -136,6 +140,7 @@ def make_embre_relation(
         novelty_temperature=novelty_temperature,
         relation_weight=relation_weight,
         novelty_weight=novelty_weight,
+        consistency_weight=consistency_weight,
     )
 
 
@@ -160,23 +165,33 @@ class EmbreRelation(TrainablePipe):
         novelty_temperature: float = 1.0,
         relation_weight: float = 1.0,
         novelty_weight: float = 2.0,
+        consistency_weight: float = 0.0,
     ) -> None:
         """Make the component; see `make_embre_relation` for the arguments.
 
-        RAISES (EmbreError): If the threshold or `type_certainty` is not between 0 and 1, or a temperature not above 0.
+        RAISES (EmbreError): If the threshold or `type_certainty` is not between 0 and 1, a temperature not above 0,
+            or `consistency_weight` below 0, or above 0 with vectors of tokens from a layer that may be shared.
         """
         for setting, value in (("threshold", threshold), ("type_certainty", type_certainty)):
             if not 0.0 <= value <= 1.0:
                 raise EmbreError(f"`{setting}` of {name} must be between 0 and 1, not {value}")
         if temperature <= 0.0 or novelty_temperature <= 0.0:
             raise EmbreError(f"the temperatures of {name} must be above 0, not {temperature} and {novelty_temperature}")
+        if consistency_weight < 0.0:
+            raise EmbreError(f"`consistency_weight` of {name} must not be below 0: {consistency_weight}")
+        if consistency_weight and model.has_ref("tok2vec"):
+            raise EmbreError(
+                f"{name} with a `tok2vec` reads each document once, so it cannot have a `consistency_weight`"
+            )
         register_extensions()
         self.vocab = vocab
         self.model = model
         self.name = name
         self.candidates = candidates
         self.scorer = scorer
-        self._loss = RelationLoss(relation_weight=relation_weight, novelty_weight=novelty_weight)
+        self._loss = RelationLoss(
+            relation_weight=relation_weight, novelty_weight=novelty_weight, consistency_weight=consistency_weight
+        )
         self.cfg: Dict[str, Any] = {
             "labels": [],
             "novelty_labels": [],
@@ -310,7 +325,7 @@ class EmbreRelation(TrainablePipe):
         if not len(targets.types):
             learn_nothing(self.model, [instance.doc for instance in instances])
         else:
-            scores, backprop = self.model.begin_update(instances)
+            scores, backprop = self.model.begin_update(instances * self._loss.n_views)
             loss, d_scores = self._loss(self.model.ops, scores, targets)
             backprop(d_scores)
             losses[self.name] += loss

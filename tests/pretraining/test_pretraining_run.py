@@ -1,6 +1,7 @@
 """Whole runs on a tiny encoder: what is learned, written, reported, refused and resumed."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -119,7 +120,9 @@ def test_processes_train_together(docs, tiny_encoder, tmp_path, launcher):
     paths = [str(tmp_path / "train.spacy"), str(tmp_path / "out"), "--dev", str(tmp_path / "train.spacy")]
     settings = ["--encoder.name", str(tiny_encoder), "--encoder.overlap", "16", "--training.epochs", "2"]
     command = [sys.executable, "-m", *launcher, "-m", "embre_spacy", "pretrain", *paths, *settings]
-    done = subprocess.run(command, capture_output=True, text=True)
+    # Two processes cannot share a GPU, and there may be only one.
+    without_gpu = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(command, capture_output=True, text=True, env=without_gpu)
     assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / "out" / "pretraining.json").read_text())
     assert report["processes"] == 2 and len(report["epochs"]) == 2

@@ -1,5 +1,7 @@
 """The component behaves as spaCy's own do."""
 
+import math
+
 import pytest
 import spacy
 import torch
@@ -32,6 +34,7 @@ def test_it_learns_and_says_the_same_in_every_way(trained, make_examples, tmp_pa
     assert [sorted(outcome(from_bytes(doc))) for doc in predicted(from_bytes, make_examples)] == gold
 
 
+@pytest.mark.forks
 def test_it_says_the_same_with_two_processes(trained, make_examples):
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
@@ -219,9 +222,9 @@ def test_the_loss_of_scores_is_that_of_the_examples(trained, make_examples):
     certain = xp.zeros((n_candidates, 4), dtype="f"), xp.zeros((n_candidates, 2), dtype="f")
     loss, (d_types, d_novelties) = pipe.get_loss([example], certain)
     # Three of the candidates are related, and only these have a novelty.
-    assert loss == pytest.approx(xp.log(4.0) + 2.0 * 3 / n_candidates * xp.log(2.0), rel=1e-5)
+    assert loss == pytest.approx(math.log(4.0) + 2.0 * 3 / n_candidates * math.log(2.0), rel=1e-5)
     assert (abs(d_novelties).sum(axis=1) > 0).sum() == 3
-    assert d_types.sum() == pytest.approx(0.0, abs=1e-6)
+    assert float(d_types.sum()) == pytest.approx(0.0, abs=1e-6)
 
 
 def test_candidates_are_a_choice(make_nlp, make_examples):

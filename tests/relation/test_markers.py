@@ -44,9 +44,9 @@ def test_what_a_marker_reads_does_not_depend_on_other_candidates(make_pipe):
     assert len(candidates) > 2 and (together.abs().sum(dim=(1, 2)) > 0).all()
     for candidate, expected in zip(candidates, together):
         alone_text, alone = read(pipe, [Instance(doc, [candidate])])
-        numpy.testing.assert_allclose(alone[0].detach(), expected.detach(), atol=1e-5)
+        numpy.testing.assert_allclose(alone[0].detach().cpu(), expected.detach().cpu(), atol=1e-5)
         # Nor does the text see any marker.
-        numpy.testing.assert_allclose(alone_text.detach(), text.detach(), atol=1e-5)
+        numpy.testing.assert_allclose(alone_text.detach().cpu(), text.detach().cpu(), atol=1e-5)
 
 
 def test_a_marker_sees_its_partner(make_pipe):
@@ -98,8 +98,8 @@ def test_crowded_windows_are_read_several_times(make_pipe, monkeypatch):
     monkeypatch.setattr(markers, "MOST_CANDIDATES", 2)
     assert len(get_network(pipe.model).make_batch(instances).windows) > 10
     crowded_text, crowded = read(pipe, instances)
-    numpy.testing.assert_allclose(crowded_text.detach(), text.detach(), atol=1e-5)
-    numpy.testing.assert_allclose(crowded.detach(), expected.detach(), atol=1e-5)
+    numpy.testing.assert_allclose(crowded_text.detach().cpu(), text.detach().cpu(), atol=1e-5)
+    numpy.testing.assert_allclose(crowded.detach().cpu(), expected.detach().cpu(), atol=1e-5)
 
 
 def test_without_tags_markers_are_masks(make_pipe):
