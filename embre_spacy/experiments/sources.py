@@ -22,7 +22,7 @@ def describe_source(outcome: GridOutcome, output: Path) -> str:
     seeds = sorted({result["seed"] for result in results})
     parts = [
         f"{link(outcome.folder, output)} ({len(files)} file{_plural(len(files))})",
-        ", ".join(f"`{one}`" for one in _different(one["run"]["command"] for one in files)),
+        ", ".join(f"`{one}`" for one in _different(map(_describe_command, files))),
         _describe_commits(files),
         f"seed{_plural(len(seeds))} {', '.join(map(str, seeds))}",
         "; ".join(_different(map(_describe_machine, results))),
@@ -42,6 +42,14 @@ def link(path: Path, output: Path) -> str:
     RETURNS (str): The link, as Markdown.
     """
     return f"[{path.as_posix()}]({Path(os.path.relpath(path, output.parent)).as_posix()})"
+
+
+def _describe_command(result: Mapping[str, Any]) -> str:
+    """The command that makes the grid: what says which of its cells, and on which device, only says who ran what."""
+    command = result["run"]["command"]
+    before, found, after = command.partition(" experiment run ")
+    grid = after.split(" ")[0]
+    return command if not found or grid.startswith("-") else before + found + grid
 
 
 def _describe_commits(results: Iterable[Mapping[str, Any]]) -> str:

@@ -95,7 +95,7 @@ def make_result() -> Callable[..., Dict[str, Any]]:
             "settings": json.loads(json.dumps(cell_settings(cell, seed))),
             "pretraining": None,
             "run": {
-                "command": "python -m embre_spacy experiment run trial.yml",
+                "command": "python -m embre_spacy experiment run trial.yml --only none --gpu-id 0",
                 "commit": "0123456789abcdef",
                 "machine": {"processor": "a machine", "cores": 2, "system": "Linux"},
             },
