@@ -3,7 +3,7 @@
 from typing import List, Optional, Tuple
 
 from thinc.api import Ops
-from thinc.types import Floats2d
+from thinc.types import Floats2d, Ints1d
 
 
 class Targets:
@@ -75,7 +75,7 @@ class RelationLoss:
 
 def _cross_entropy(ops: Ops, scores: Floats2d, classes: List[int], weight: float) -> Tuple[float, Floats2d]:
     gradient = ops.alloc2f(*scores.shape)
-    rows = ops.asarray1i([row for row, found in enumerate(classes) if found >= 0], dtype="int64")
+    rows = _find_learned(ops, classes)
     if not len(rows) or not scores.shape[1]:
         return 0.0, gradient
     columns = ops.asarray1i([found for found in classes if found >= 0], dtype="int64")
@@ -92,7 +92,7 @@ def _divergence(ops: Ops, scores: Floats2d, classes: List[int], weight: float) -
     """The mean of the two divergences between the first half of the scores and the second, and its gradient. What has
     no class to learn need not be the same."""
     gradient = ops.alloc2f(*scores.shape)
-    rows = ops.asarray1i([row for row, found in enumerate(classes) if found >= 0], dtype="int64")
+    rows = _find_learned(ops, classes)
     if not len(rows) or not scores.shape[1]:
         return 0.0, gradient
     scale = weight / (2 * len(classes))
@@ -107,3 +107,8 @@ def _divergence(ops: Ops, scores: Floats2d, classes: List[int], weight: float) -
         change = probabilities[here] * (ratios - divergences) + probabilities[here] - probabilities[there]
         gradient[views[here]] = change * scale
     return loss, gradient
+
+
+def _find_learned(ops: Ops, classes: List[int]) -> Ints1d:
+    """The rows of what has a class to learn."""
+    return ops.asarray1i([row for row, found in enumerate(classes) if found >= 0], dtype="int64")
