@@ -13,9 +13,9 @@ CONFIGS = Path(__file__).parent.parent.parent / "configs"
 def test_the_default_file_has_the_defaults():
     expected = PretrainingConfig()
     assert expected == load_pretraining_config()
-    # All but that ordinary masking is mixed in, which the paper does not do, and that it is shorter.
+    # All but that ordinary masking is mixed in, which the paper does not do, and that it is longer.
     expected.masking.word_rate = 0.12
-    expected.training.epochs = 10
+    expected.training.epochs = 30
     assert load_pretraining_config(CONFIGS / "pretrain.cfg") == expected
 
 
