@@ -21,16 +21,15 @@ from ..tokens import (
     Candidate,
     CandidateFunction,
     Relation,
-    get_concepts,
-    get_relations,
     register_extensions,
     set_relations,
 )
 from .decision import score_candidates
 from .instance import Instance
-from .loss import RelationLoss, Targets
+from .loss import RelationLoss
 from .model import is_built, learn_nothing, set_labels, weights_in
 from .portions import split_by_tokens
+from .targets import Targets, find_labels, find_targets
 
 # PyTorch is not imported here: spaCy imports the modules of all factories when it starts.
 
@@ -343,26 +342,8 @@ class EmbreRelation(TrainablePipe):
         return self._loss(self.model.ops, scores, self._read(list(examples))[1])
 
     def _read(self, examples: Sequence[Example]) -> Tuple[List[Instance], Targets]:
-        types = {label: number for number, label in enumerate(self.labels, start=1)}
-        novelties = {label: number for number, label in enumerate(self.novelty_labels)}
-        instances = []
-        targets = Targets()
-        for example in examples:
-            instance = Instance(example.predicted, self.candidates(example.predicted))
-            gold = {relation.pair: relation for relation in get_relations(example.reference)}
-            for source, target in instance.candidates:
-                first, second = sorted((source.key, target.key))
-                relation = gold.get((first, second))
-                if relation is None:
-                    targets.add(0, None)
-                elif relation.type not in types:
-                    raise EmbreError(f"{self.name} was not initialized with the relation type {relation.type!r}")
-                elif relation.novelty is not None and relation.novelty not in novelties:
-                    raise EmbreError(f"{self.name} was not initialized with the novelty label {relation.novelty!r}")
-                else:
-                    targets.add(types[relation.type], novelties.get(relation.novelty))
-            instances.append(instance)
-        return instances, targets
+        instances = [Instance(example.predicted, self.candidates(example.predicted)) for example in examples]
+        return instances, find_targets(examples, instances, self.labels, self.novelty_labels)
 
     def initialize(
         self,
@@ -383,7 +364,7 @@ class EmbreRelation(TrainablePipe):
         # Wrong examples fail here, with a clear message, rather than deep in the training loop.
         sample = list(islice(get_examples(), 10))
         validate_examples(sample, "EmbreRelation.initialize")
-        found = labels if labels is not None else _find_labels(get_examples())
+        found = labels if labels is not None else find_labels(get_examples())
         merged = {
             # Mentions of which nobody says what they are have no tags and no class of their own.
             key: [label for label in dict.fromkeys([*self.cfg[key], *found.get(key, [])]) if label]
@@ -430,21 +411,6 @@ class EmbreRelation(TrainablePipe):
         """
         with weights_in(self.model, Path(path) / WEIGHTS_FILE):
             return super().from_disk(path, exclude=tuple(exclude))
-
-
-def _find_labels(examples: Iterable[Example]) -> Dict[str, List[str]]:
-    types, novelties, entity_types = set(), set(), set()
-    for example in examples:
-        for relation in get_relations(example.reference):
-            types.add(relation.type)
-            if relation.novelty is not None:
-                novelties.add(relation.novelty)
-        entity_types.update(concept.type for concept in get_concepts(example.reference))
-    return {
-        "labels": sorted(types),
-        "novelty_labels": sorted(novelties),
-        "entity_types": sorted(entity_types),
-    }
 
 
 def _softmax(model: Model, scores: Floats2d, temperature: float) -> NDArray[numpy.float32]:

@@ -1,26 +1,11 @@
 """The loss: cross-entropy of relation type and novelty, weighted (equation 1 of the paper), and consistency."""
 
-from typing import List, Optional, Tuple
+from typing import List, Tuple
 
 from thinc.api import Ops
 from thinc.types import Floats2d, Ints1d
 
-
-class Targets:
-    """What the candidates of a batch are.
-
-    types (List[int]): The class of the relation type; 0 for candidates that are not related.
-    novelties (List[int]): The class of the novelty; -1 where there is none to learn.
-    """
-
-    def __init__(self) -> None:
-        self.types: List[int] = []
-        self.novelties: List[int] = []
-
-    def add(self, type: int, novelty: Optional[int]) -> None:
-        """Add a candidate."""
-        self.types.append(type)
-        self.novelties.append(-1 if novelty is None else novelty)
+from .targets import Targets
 
 
 class RelationLoss:

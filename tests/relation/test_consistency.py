@@ -6,7 +6,8 @@ import spacy
 from thinc.api import NumpyOps
 
 from embre_spacy.errors import EmbreError
-from embre_spacy.relation.loss import RelationLoss, Targets
+from embre_spacy.relation.loss import RelationLoss
+from embre_spacy.relation.targets import Targets
 
 OPS = NumpyOps()
 
