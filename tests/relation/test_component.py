@@ -171,7 +171,7 @@ def test_a_relation_type_that_is_unknown_is_an_error(make_nlp, make_examples):
     nlp = make_nlp()
     examples = make_examples(nlp)
     nlp.initialize(lambda: examples[1:])
-    with pytest.raises(EmbreError, match="^document .*was not initialized with the relation type"):
+    with pytest.raises(EmbreError, match=r"^document .*was not initialized with the relation type"):
         nlp.update(examples[:1])
 
 
