@@ -42,6 +42,7 @@ novelty_temperature = 1.0
 relation_weight = 1.0
 novelty_weight = 2.0
 consistency_weight = 0.0
+novelty_smoothing = 0.0
 
 [embre_relation.candidates]
 @misc = "embre_spacy.TypePairCandidates.v1"
@@ -108,6 +109,7 @@ def make_embre_relation(
     relation_weight: float,
     novelty_weight: float,
     consistency_weight: float,
+    novelty_smoothing: float,
 ) -> "EmbreRelation":
     """The factory of `embre_relation`.
 
@@ -125,6 +127,8 @@ def make_embre_relation(
     novelty_weight (float): The weight of the novelty in the loss (l2 of the paper).
     consistency_weight (float): How much it counts in training that a candidate is classified in the same way with other
         dropout and other masks, see `RelationLoss`; 0, and each document is read once and not twice.
+    novelty_smoothing (float): How much of the probability is shared out among all novelty labels in training, from 0 to
+        less than 1; see `RelationLoss`.
     RETURNS (EmbreRelation): The component.
     """
     return EmbreRelation(
@@ -140,6 +144,7 @@ def make_embre_relation(
         relation_weight=relation_weight,
         novelty_weight=novelty_weight,
         consistency_weight=consistency_weight,
+        novelty_smoothing=novelty_smoothing,
     )
 
 
@@ -165,17 +170,21 @@ class EmbreRelation(TrainablePipe):
         relation_weight: float = 1.0,
         novelty_weight: float = 2.0,
         consistency_weight: float = 0.0,
+        novelty_smoothing: float = 0.0,
     ) -> None:
         """Make the component; see `make_embre_relation` for the arguments.
 
         RAISES (EmbreError): If the threshold or `type_certainty` is not between 0 and 1, a temperature not above 0,
-            or `consistency_weight` below 0, or above 0 with vectors of tokens from a layer that may be shared.
+            `novelty_smoothing` below 0 or not below 1, or `consistency_weight` below 0, or above 0 with vectors of
+            tokens from a layer that may be shared.
         """
         for setting, value in (("threshold", threshold), ("type_certainty", type_certainty)):
             if not 0.0 <= value <= 1.0:
                 raise EmbreError(f"`{setting}` of {name} must be between 0 and 1, not {value}")
         if temperature <= 0.0 or novelty_temperature <= 0.0:
             raise EmbreError(f"the temperatures of {name} must be above 0, not {temperature} and {novelty_temperature}")
+        if not 0.0 <= novelty_smoothing < 1.0:
+            raise EmbreError(f"`novelty_smoothing` of {name} must be at least 0 and below 1, not {novelty_smoothing}")
         if consistency_weight < 0.0:
             raise EmbreError(f"`consistency_weight` of {name} must not be below 0: {consistency_weight}")
         if consistency_weight and model.has_ref("tok2vec"):
@@ -189,7 +198,10 @@ class EmbreRelation(TrainablePipe):
         self.candidates = candidates
         self.scorer = scorer
         self._loss = RelationLoss(
-            relation_weight=relation_weight, novelty_weight=novelty_weight, consistency_weight=consistency_weight
+            relation_weight=relation_weight,
+            novelty_weight=novelty_weight,
+            consistency_weight=consistency_weight,
+            novelty_smoothing=novelty_smoothing,
         )
         self.cfg: Dict[str, Any] = {
             "labels": [],

@@ -20,12 +20,23 @@ class RelationLoss:
     relation_weight (float): l1.
     novelty_weight (float): l2.
     consistency_weight (float): The weight of the divergence; 0 for none.
+    novelty_smoothing (float): The share of the probability that the right novelty does not have in y_n, and that all
+        novelty labels have in equal parts (label smoothing, Szegedy and others 2016, section 7); 0 for none. It is not
+        in the paper.
     """
 
-    def __init__(self, *, relation_weight: float, novelty_weight: float, consistency_weight: float = 0.0) -> None:
+    def __init__(
+        self,
+        *,
+        relation_weight: float,
+        novelty_weight: float,
+        consistency_weight: float = 0.0,
+        novelty_smoothing: float = 0.0,
+    ) -> None:
         self.relation_weight = relation_weight
         self.novelty_weight = novelty_weight
         self.consistency_weight = consistency_weight
+        self.novelty_smoothing = novelty_smoothing
 
     @property
     def n_views(self) -> int:
@@ -44,13 +55,17 @@ class RelationLoss:
         RETURNS (Tuple[float, Tuple[Floats2d, Floats2d]]): The loss, without the divergence if there is one view only,
             and the gradients.
         """
-        relation_loss, d_relations = self._task(ops, scores[0], targets.types, self.relation_weight)
-        novelty_loss, d_novelties = self._task(ops, scores[1], targets.novelties, self.novelty_weight)
+        relation_loss, d_relations = self._task(ops, scores[0], targets.types, self.relation_weight, 0.0)
+        novelty_loss, d_novelties = self._task(
+            ops, scores[1], targets.novelties, self.novelty_weight, self.novelty_smoothing
+        )
         return relation_loss + novelty_loss, (d_relations, d_novelties)
 
-    def _task(self, ops: Ops, scores: Floats2d, classes: List[int], weight: float) -> Tuple[float, Floats2d]:
+    def _task(
+        self, ops: Ops, scores: Floats2d, classes: List[int], weight: float, smoothing: float
+    ) -> Tuple[float, Floats2d]:
         has_two_views = len(scores) == 2 * len(classes)
-        loss, gradient = _cross_entropy(ops, scores, classes * (2 if has_two_views else 1), weight)
+        loss, gradient = _cross_entropy(ops, scores, classes * (2 if has_two_views else 1), weight, smoothing)
         if has_two_views:
             divergence, d_divergence = _divergence(ops, scores, classes, weight * self.consistency_weight)
             loss += divergence
@@ -58,18 +73,20 @@ class RelationLoss:
         return loss, gradient
 
 
-def _cross_entropy(ops: Ops, scores: Floats2d, classes: List[int], weight: float) -> Tuple[float, Floats2d]:
+def _cross_entropy(
+    ops: Ops, scores: Floats2d, classes: List[int], weight: float, smoothing: float
+) -> Tuple[float, Floats2d]:
     gradient = ops.alloc2f(*scores.shape)
     rows = _find_learned(ops, classes)
     if not len(rows) or not scores.shape[1]:
         return 0.0, gradient
     columns = ops.asarray1i([found for found in classes if found >= 0], dtype="int64")
     probabilities = ops.softmax(scores[rows])
-    order = ops.xp.arange(len(rows))
-    loss = -ops.xp.log(ops.xp.maximum(probabilities[order, columns], 1e-12)).sum()
-    probabilities[order, columns] -= 1.0
+    wanted = ops.alloc2f(*probabilities.shape) + smoothing / scores.shape[1]
+    wanted[ops.xp.arange(len(rows)), columns] += 1.0 - smoothing
+    loss = -(wanted * ops.xp.log(ops.xp.maximum(probabilities, 1e-12))).sum()
     scale = weight / len(classes)
-    gradient[rows] = probabilities * scale
+    gradient[rows] = (probabilities - wanted) * scale
     return float(loss) * scale, gradient
 
 

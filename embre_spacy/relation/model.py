@@ -21,6 +21,7 @@ def build_relation_model(
     hidden_width: int = 256,
     dropout: float = 0.1,
     head_learn_rate: float = 10.0,
+    novelty_dropout: Optional[float] = None,
     tok2vec: Optional[Model[List[Doc], List[Floats2d]]] = None,
 ) -> Model[List[Instance], RelationScores]:
     """The relation model (`embre_spacy.RelationModel.v1`): an encoder of candidates and two heads, relation type and
@@ -31,6 +32,7 @@ def build_relation_model(
     dropout (float): The dropout in the heads.
     head_learn_rate (float): By what the learning rate is multiplied for the layers that are neither pretrained nor in
         `tok2vec`.
+    novelty_dropout (Optional[float]): The dropout in the head of the novelty; the same as in the other if None.
     tok2vec (Optional[Model[List[Doc], List[Floats2d]]]): What gives the token encoder the vectors of tokens; None for
         encoders with a transformer of their own. It stands here, as in other components of spaCy, and not in the
         encoder, because `nlp.replace_listeners` looks for a listener to a transformer in `model.tok2vec` only.
@@ -59,6 +61,7 @@ def build_relation_model(
     model.attrs["encoder"] = encoder
     model.attrs["hidden_width"] = hidden_width
     model.attrs["dropout"] = dropout
+    model.attrs["novelty_dropout"] = novelty_dropout
     model.attrs["labels"] = None
     if tok2vec is not None:
         model.layers.append(tok2vec)
@@ -154,6 +157,7 @@ def _init(model: Model[List[Instance], RelationScores], X: Optional[List[Instanc
         encoder,
         hidden_width=model.attrs["hidden_width"],
         dropout=model.attrs["dropout"],
+        novelty_dropout=model.attrs["novelty_dropout"],
         **model.attrs["labels"],
     )
     set_network(model, network.to(get_torch_default_device()))

@@ -39,9 +39,9 @@ def tiny_encoder(tmp_path_factory) -> Path:
 def make_nlp(tiny_encoder, encoder_kind) -> Callable[..., Language]:
     """Makes a pipeline with the component, not initialized."""
 
-    def make(*, encoder=None, **config) -> Language:
+    def make(*, encoder=None, model=None, **config) -> Language:
         nlp = spacy.blank("en")
-        model = MODELS[encoder_kind]
+        model = {**MODELS[encoder_kind], **(model or {})}
         own = {} if "tok2vec" in model else {"name": str(tiny_encoder), "precision": "float32"}
         model = {**model, "encoder": {**model["encoder"], **own, **(encoder or {})}}
         nlp.add_pipe("embre_relation", config={"model": model, **config})

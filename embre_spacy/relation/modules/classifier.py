@@ -12,16 +12,24 @@ class RelationClassifier(nn.Module):
     n_relation_types (int): The number of relation types. One more class stands for "not related" and comes first.
     n_novelty_labels (int): The number of novelty labels.
     hidden_width (int): The width of the hidden layer of each head.
-    dropout (float): The dropout on the hidden layers.
+    dropout (float): The dropout on the hidden layer of the relation type.
+    novelty_dropout (float): That on the hidden layer of the novelty.
     """
 
     def __init__(
-        self, encoder: nn.Module, *, n_relation_types: int, n_novelty_labels: int, hidden_width: int, dropout: float
+        self,
+        encoder: nn.Module,
+        *,
+        n_relation_types: int,
+        n_novelty_labels: int,
+        hidden_width: int,
+        dropout: float,
+        novelty_dropout: float,
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.relation = _head(encoder.width, hidden_width, n_relation_types + 1, dropout)
-        self.novelty = _head(encoder.width, hidden_width, n_novelty_labels, dropout)
+        self.novelty = _head(encoder.width, hidden_width, n_novelty_labels, novelty_dropout)
 
     def forward(self, batch: Any, *vectors: Tensor) -> Tuple[Tensor, Tensor]:
         """The scores of all candidates before softmax.

@@ -30,6 +30,7 @@ class RelationNetwork(nn.Module):
     n_novelty_labels (int): The number of novelty labels.
     hidden_width (int): The width of the hidden layer of each head.
     dropout (float): The dropout in the heads.
+    novelty_dropout (Optional[float]): That in the head of the novelty, if it is another.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class RelationNetwork(nn.Module):
         n_novelty_labels: int,
         hidden_width: int,
         dropout: float,
+        novelty_dropout: Optional[float] = None,
     ) -> None:
         super().__init__()
         self.base = base
@@ -52,6 +54,7 @@ class RelationNetwork(nn.Module):
             "n_novelty_labels": n_novelty_labels,
             "hidden_width": hidden_width,
             "dropout": dropout,
+            "novelty_dropout": novelty_dropout,
         }
         self.classifier = RelationClassifier(
             settings.build(base, entity_types),
@@ -59,6 +62,7 @@ class RelationNetwork(nn.Module):
             n_novelty_labels=n_novelty_labels,
             hidden_width=hidden_width,
             dropout=dropout,
+            novelty_dropout=dropout if novelty_dropout is None else novelty_dropout,
         )
 
     @property
