@@ -38,9 +38,17 @@ def test_training_configs_are_complete_and_valid(name):
     assert set(training["score_weights"]) >= {"relation_pair_f", "relation_type_f", "relation_novelty_f"}
 
 
-def test_another_corpus_differs_from_the_default_in_its_candidates_only():
+def test_another_corpus_differs_from_the_default_in_what_it_says():
     default, other = (load_config(ROOT / "configs" / name) for name in ("train.cfg", "bc5cdr.cfg"))
     other["components"]["embre_relation"]["candidates"]["type_pairs"] = None
+    # It has no novelty.
+    del default["components"]["embre_relation"]["novelty_smoothing"]
+    del default["components"]["embre_relation"]["model"]["novelty_dropout"]
+    for config, name in ((default, "embre_spacy.AveragedAdam.v1"), (other, "Adam.v1")):
+        optimizer = config["training"]["optimizer"]
+        assert optimizer.pop("@optimizers") == name
+        optimizer.pop("average_age", None)
+        optimizer.pop("use_averages", None)
     assert other == default
 
 
