@@ -16,7 +16,7 @@ class AveragedAdam(Optimizer):
 
     average_age (float): How old the averaged weights are, as a share of the updates so far, in the mean: 0.1 is what
         thinc has, 0.5 counts all alike.
-    settings (Any): What thinc's optimizer takes.
+    settings (Any): What thinc's optimizer takes, without `use_averages`.
     RAISES (EmbreError): If the age is not above 0, or above 0.5.
     """
 
@@ -37,19 +37,18 @@ class AveragedAdam(Optimizer):
         lr_scale (float): What the learning rate is multiplied by.
         RETURNS (Tuple[FloatsXd, FloatsXd]): The new weights and a gradient of zeros.
         """
-        # Without averages thinc's optimizer makes none of its own.
+        # Where thinc's optimizer has no place for averages, it makes none of its own.
         averages, self.averages = self.averages, None
         try:
             weights, gradient = super().__call__(key, weights, gradient, lr_scale=lr_scale)
         finally:
             self.averages = averages
         # thinc leaves weights without elements alone.
-        if averages is None or not len(gradient):
-            return weights, gradient
-        if key not in averages:
-            averages[key] = weights.copy()
-        updates = self.nr_update[key]
-        averages[key] += (self._power + 1.0) / (self._power + updates) * (weights - averages[key])
+        if len(gradient):
+            if key not in averages:
+                averages[key] = weights.copy()
+            average = averages[key]
+            average += (self._power + 1.0) / (self._power + self.nr_update[key]) * (weights - average)
         return weights, gradient
 
 
@@ -61,7 +60,7 @@ def create_averaged_adam(
     beta2: Any = ADAM_DEFAULTS["beta2"],
     eps: Any = ADAM_DEFAULTS["eps"],
     grad_clip: Any = ADAM_DEFAULTS["grad_clip"],
-    L2_is_weight_decay: bool = True,
+    L2_is_weight_decay: bool = ADAM_DEFAULTS["L2_is_weight_decay"],
     average_age: float = 0.25,
 ) -> AveragedAdam:
     """The optimizer `embre_spacy.AveragedAdam.v1`: `Adam.v1` with other averages of the weights, which are what spaCy

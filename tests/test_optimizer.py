@@ -11,9 +11,8 @@ KEY = (1, "W")
 
 
 def make(**settings):
-    return spacy.registry.resolve({"optimizer": {"@optimizers": "embre_spacy.AveragedAdam.v1", **settings}})[
-        "optimizer"
-    ]
+    config = {"optimizer": {"@optimizers": "embre_spacy.AveragedAdam.v1", **settings}}
+    return spacy.registry.resolve(config)["optimizer"]
 
 
 @pytest.mark.parametrize("age", [0.1, 0.25, 0.5])
