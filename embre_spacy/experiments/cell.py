@@ -16,6 +16,8 @@ from .results import FLOOR_FILE, read_result, result_path, settings_changed, wri
 from .settings import as_options, cell_settings, corpus_files, floor_settings, training_overrides
 
 _MODEL = "model-best"
+# The result of a pipeline that is kept, beside it.
+_KEPT_FILE = "result.json"
 
 
 @dataclass(frozen=True)
@@ -77,47 +79,51 @@ def run_cell(
     RETURNS (Dict[str, Any]): The result.
     RAISES (EmbreError): If anything fails.
     """
-    # Before the hours of training, so that files which change meanwhile, and commits that are made meanwhile, are not
-    # taken for what was trained on and with.
-    settings, corpora, run = cell_settings(cell, seed), digest_corpora(cell), describe_run()
-    own = {
-        "grid": grid.name,
-        "cell": cell.name,
-        "label": cell.label,
-        "seed": seed,
-        "config_file": cell.config,
-        "overrides": cell.overrides,
-    }
+    settings, corpora = cell_settings(cell, seed), digest_corpora(cell)
     path = result_path(places.results, grid.name, cell.name, seed)
     for other in sorted(places.results.glob(f"*/*-seed{seed}.json")):
         found, different = find_result(other, settings, corpora)
         if other != path and found and not different:
             say(f"has the settings and documents of {other}, so it has its result")
-            result = {**found, **own, "result_of": found.get("result_of") or f"{other.parent.name}/{other.stem}"}
+            of = found.get("result_of") or f"{other.parent.name}/{other.stem}"
+            result = {**found, **_describe(grid, cell, seed), "result_of": of}
             write_result(result, path)
             return result
+    return _train(grid, cell, seed, places, pretrained, say)
+
+
+def _train(
+    grid: Grid, cell: Cell, seed: int, places: Places, pretrained: PretrainedFolders, say: Callable[[str], None]
+) -> Dict[str, Any]:
+    # Before the hours of training, so that files which change meanwhile, and commits that are made meanwhile, are not
+    # taken for what was trained on and with.
+    settings, corpora, run = cell_settings(cell, seed), digest_corpora(cell), describe_run()
     encoder, pretraining = cell.encoder, None
     if cell.pretraining is not None:
         encoder = str(pretrained.make(cell.pretraining))
         pretraining = pretrained.describe(cell.pretraining)
-    folder = places.work / grid.name / f"{cell.name}-seed{seed}"
+    teachers = [_make_teacher(grid, *teacher, places, pretrained, say) for teacher in cell.teachers]
+    folder = _folder(grid, cell, seed, places)
     pipeline = folder / "pipeline"
     with open_log(folder / "train.log") as log:
         # spaCy cannot go on with a training that was killed.
+        (folder / _KEPT_FILE).unlink(missing_ok=True)
         shutil.rmtree(pipeline, ignore_errors=True)
         say(f"training -> {folder}")
+        overrides = training_overrides(cell, seed, encoder, [str(path) for path, _ in teachers])
         command = ["spacy", "train", cell.config, "--output", str(pipeline), "--gpu-id", str(places.gpu_id)]
-        training_seconds = run_command([*command, *as_options(training_overrides(cell, seed, encoder))], log)
+        training_seconds = run_command([*command, *as_options(overrides)], log)
         try:
             dev = measure_pipeline(pipeline / _MODEL, gpu_id=places.gpu_id)
         except Exception as error:
             # Whatever it is, the other cells can still run.
             log.write(traceback.format_exc().encode())
             raise EmbreError(f"the evaluation failed ({type(error).__name__}: {error}); see {log.name}") from error
-        if not places.keep_weights:
+        keep = places.keep_weights or grid.teaches(cell, seed)
+        if not keep:
             shutil.rmtree(pipeline)
     result = {
-        **own,
+        **_describe(grid, cell, seed),
         "result_of": None,
         "settings": settings,
         "corpora": corpora,
@@ -126,14 +132,51 @@ def run_cell(
         "gpu": _name_gpu(places.gpu_id),
         "seconds": {
             "pretraining": None if pretraining is None else pretraining["seconds"],
+            "teachers": round(sum(seconds for _, seconds in teachers), 1) if teachers else None,
             "training": round(training_seconds, 1),
             "evaluation": round(dev["seconds"], 1),
         },
         "documents_per_second": round(len(dev["documents"]) / dev["seconds"], 2) if dev["seconds"] else None,
         "dev": dev,
     }
-    write_result(result, path)
+    if keep:
+        write_result(result, folder / _KEPT_FILE)
+    write_result(result, result_path(places.results, grid.name, cell.name, seed))
     return result
+
+
+def _make_teacher(
+    grid: Grid,
+    cell: Cell,
+    seed: int,
+    places: Places,
+    pretrained: PretrainedFolders,
+    say: Callable[[str], None],
+) -> Tuple[Path, float]:
+    """The pipeline of a teacher, trained unless it has been, and the seconds that its training took."""
+    folder = _folder(grid, cell, seed, places)
+    # Written last, so it stands for a whole pipeline.
+    result, different = find_result(folder / _KEPT_FILE, cell_settings(cell, seed), digest_corpora(cell))
+    if different or not result:
+        say(f"needs the teacher {cell.name} seed {seed}")
+        result = _train(grid, cell, seed, places, pretrained, say)
+    return folder / "pipeline" / _MODEL, result["seconds"]["training"]
+
+
+def _folder(grid: Grid, cell: Cell, seed: int, places: Places) -> Path:
+    return places.work / grid.name / f"{cell.name}-seed{seed}"
+
+
+def _describe(grid: Grid, cell: Cell, seed: int) -> Dict[str, Any]:
+    """What a result says of the place that it has in a grid."""
+    return {
+        "grid": grid.name,
+        "cell": cell.name,
+        "label": cell.label,
+        "seed": seed,
+        "config_file": cell.config,
+        "overrides": cell.overrides,
+    }
 
 
 def _name_gpu(gpu_id: int) -> Optional[str]:

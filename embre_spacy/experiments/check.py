@@ -11,7 +11,7 @@ from thinc.api import Config, ConfigValidationError
 from ..errors import EmbreError
 from ..transformer import resolve_checkpoint
 from .grid import Cell, Grid, PretrainingSpec
-from .settings import cell_settings, pretraining_settings, read_config, training_overrides
+from .settings import TEACHER, cell_settings, pretraining_settings, read_config, training_overrides
 
 _MESSAGE = 500
 
@@ -26,11 +26,13 @@ def check_grid(grid: Grid, cells: Iterable[Cell]) -> None:
     checked: Set[str] = set()
     for cell in cells:
         try:
-            for spec in cell.pretrainings:
-                if spec.name not in checked:
-                    _check_pretraining(spec)
-                    checked.add(spec.name)
-            _check_training(cell)
+            # One cell, whatever the number of its seeds.
+            for teacher, _ in cell.teachers[:1]:
+                try:
+                    _check_cell(teacher, checked)
+                except EmbreError as error:
+                    raise EmbreError(f"teacher {teacher.name!r}: {error}") from error
+            _check_cell(cell, checked)
         except EmbreError as error:
             raise EmbreError(f"{grid.file}: cell {cell.name!r}: {error}") from error
     # After the cells, which are named if what is wrong is theirs too.
@@ -38,6 +40,15 @@ def check_grid(grid: Grid, cells: Iterable[Cell]) -> None:
         _check_floor(grid.common)
     except EmbreError as error:
         raise EmbreError(f"{grid.file}: training, which the floor is computed with: {error}") from error
+
+
+def _check_cell(cell: Cell, checked: Set[str]) -> None:
+    """`checked` are the pretrainings that have been checked, to which those of the cell are added."""
+    for spec in cell.pretrainings:
+        if spec.name not in checked:
+            _check_pretraining(spec)
+            checked.add(spec.name)
+    _check_training(cell)
 
 
 def _check_pretraining(spec: PretrainingSpec) -> None:
@@ -65,9 +76,18 @@ def _check_training(cell: Cell) -> None:
     unknown = _unknown_settings(cell)
     if unknown:
         raise EmbreError(f"{cell.config} has no setting {', '.join(unknown)}")
+    if cell.teachers and not _gives_teachers(config):
+        raise EmbreError(
+            f"{cell.config} gives no component its teachers: `teachers = ${{paths.teachers}}` to initialize"
+        )
     if cell.pretraining is None and config.get("paths", {}).get("encoder"):
         resolve_checkpoint(config["paths"]["encoder"])
     _resolve(cell, config)
+
+
+def _gives_teachers(config: Dict[str, Any]) -> bool:
+    components = config.get("initialize", {}).get("components", {})
+    return any(TEACHER in (settings.get("teachers") or ()) for settings in components.values())
 
 
 def _check_corpus(file: Any) -> None:

@@ -93,6 +93,7 @@ def _masked(objective: str) -> Column:
 
 EXTRA_COLUMNS: Dict[str, Column] = {
     "training_seconds": Column("training, s", _inside("seconds", "training"), ".0f"),
+    "teachers_seconds": Column("teachers, s", _inside("seconds", "teachers"), ".0f"),
     "pretraining_seconds": Column("pretraining, s", _inside("seconds", "pretraining"), ".0f", of_pretraining=True),
     "documents_per_second": Column("documents/s", _inside("documents_per_second"), ".1f"),
     "pair_precision": Column("pair precision", _inside("dev", "counts", "pair", "p"), ".3f"),

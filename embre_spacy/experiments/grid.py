@@ -19,6 +19,7 @@ _TRAINING_KEYS = {
     "paths.train": "corpus",
     "paths.dev": "corpus",
     "paths.encoder": "encoder",
+    "paths.teachers": "teachers",
     "system.seed": "seeds",
     "training.seed": "seeds",
 }
@@ -66,6 +67,7 @@ class Cell:
     pretraining (Optional[PretrainingSpec]): The pretraining whose transformer it starts from instead.
     overrides (Dict[str, Any]): Values by dotted name that replace those of the config.
     seeds (Tuple[int, ...]): The seeds.
+    teachers (Tuple[Tuple[Cell, int], ...]): The trainings that it learns from: cells, with a seed each.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Cell:
     pretraining: Optional[PretrainingSpec]
     overrides: Dict[str, Any]
     seeds: Tuple[int, ...]
+    teachers: "Tuple[Tuple[Cell, int], ...]" = ()
 
     @property
     def pretrainings(self) -> Tuple[PretrainingSpec, ...]:
@@ -111,6 +114,10 @@ class Grid:
     def cell(self, name: Optional[str]) -> Optional[Cell]:
         """The cell with a name, or None."""
         return next((cell for cell in self.cells if cell.name == name), None)
+
+    def teaches(self, cell: Cell, seed: int) -> bool:
+        """Whether another cell learns from a cell with a seed."""
+        return any((cell, seed) in other.teachers for other in self.cells)
 
 
 def load_grid(path: Union[str, Path]) -> Grid:
@@ -156,7 +163,7 @@ def _make_grid(path: Path, found: Any) -> Grid:
         raise EmbreError("cells must be a list of at least one cell")
     cells: Dict[str, Cell] = {}
     for number, one in enumerate(found["cells"], start=1):
-        cell = _make_cell(one, f"cell {number}", common, pretrainings)
+        cell = _make_cell(one, f"cell {number}", common, pretrainings, cells)
         if cell.name in cells:
             raise EmbreError(f"cell {cell.name!r}: there are two cells of this name")
         cells[cell.name] = cell
@@ -176,8 +183,10 @@ def _make_grid(path: Path, found: Any) -> Grid:
     )
 
 
-def _make_cell(found: Any, where: str, common: Cell, pretrainings: Mapping[str, PretrainingSpec]) -> Cell:
-    optional = ("label", "config", "corpus", "encoder", "pretraining", "overrides", "seeds")
+def _make_cell(
+    found: Any, where: str, common: Cell, pretrainings: Mapping[str, PretrainingSpec], above: Mapping[str, Cell]
+) -> Cell:
+    optional = ("label", "config", "corpus", "encoder", "pretraining", "overrides", "seeds", "teachers")
     if isinstance(found, Mapping) and isinstance(found.get("name"), str):
         where = f"cell {found['name']!r}"
     _check_keys(found, ("name",), optional, where)
@@ -202,7 +211,20 @@ def _make_cell(found: Any, where: str, common: Cell, pretrainings: Mapping[str, 
         pretraining=None if pretraining is None else pretrainings[pretraining],
         overrides={**common.overrides, **_overrides(found.get("overrides"), where, _TRAINING_KEYS)},
         seeds=_seeds(found["seeds"], f"{where}: seeds") if "seeds" in found else common.seeds,
+        teachers=_teachers(found["teachers"], f"{where}: teachers", above) if "teachers" in found else (),
     )
+
+
+def _teachers(found: Any, where: str, above: Mapping[str, Cell]) -> Tuple[Tuple[Cell, int], ...]:
+    _check_keys(found, ("cell",), ("seeds",), where)
+    teacher = above.get(_text(found["cell"], f"{where}: cell"))
+    if teacher is None:
+        raise EmbreError(f"{where}: there is no cell {found['cell']!r} above it")
+    seeds = _seeds(found["seeds"], f"{where}: seeds") if "seeds" in found else teacher.seeds
+    unknown = [str(seed) for seed in seeds if seed not in teacher.seeds]
+    if unknown:
+        raise EmbreError(f"{where}: the cell {teacher.name!r} has no seed {', '.join(unknown)}")
+    return tuple((teacher, seed) for seed in seeds)
 
 
 def _pretrainings(found: Any, common: Cell) -> Dict[str, PretrainingSpec]:

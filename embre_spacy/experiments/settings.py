@@ -5,7 +5,7 @@ Two runs with the same settings are the same run; a result whose settings are no
 
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ..errors import EmbreError
 from ..pretraining.config import PretrainingConfig
@@ -13,6 +13,8 @@ from .grid import Cell, Grid, PretrainingSpec
 
 # Stands for the folder of a pretrained transformer, which is another one on every machine.
 PRETRAINED = "pretrained"
+# Stands for the folder of a teacher.
+TEACHER = "teacher"
 
 
 def read_config(path: Optional[str], overrides: Mapping[str, Any]) -> Dict[str, Any]:
@@ -43,17 +45,20 @@ def read_config(path: Optional[str], overrides: Mapping[str, Any]) -> Dict[str, 
     return json.loads(json.dumps(config))
 
 
-def training_overrides(cell: Cell, seed: int, encoder: Optional[str]) -> Dict[str, Any]:
+def training_overrides(cell: Cell, seed: int, encoder: Optional[str], teachers: Sequence[str] = ()) -> Dict[str, Any]:
     """All overrides of a training.
 
     cell (Cell): The cell.
     seed (int): The seed.
     encoder (Optional[str]): The transformer to start from; that of the config if None.
+    teachers (Sequence[str]): The pipelines that it learns from; those of the config if there are none.
     RETURNS (Dict[str, Any]): Values by dotted name.
     """
     overrides = {"paths.train": cell.train, "paths.dev": cell.dev, "system.seed": seed}
     if encoder is not None:
         overrides["paths.encoder"] = encoder
+    if teachers:
+        overrides["paths.teachers"] = list(teachers)
     return {**overrides, **cell.overrides}
 
 
@@ -102,21 +107,27 @@ def cell_settings(cell: Cell, seed: int) -> Dict[str, Any]:
 
     cell (Cell): The cell.
     seed (int): The seed.
-    RETURNS (Dict[str, Any]): The training config, and the settings of the pretraining or None.
+    RETURNS (Dict[str, Any]): The training config, the settings of the pretraining or None, and those of the teachers if
+        there are any.
     RAISES (EmbreError): If they cannot be.
     """
     encoder = cell.encoder if cell.pretraining is None else PRETRAINED
-    return {
-        "config": read_config(cell.config, training_overrides(cell, seed, encoder)),
+    overrides = training_overrides(cell, seed, encoder, [TEACHER] * len(cell.teachers))
+    settings = {
+        "config": read_config(cell.config, overrides),
         "pretraining": None if cell.pretraining is None else pretraining_settings(cell.pretraining),
     }
+    if cell.teachers:
+        settings["teachers"] = [cell_settings(*teacher) for teacher in cell.teachers]
+    return settings
 
 
 def corpus_files(cell: Cell) -> Dict[str, str]:
     """The corpora that a cell depends on.
 
     cell (Cell): The cell.
-    RETURNS (Dict[str, str]): The files or folders of "train" and "dev", and those of its pretrainings.
+    RETURNS (Dict[str, str]): The files or folders of "train" and "dev", those of its pretrainings, and those of its
+        teachers.
     """
     files = {"train": cell.train, "dev": cell.dev}
     for spec in cell.pretrainings:
@@ -125,6 +136,9 @@ def corpus_files(cell: Cell) -> Dict[str, str]:
         if spec.dev is not None:
             files[f"{name}_dev"] = spec.dev
         files.update({f"{name}_also_{i}": file for i, file in enumerate(spec.also, start=1)})
+    # One cell, whatever the number of its seeds.
+    for teacher, _ in cell.teachers[:1]:
+        files.update({f"teacher_{name}": file for name, file in corpus_files(teacher).items()})
     return files
 
 

@@ -30,6 +30,7 @@ from .loss import RelationLoss
 from .model import is_built, learn_nothing, set_labels, weights_in
 from .portions import split_by_tokens
 from .targets import Targets, find_labels, find_targets
+from .teachers import Teachers
 
 # PyTorch is not imported here: spaCy imports the modules of all factories when it starts.
 
@@ -43,6 +44,7 @@ relation_weight = 1.0
 novelty_weight = 2.0
 consistency_weight = 0.0
 novelty_smoothing = 0.0
+teacher_weight = 0.5
 
 [embre_relation.candidates]
 @misc = "embre_spacy.TypePairCandidates.v1"
@@ -110,6 +112,7 @@ def make_embre_relation(
     novelty_weight: float,
     consistency_weight: float,
     novelty_smoothing: float,
+    teacher_weight: float,
 ) -> "EmbreRelation":
     """The factory of `embre_relation`.
 
@@ -129,6 +132,8 @@ def make_embre_relation(
         dropout and other masks, see `RelationLoss`; 0, and each document is read once and not twice.
     novelty_smoothing (float): How much of the probability is shared out among all novelty labels in training, from 0 to
         less than 1; see `RelationLoss`.
+    teacher_weight (float): Where `initialize` is given teachers, how much of what is learned is what they say, from 0
+        to 1; the rest is gold.
     RETURNS (EmbreRelation): The component.
     """
     return EmbreRelation(
@@ -145,6 +150,7 @@ def make_embre_relation(
         novelty_weight=novelty_weight,
         consistency_weight=consistency_weight,
         novelty_smoothing=novelty_smoothing,
+        teacher_weight=teacher_weight,
     )
 
 
@@ -171,14 +177,16 @@ class EmbreRelation(TrainablePipe):
         novelty_weight: float = 2.0,
         consistency_weight: float = 0.0,
         novelty_smoothing: float = 0.0,
+        teacher_weight: float = 0.5,
     ) -> None:
         """Make the component; see `make_embre_relation` for the arguments.
 
-        RAISES (EmbreError): If the threshold or `type_certainty` is not between 0 and 1, a temperature not above 0,
-            `novelty_smoothing` below 0 or not below 1, or `consistency_weight` below 0, or above 0 with vectors of
-            tokens from a layer that may be shared.
+        RAISES (EmbreError): If the threshold, `type_certainty` or `teacher_weight` is not between 0 and 1, a
+            temperature not above 0, `novelty_smoothing` below 0 or not below 1, or `consistency_weight` below 0, or
+            above 0 with vectors of tokens from a layer that may be shared.
         """
-        for setting, value in (("threshold", threshold), ("type_certainty", type_certainty)):
+        shares = {"threshold": threshold, "type_certainty": type_certainty, "teacher_weight": teacher_weight}
+        for setting, value in shares.items():
             if not 0.0 <= value <= 1.0:
                 raise EmbreError(f"`{setting}` of {name} must be between 0 and 1, not {value}")
         if temperature <= 0.0 or novelty_temperature <= 0.0:
@@ -202,7 +210,9 @@ class EmbreRelation(TrainablePipe):
             novelty_weight=novelty_weight,
             consistency_weight=consistency_weight,
             novelty_smoothing=novelty_smoothing,
+            teacher_weight=teacher_weight,
         )
+        self._teachers: Optional[Teachers] = None
         self.cfg: Dict[str, Any] = {
             "labels": [],
             "novelty_labels": [],
@@ -257,17 +267,23 @@ class EmbreRelation(TrainablePipe):
             and the probabilities of relation types, shape (p, relation types + 1) with "not related" first, and of
             novelty labels, shape (p, novelty labels).
         """
-        instances = [Instance(doc, self.candidates(doc)) for doc in docs]
+        return self.classify([Instance(doc, self.candidates(doc)) for doc in docs])
+
+    def classify(self, instances: Sequence[Instance]) -> List[Prediction]:
+        """Classify candidates that are given with their documents.
+
+        instances (Sequence[Instance]): The documents with their candidates.
+        RETURNS (List[Tuple[List[Candidate], NDArray[float32], NDArray[float32]]]): As of `predict`.
+        """
         if not is_built(self.model):
             raise ValueError(Errors.E109.format(name=self.name))
         return [
             prediction
             for some in split_by_tokens(instances, self.model.ops.device_type)
-            for prediction in self._classify(some)
+            for prediction in self._classify_at_once(some)
         ]
 
-    def _classify(self, instances: List[Instance]) -> List[Prediction]:
-        """The predictions for documents that the model gets at once."""
+    def _classify_at_once(self, instances: List[Instance]) -> List[Prediction]:
         if any(instance.candidates for instance in instances):
             relation_scores, novelty_scores = self.model.predict(instances)
             types = _softmax(self.model, relation_scores, self.cfg["temperature"])
@@ -355,7 +371,10 @@ class EmbreRelation(TrainablePipe):
 
     def _read(self, examples: Sequence[Example]) -> Tuple[List[Instance], Targets]:
         instances = [Instance(example.predicted, self.candidates(example.predicted)) for example in examples]
-        return instances, find_targets(examples, instances, self.labels, self.novelty_labels)
+        targets = find_targets(examples, instances, self.labels, self.novelty_labels)
+        if self._teachers is not None and instances:
+            targets.opinions = self._teachers.ask(instances)
+        return instances, targets
 
     def initialize(
         self,
@@ -363,6 +382,7 @@ class EmbreRelation(TrainablePipe):
         *,
         nlp: Optional[Language] = None,
         labels: Optional[Dict[str, List[str]]] = None,
+        teachers: Sequence[str] = (),
     ) -> None:
         """Find the labels, load the pretrained transformer or initialize the `tok2vec` layer, and make the heads.
 
@@ -370,8 +390,11 @@ class EmbreRelation(TrainablePipe):
         nlp (Optional[Language]): The pipeline.
         labels (Optional[Dict[str, List[str]]]): The labels, as `label_data` returns them; read off the examples if
             None.
-        RAISES (EmbreError): If there are no labels, a component with weights would need others, or the transformer
-            cannot be loaded.
+        teachers (Sequence[str]): Trained pipelines with the same labels, folders or names of packages, whose mean
+            probabilities are learned as well as gold; see `teacher_weight`. They are needed until the training ends,
+            and not saved.
+        RAISES (EmbreError): If there are no labels, a component with weights would need others, or the transformer or
+            a teacher cannot be loaded.
         """
         # Wrong examples fail here, with a clear message, rather than deep in the training loop.
         sample = list(islice(get_examples(), 10))
@@ -400,6 +423,9 @@ class EmbreRelation(TrainablePipe):
             relation_types=self.labels,
             novelty_labels=self.novelty_labels,
             entity_types=self.entity_types,
+        )
+        self._teachers = (
+            Teachers(teachers, relation_types=self.labels, novelty_labels=self.novelty_labels) if teachers else None
         )
         docs = [example.predicted for example in sample if len(example.predicted)] or [Doc(self.vocab, words=["word"])]
         self.model.initialize(X=[Instance(doc, self.candidates(doc)) for doc in docs])

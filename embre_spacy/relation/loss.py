@@ -1,7 +1,9 @@
 """The loss: cross-entropy of relation type and novelty, weighted (equation 1 of the paper), and consistency."""
 
-from typing import List, Tuple
+from typing import List, Optional, Tuple
 
+import numpy
+from numpy.typing import NDArray
 from thinc.api import Ops
 from thinc.types import Floats2d, Ints1d
 
@@ -17,12 +19,16 @@ class RelationLoss:
     distributions shall agree (R-Drop, Liang and others 2021): the mean of the two Kullback-Leibler divergences between
     them is added, times that weight and l1 or l2. It is not in the paper.
 
+    With teachers, y is partly what these say, and partly what gold says (distillation, Hinton and others 2015; from
+    networks no larger, Furlanello and others 2018, "Born again neural networks"). It is not in the paper.
+
     relation_weight (float): l1.
     novelty_weight (float): l2.
     consistency_weight (float): The weight of the divergence; 0 for none.
     novelty_smoothing (float): The share of the probability that the right novelty does not have in y_n, and that all
         novelty labels have in equal parts (label smoothing, Szegedy and others 2016, section 7); 0 for none. It is not
         in the paper.
+    teacher_weight (float): The part of y that teachers say, where there are any.
     """
 
     def __init__(
@@ -32,11 +38,13 @@ class RelationLoss:
         novelty_weight: float,
         consistency_weight: float = 0.0,
         novelty_smoothing: float = 0.0,
+        teacher_weight: float = 0.5,
     ) -> None:
         self.relation_weight = relation_weight
         self.novelty_weight = novelty_weight
         self.consistency_weight = consistency_weight
         self.novelty_smoothing = novelty_smoothing
+        self.teacher_weight = teacher_weight
 
     @property
     def n_views(self) -> int:
@@ -55,50 +63,62 @@ class RelationLoss:
         RETURNS (Tuple[float, Tuple[Floats2d, Floats2d]]): The loss, without the divergence if there is one view only,
             and the gradients.
         """
-        relation_loss, d_relations = self._task(ops, scores[0], targets.types, self.relation_weight, 0.0)
-        novelty_loss, d_novelties = self._task(
-            ops, scores[1], targets.novelties, self.novelty_weight, self.novelty_smoothing
-        )
+        types, novelties = targets.opinions or (None, None)
+        wanted_types = self._find_wanted(targets.types, scores[0].shape[1], 0.0, types)
+        wanted_novelties = self._find_wanted(targets.novelties, scores[1].shape[1], self.novelty_smoothing, novelties)
+        relation_loss, d_relations = self._task(ops, scores[0], wanted_types, self.relation_weight)
+        novelty_loss, d_novelties = self._task(ops, scores[1], wanted_novelties, self.novelty_weight)
         return relation_loss + novelty_loss, (d_relations, d_novelties)
 
+    def _find_wanted(
+        self,
+        classes: List[int],
+        n_classes: int,
+        smoothing: float,
+        opinions: Optional[NDArray[numpy.float32]],
+    ) -> NDArray[numpy.float32]:
+        """The probabilities to learn, zeros where there is nothing to learn; shape (p, n_classes)."""
+        wanted = numpy.zeros((len(classes), n_classes), dtype="float32")
+        rows = numpy.flatnonzero(numpy.asarray(classes, dtype="int64") >= 0)
+        if n_classes:
+            wanted[rows] = smoothing / n_classes
+            wanted[rows, [classes[row] for row in rows]] += 1.0 - smoothing
+        if opinions is not None:
+            wanted[rows] += self.teacher_weight * (opinions[rows] - wanted[rows])
+        return wanted
+
     def _task(
-        self, ops: Ops, scores: Floats2d, classes: List[int], weight: float, smoothing: float
+        self, ops: Ops, scores: Floats2d, wanted: NDArray[numpy.float32], weight: float
     ) -> Tuple[float, Floats2d]:
-        has_two_views = len(scores) == 2 * len(classes)
-        loss, gradient = _cross_entropy(ops, scores, classes * (2 if has_two_views else 1), weight, smoothing)
-        if has_two_views:
-            divergence, d_divergence = _divergence(ops, scores, classes, weight * self.consistency_weight)
+        if not wanted.any():
+            return 0.0, ops.alloc2f(*scores.shape)
+        n_views = len(scores) // len(wanted)
+        loss, gradient = _cross_entropy(ops, scores, numpy.tile(wanted, (n_views, 1)), weight)
+        if n_views == 2:
+            divergence, d_divergence = _divergence(ops, scores, wanted, weight * self.consistency_weight)
             loss += divergence
             gradient += d_divergence
         return loss, gradient
 
 
-def _cross_entropy(
-    ops: Ops, scores: Floats2d, classes: List[int], weight: float, smoothing: float
-) -> Tuple[float, Floats2d]:
+def _cross_entropy(ops: Ops, scores: Floats2d, wanted: NDArray[numpy.float32], weight: float) -> Tuple[float, Floats2d]:
     gradient = ops.alloc2f(*scores.shape)
-    rows = _find_learned(ops, classes)
-    if not len(rows) or not scores.shape[1]:
-        return 0.0, gradient
-    columns = ops.asarray1i([found for found in classes if found >= 0], dtype="int64")
+    rows = _find_learned(ops, wanted)
     probabilities = ops.softmax(scores[rows])
-    wanted = ops.alloc2f(*probabilities.shape) + smoothing / scores.shape[1]
-    wanted[ops.xp.arange(len(rows)), columns] += 1.0 - smoothing
-    loss = -(wanted * ops.xp.log(ops.xp.maximum(probabilities, 1e-12))).sum()
-    scale = weight / len(classes)
-    gradient[rows] = (probabilities - wanted) * scale
+    of_rows = ops.asarray2f(wanted)[rows]
+    loss = -(of_rows * ops.xp.log(ops.xp.maximum(probabilities, 1e-12))).sum()
+    scale = weight / len(wanted)
+    gradient[rows] = (probabilities - of_rows) * scale
     return float(loss) * scale, gradient
 
 
-def _divergence(ops: Ops, scores: Floats2d, classes: List[int], weight: float) -> Tuple[float, Floats2d]:
+def _divergence(ops: Ops, scores: Floats2d, wanted: NDArray[numpy.float32], weight: float) -> Tuple[float, Floats2d]:
     """The mean of the two divergences between the first half of the scores and the second, and its gradient. What has
-    no class to learn need not be the same."""
+    nothing to learn need not be the same."""
     gradient = ops.alloc2f(*scores.shape)
-    rows = _find_learned(ops, classes)
-    if not len(rows) or not scores.shape[1]:
-        return 0.0, gradient
-    scale = weight / (2 * len(classes))
-    views = (rows, rows + len(classes))
+    rows = _find_learned(ops, wanted)
+    scale = weight / (2 * len(wanted))
+    views = (rows, rows + len(wanted))
     probabilities = [ops.softmax(scores[view]) for view in views]
     logarithms = [ops.xp.log(ops.xp.maximum(found, 1e-12)) for found in probabilities]
     loss = 0.0
@@ -111,6 +131,6 @@ def _divergence(ops: Ops, scores: Floats2d, classes: List[int], weight: float) -
     return loss, gradient
 
 
-def _find_learned(ops: Ops, classes: List[int]) -> Ints1d:
-    """The rows of what has a class to learn."""
-    return ops.asarray1i([row for row, found in enumerate(classes) if found >= 0], dtype="int64")
+def _find_learned(ops: Ops, wanted: NDArray[numpy.float32]) -> Ints1d:
+    """The rows of what has something to learn."""
+    return ops.asarray1i(numpy.flatnonzero(wanted.any(axis=1)), dtype="int64")

@@ -1,7 +1,9 @@
 """What gold documents say of candidates: the labels that there are, and the classes to learn."""
 
-from typing import Dict, Iterable, List, Optional, Sequence, Set
+from typing import Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
+import numpy
+from numpy.typing import NDArray
 from spacy.training import Example
 
 from ..errors import EmbreError
@@ -14,11 +16,14 @@ class Targets:
 
     types (List[int]): The class of the relation type; 0 for candidates that are not related.
     novelties (List[int]): The class of the novelty; -1 where there is none to learn.
+    opinions (Optional[Tuple[NDArray[float32], NDArray[float32]]]): What teachers say that they are, if there are any;
+        see `Teachers.ask`.
     """
 
     def __init__(self) -> None:
         self.types: List[int] = []
         self.novelties: List[int] = []
+        self.opinions: Optional[Tuple[NDArray[numpy.float32], NDArray[numpy.float32]]] = None
 
     def add(self, type: int, novelty: Optional[int]) -> None:
         """Add a candidate."""

@@ -86,6 +86,20 @@ def test_settings_are_complete(cells):
         (lambda grid: cell(grid).update(overrides={"training.x": {"y": 1}}), "has a section as its value"),
         (lambda grid: cell(grid).update(overrides={"system.seed": 1}), "system.seed is said by the key seeds"),
         (lambda grid: cell(grid).update(overrides=["x"]), "overrides must map dotted names"),
+        (
+            lambda grid: cell(grid).update(overrides={"paths.teachers": ["x"]}),
+            "paths.teachers is said by the key teachers",
+        ),
+        (lambda grid: cell(grid).update(teachers=["none"]), "teachers must have keys and values"),
+        (lambda grid: cell(grid).update(teachers={"seeds": [0]}), "teachers: lacks cell"),
+        (
+            lambda grid: cell(grid).update(teachers={"cell": "entities"}),
+            "teachers: there is no cell 'entities' above it",
+        ),
+        (
+            lambda grid: cell(grid).update(teachers={"cell": "none", "seeds": [0, 3]}),
+            "'entities': teachers: the cell 'none' has no seed 3",
+        ),
     ],
 )
 def test_a_wrong_grid_is_refused_with_its_file_and_cause(write_grid, change, cause):
@@ -118,6 +132,7 @@ def test_a_file_that_is_no_grid_is_refused(tmp_path, content):
         (lambda grid: grid["pretraining"]["entities"].update(corpus="none.spacy"), "'entities': none.spacy: there is"),
         (lambda grid: grid["pretraining"]["entities"].update(encoder="./none"), "'entities': encoder './none'"),
         (lambda grid: grid["pretraining"]["entities"]["overrides"].update({"masking.rate": 1}), "has no key rate"),
+        (lambda grid: cell(grid).update(teachers={"cell": "none"}), "train.cfg gives no component its teachers"),
     ],
 )
 def test_what_would_fail_later_is_refused_with_the_cell(write_grid, change, cause):
@@ -125,6 +140,17 @@ def test_what_would_fail_later_is_refused_with_the_cell(write_grid, change, caus
     with pytest.raises(EmbreError, match=r"trial\.yml: cell 'entities': ") as error:
         check_grid(grid, grid.cells)
     assert cause in str(error.value) and "\n" not in str(error.value)
+
+
+def test_teachers_are_checked_with_the_cell_that_learns_from_them(write_grid, teachers_config):
+    def change(grid):
+        cell(grid).update(config=teachers_config, teachers={"cell": "none"})
+        cell(grid, 0).update(config="none.cfg")
+
+    grid = load_grid(write_grid(change))
+    cause = "trial.yml: cell 'entities': teacher 'none': none.cfg: there is no such config file"
+    with pytest.raises(EmbreError, match=re.escape(cause)):
+        check_grid(grid, [grid.cell("entities")])
 
 
 @pytest.mark.parametrize("is_there", [False, True])

@@ -180,6 +180,38 @@ def test_a_pretraining_goes_on_with_another(here, quick):
     assert str(here / "work" / "pretrained" / first["pretraining"]["folder"]) in log
 
 
+def test_a_cell_learns_from_others(write_grid, teachers_config, tmp_path, quick):
+    def change(grid):
+        grid["training"]["config"] = teachers_config
+        taught = {"name": "taught", "label": "taught", "teachers": {"cell": "none"}}
+        grid.update(cells=[{**grid["cells"][0], "seeds": [0, 1]}, taught])
+
+    grid = write_grid(change)
+    results, work = tmp_path / "results" / "trial", tmp_path / "work" / "trial"
+    output = run(grid, tmp_path, "--only", "taught").output
+    assert "needs the teacher none seed 0" in output and "needs the teacher none seed 1" in output
+    assert len(quick) == 3
+    found = {path.stem: read_result(path) for path in results.glob("*-seed*.json")}
+    assert sorted(found) == ["none-seed0", "none-seed1", "taught-seed0"]
+    folders = [work / f"none-seed{seed}" / "pipeline" / "model-best" for seed in (0, 1)]
+    at = quick[2].index("--paths.teachers")
+    assert json.loads(quick[2][at + 1]) == [str(folder) for folder in folders]
+    assert "--paths.teachers" not in quick[0]
+    assert found["taught-seed0"]["settings"]["teachers"] == [found[f"none-seed{seed}"]["settings"] for seed in (0, 1)]
+    assert "teachers" not in found["none-seed0"]["settings"]
+    assert [found[name]["seconds"]["teachers"] for name in ("none-seed0", "taught-seed0")] == [None, 3.0]
+    # The teachers stay, and are not trained again; of the other only the result is left.
+    assert all(folder.is_dir() for folder in folders) and not (work / "taught-seed0" / "pipeline").exists()
+    (results / "taught-seed0.json").unlink()
+    run(grid, tmp_path)
+    assert len(quick) == 4
+    # A teacher that was under way when the run was killed has no result beside it.
+    (work / "none-seed1" / "result.json").unlink()
+    (results / "taught-seed0.json").unlink()
+    assert "needs the teacher none seed 1" in run(grid, tmp_path).output
+    assert len(quick) == 6
+
+
 def test_other_documents_are_other_settings(here, quick, tmp_path):
     shutil.copy(here / "trial.yml", tmp_path / "trial.yml")
     path = here / "results" / "trial" / "none-seed0.json"

@@ -19,6 +19,7 @@ from embre_spacy.relation.encoders import TokenVectors, create_token_encoder
 from embre_spacy.relation.instance import Instance
 from embre_spacy.relation.model import build_relation_model, set_labels
 from embre_spacy.relation.modules.tokens import average
+from embre_spacy.relation.teachers import Teachers
 from embre_spacy.tokens import get_mentions
 from embre_spacy.transformer import resolve_checkpoint
 
@@ -356,3 +357,18 @@ def test_no_window_of_biomedical_text_is_cut(sample_dir, vocab):
     longest = max(map(len, tokenizer(texts)["input_ids"]))
     # Twice as long would fit as well.
     assert 2 * longest <= tokenizer.model_max_length == 512
+
+
+def test_a_pipeline_that_shares_a_layer_can_teach(make_shared, make_examples, tagger, tmp_path):
+    nlp = make_shared(before=[tagger])
+    examples, _ = start(nlp, make_examples)
+    nlp.to_disk(tmp_path / "teacher")
+    relation = nlp.get_pipe("embre_relation")
+    teachers = Teachers([tmp_path / "teacher"], relation_types=relation.labels, novelty_labels=relation.novelty_labels)
+    docs = [example.predicted for example in examples]
+    found = teachers.ask([Instance(doc, relation.candidates(doc)) for doc in docs])
+    for _, pipe in nlp.pipeline[:-2]:
+        docs = list(pipe.pipe(docs))
+    expected = relation.predict(docs)
+    for kind, of_candidates in enumerate(found, start=1):
+        assert numpy.allclose(of_candidates, numpy.concatenate([one[kind] for one in expected]), atol=1e-6)

@@ -1,0 +1,93 @@
+"""Teachers: trained pipelines whose probabilities another learns from, beside gold (distillation)."""
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Dict, List, Sequence, Tuple, Union
+
+import numpy
+import spacy
+import srsly
+from numpy.typing import NDArray
+
+from ..errors import EmbreError
+from ..tokens import get_mentions
+from .instance import Instance
+
+if TYPE_CHECKING:
+    from .component import EmbreRelation
+
+FACTORY = "embre_relation"
+
+Opinions = Tuple[NDArray[numpy.float32], NDArray[numpy.float32]]
+
+
+class Teachers:
+    """What trained pipelines say of candidates.
+
+    A document is asked about once: its probabilities are kept, 4 bytes for each class of each candidate.
+
+    paths (Sequence[Union[str, Path]]): The pipelines: folders, or names of installed packages.
+    relation_types (Sequence[str]): The relation types of the one that is taught, in the order of the classes.
+    novelty_labels (Sequence[str]): Its novelty labels.
+    RAISES (EmbreError): If a pipeline cannot be loaded, has no relation component, or has other labels.
+    """
+
+    def __init__(
+        self, paths: Sequence[Union[str, Path]], *, relation_types: Sequence[str], novelty_labels: Sequence[str]
+    ) -> None:
+        self._teachers = [_load(path) for path in paths]
+        self._columns = [
+            (
+                # "Not related" comes first.
+                [0, *(column + 1 for column in _find_columns(path, teacher.labels, relation_types, "relation types"))],
+                _find_columns(path, teacher.novelty_labels, novelty_labels, "novelty labels"),
+            )
+            for path, teacher in zip(paths, self._teachers)
+        ]
+        self._opinions: Dict[bytes, Opinions] = {}
+
+    def ask(self, instances: Sequence[Instance]) -> Opinions:
+        """The means of the probabilities of all teachers.
+
+        instances (Sequence[Instance]): Documents with p candidates in all.
+        RETURNS (Tuple[NDArray[float32], NDArray[float32]]): Of relation types, shape (p, relation types + 1) with "not
+            related" first, and of novelty labels, shape (p, novelty labels).
+        """
+        keys = [_digest(instance) for instance in instances]
+        new = {key: instance for key, instance in zip(keys, instances) if key not in self._opinions}
+        if new:
+            answers = [teacher.classify(list(new.values())) for teacher in self._teachers]
+            for key, *of_document in zip(new, *answers):
+                types = [found[:, columns] for (_, found, _), (columns, _) in zip(of_document, self._columns)]
+                novelties = [found[:, columns] for (_, _, found), (_, columns) in zip(of_document, self._columns)]
+                self._opinions[key] = numpy.mean(types, axis=0), numpy.mean(novelties, axis=0)
+        types, novelties = zip(*(self._opinions[key] for key in keys))
+        return numpy.concatenate(types), numpy.concatenate(novelties)
+
+
+def _load(path: Union[str, Path]) -> "EmbreRelation":
+    try:
+        nlp = spacy.load(path)
+    except (OSError, ValueError) as error:
+        raise EmbreError(f"{path}: no teacher can be loaded from there ({str(error).splitlines()[0]})") from error
+    names = [name for name in nlp.pipe_names if nlp.get_pipe_meta(name).factory == FACTORY]
+    if not names:
+        raise EmbreError(f"{path}: the pipeline has no component {FACTORY}, so it cannot teach one")
+    for shared, pipe in nlp.pipeline:
+        # It is asked alone, without what runs before it in the pipeline.
+        if names[0] in getattr(pipe, "listening_components", ()):
+            nlp.replace_listeners(shared, names[0], ["model.tok2vec"])
+    return nlp.get_pipe(names[0])
+
+
+def _find_columns(path: Union[str, Path], known: Sequence[str], wanted: Sequence[str], what: str) -> List[int]:
+    """The columns of a teacher's classes, in the order of those of the one that is taught."""
+    if sorted(known) != sorted(wanted):
+        raise EmbreError(f"{path}: the teacher knows the {what} {', '.join(known)}, and not {', '.join(wanted)}")
+    return [list(known).index(label) for label in wanted]
+
+
+def _digest(instance: Instance) -> bytes:
+    """What tells documents apart, with their mentions and candidates."""
+    mentions = [(span.start_char, span.end_char, span.label_, span.kb_id_) for span in get_mentions(instance.doc)]
+    return hashlib.sha256(srsly.msgpack_dumps([instance.doc.text, mentions, instance.candidates])).digest()
