@@ -18,6 +18,8 @@ from .settings import as_options, cell_settings, corpus_files, floor_settings, t
 _MODEL = "model-best"
 # The result of a pipeline that is kept, beside it.
 _KEPT_FILE = "result.json"
+# The settings of a training, and the digests of its corpora.
+_Wanted = Tuple[Dict[str, Any], Dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -79,25 +81,35 @@ def run_cell(
     RETURNS (Dict[str, Any]): The result.
     RAISES (EmbreError): If anything fails.
     """
-    settings, corpora = cell_settings(cell, seed), digest_corpora(cell)
+    wanted = _find_wanted(cell, seed)
     path = result_path(places.results, grid.name, cell.name, seed)
     for other in sorted(places.results.glob(f"*/*-seed{seed}.json")):
-        found, different = find_result(other, settings, corpora)
+        found, different = find_result(other, *wanted)
         if other != path and found and not different:
             say(f"has the settings and documents of {other}, so it has its result")
             of = found.get("result_of") or f"{other.parent.name}/{other.stem}"
             result = {**found, **_describe(grid, cell, seed), "result_of": of}
             write_result(result, path)
             return result
-    return _train(grid, cell, seed, places, pretrained, say)
+    return _train(grid, cell, seed, wanted, places, pretrained, say)
+
+
+def _find_wanted(cell: Cell, seed: int) -> _Wanted:
+    return cell_settings(cell, seed), digest_corpora(cell)
 
 
 def _train(
-    grid: Grid, cell: Cell, seed: int, places: Places, pretrained: PretrainedFolders, say: Callable[[str], None]
+    grid: Grid,
+    cell: Cell,
+    seed: int,
+    wanted: _Wanted,
+    places: Places,
+    pretrained: PretrainedFolders,
+    say: Callable[[str], None],
 ) -> Dict[str, Any]:
     # Before the hours of training, so that files which change meanwhile, and commits that are made meanwhile, are not
     # taken for what was trained on and with.
-    settings, corpora, run = cell_settings(cell, seed), digest_corpora(cell), describe_run()
+    (settings, corpora), run = wanted, describe_run()
     encoder, pretraining = cell.encoder, None
     if cell.pretraining is not None:
         encoder = str(pretrained.make(cell.pretraining))
@@ -155,11 +167,12 @@ def _make_teacher(
 ) -> Tuple[Path, float]:
     """The pipeline of a teacher, trained unless it has been, and the seconds that its training took."""
     folder = _folder(grid, cell, seed, places)
+    wanted = _find_wanted(cell, seed)
     # Written last, so it stands for a whole pipeline.
-    result, different = find_result(folder / _KEPT_FILE, cell_settings(cell, seed), digest_corpora(cell))
+    result, different = find_result(folder / _KEPT_FILE, *wanted)
     if different or not result:
         say(f"needs the teacher {cell.name} seed {seed}")
-        result = _train(grid, cell, seed, places, pretrained, say)
+        result = _train(grid, cell, seed, wanted, places, pretrained, say)
     return folder / "pipeline" / _MODEL, result["seconds"]["training"]
 
 
