@@ -3,18 +3,17 @@
 from time import perf_counter
 from typing import Any, Dict, Iterable, List, Tuple
 
-import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 
 from .corpus import make_predicted
-from .errors import EmbreError, InputError
+from .errors import InputError
+from .pipelines import find_component
 from .relation.counts import count_documents, count_relations
 from .relation.outcomes import (
     accuracy_on_gold_pairs,
     choose_threshold,
     collect_outcomes,
-    find_component,
     measure_calibration,
 )
 from .tokens import Relation, get_relations
@@ -44,25 +43,6 @@ def _by_id(docs: Iterable[Doc], what: str) -> Dict[str, List[Relation]]:
     if without:
         raise InputError(f"{without} of the {len(relations)} {what} documents have no id to compare them by")
     return dict(relations)
-
-
-def load_pipeline(model: str, gpu_id: int = -1) -> Language:
-    """Load a pipeline.
-
-    model (str): Its folder, or the name of an installed package.
-    gpu_id (int): The GPU to use, or -1 for the CPU.
-    RETURNS (Language): The pipeline.
-    RAISES (EmbreError): If there is none, it cannot be loaded, or there is no such GPU.
-    """
-    try:
-        if gpu_id >= 0:
-            spacy.require_gpu(gpu_id)
-    except ValueError as error:
-        raise EmbreError(f"GPU {gpu_id} cannot be used ({' '.join(str(error).split())}); -1 is the CPU") from error
-    try:
-        return spacy.load(model)
-    except (OSError, ValueError) as error:
-        raise EmbreError(f"{model}: no pipeline can be loaded from there ({str(error).splitlines()[0]})") from error
 
 
 def evaluate_pipeline(nlp: Language, gold: Iterable[Doc], *, batch_size: int = 64) -> Dict[str, Dict[str, Any]]:

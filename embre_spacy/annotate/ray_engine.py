@@ -80,8 +80,7 @@ class Annotator:
     """
 
     def __init__(self, model: str, digest: str, sources: List[Source], settings: Settings) -> None:
-        from ..evaluation import load_pipeline
-        from ..relation.outcomes import find_component
+        from ..pipelines import find_component, load_pipeline
         from .plan import digest_of
 
         if digest_of(model) != digest:

@@ -243,8 +243,7 @@ def _run_engine(
         on_start(size)
         start = perf_counter()
         return start, annotate_with_ray(model, digest, left, settings, actors=actors, on_progress=on_progress)
-    from ..evaluation import load_pipeline
-    from ..relation.outcomes import find_component
+    from ..pipelines import find_component, load_pipeline
 
     nlp = load_pipeline(model, gpu_id)
     find_component(nlp)

@@ -8,6 +8,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from ..errors import EmbreError
+from ..pipelines import find_component
 from ..relation.batch import DocumentBatch
 from ..relation.component import EmbreRelation
 from ..relation.encoders import DocumentEncoderSettings, create_pairs_encoder
@@ -15,7 +16,6 @@ from ..relation.instance import Instance
 from ..relation.model import get_network, set_network
 from ..relation.modules.document import DocumentEncoder
 from ..relation.modules.network import RelationNetwork
-from ..relation.outcomes import find_component
 from ..transformer import autocast
 
 # The arguments of one call of the transformer.

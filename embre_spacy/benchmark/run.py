@@ -7,8 +7,8 @@ from spacy.tokens import Doc
 from spacy.util import fix_random_seed
 
 from ..errors import EmbreError
-from ..evaluation import load_pipeline
 from ..formats import read
+from ..pipelines import load_pipeline
 from ..provenance import describe_run
 from .inference import measure_full_text, measure_inference, measure_pairs
 from .memory import measure_memory

@@ -27,8 +27,8 @@ def calibrate_command(
     """
     with report_errors():
         from ..errors import EmbreError
-        from ..evaluation import load_pipeline
         from ..formats import read
+        from ..pipelines import load_pipeline
         from ..provenance import describe_run
         from ..relation.counts import LEVELS
         from ..relation.outcomes import calibrate

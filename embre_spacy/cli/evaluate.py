@@ -31,8 +31,9 @@ def evaluate_command(
                 # Scores that an earlier run left would stand beside others as if they belonged to this pipeline.
                 output.unlink(missing_ok=True)
             return
-        from ..evaluation import evaluate_pipeline, load_pipeline
+        from ..evaluation import evaluate_pipeline
         from ..formats import read
+        from ..pipelines import load_pipeline
         from ..provenance import describe_run
 
         nlp = load_pipeline(model, gpu_id)

@@ -11,9 +11,9 @@ from thinc.api import Config
 
 from ..corpus import make_predicted
 from ..errors import EmbreError
-from ..evaluation import evaluate_in_detail, load_pipeline
+from ..evaluation import evaluate_in_detail
+from ..pipelines import find_component, load_pipeline
 from ..relation.counts import count_documents, count_relations
-from ..relation.outcomes import find_component
 from ..tokens import Relation, get_relations
 from .grid import Cell
 from .settings import read_config, training_overrides

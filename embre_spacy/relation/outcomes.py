@@ -11,6 +11,7 @@ from spacy.tokens import Doc
 
 from ..corpus import make_predicted
 from ..errors import EmbreError
+from ..pipelines import find_component
 from ..tokens import Relation, get_relations
 from .calibration import apply_temperature, expected_calibration_error, fit_temperature
 from .component import EmbreRelation
@@ -85,19 +86,6 @@ class Outcomes:
             gold = {relation.pair: relation for relation in relations}
             for candidate in candidates:
                 yield candidate, gold.get(candidate.pair)
-
-
-def find_component(nlp: Language) -> EmbreRelation:
-    """The relation component of a pipeline.
-
-    nlp (Language): The pipeline.
-    RETURNS (EmbreRelation): The first such component.
-    RAISES (EmbreError): If there is none.
-    """
-    for _, pipe in nlp.pipeline:
-        if isinstance(pipe, EmbreRelation):
-            return pipe
-    raise EmbreError("the pipeline has no component embre_relation")
 
 
 def collect_outcomes(nlp: Language, gold: Sequence[Doc], *, batch_size: int = 64) -> Outcomes:

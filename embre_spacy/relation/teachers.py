@@ -5,18 +5,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Dict, List, Sequence, Tuple, Union
 
 import numpy
-import spacy
 import srsly
 from numpy.typing import NDArray
 
 from ..errors import EmbreError
+from ..pipelines import find_component, load_pipeline
 from ..tokens import get_mentions
 from .instance import Instance
 
 if TYPE_CHECKING:
     from .component import EmbreRelation
-
-FACTORY = "embre_relation"
 
 Opinions = Tuple[NDArray[numpy.float32], NDArray[numpy.float32]]
 
@@ -66,18 +64,16 @@ class Teachers:
 
 
 def _load(path: Union[str, Path]) -> "EmbreRelation":
+    nlp = load_pipeline(path)
     try:
-        nlp = spacy.load(path)
-    except (OSError, ValueError) as error:
-        raise EmbreError(f"{path}: no teacher can be loaded from there ({str(error).splitlines()[0]})") from error
-    names = [name for name in nlp.pipe_names if nlp.get_pipe_meta(name).factory == FACTORY]
-    if not names:
-        raise EmbreError(f"{path}: the pipeline has no component {FACTORY}, so it cannot teach one")
+        component = find_component(nlp)
+    except EmbreError as error:
+        raise EmbreError(f"{path}: {error}, so it cannot teach one") from error
     for shared, pipe in nlp.pipeline:
         # It is asked alone, without what runs before it in the pipeline.
-        if names[0] in getattr(pipe, "listening_components", ()):
-            nlp.replace_listeners(shared, names[0], ["model.tok2vec"])
-    return nlp.get_pipe(names[0])
+        if component.name in getattr(pipe, "listening_components", ()):
+            nlp.replace_listeners(shared, component.name, ["model.tok2vec"])
+    return nlp.get_pipe(component.name)
 
 
 def _find_columns(path: Union[str, Path], known: Sequence[str], wanted: Sequence[str], what: str) -> List[int]:

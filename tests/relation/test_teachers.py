@@ -133,7 +133,7 @@ def test_teachers_are_not_saved(make_nlp, make_examples, teacher, tmp_path):
 
 def test_a_teacher_that_is_not_there(make_nlp, make_examples, tmp_path):
     nlp = make_nlp()
-    with pytest.raises(EmbreError, match="nowhere: no teacher can be loaded from there"):
+    with pytest.raises(EmbreError, match="nowhere: no pipeline can be loaded from there"):
         start(nlp, make_examples(nlp), [str(tmp_path / "nowhere")], None)
 
 
