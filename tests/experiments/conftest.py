@@ -77,18 +77,6 @@ def write_grid(tmp_path, tiny_grid) -> Callable[..., Path]:
     return make
 
 
-@pytest.fixture(scope="session")
-def teachers_config(tmp_path_factory) -> str:
-    """The default config, with teachers."""
-    text = (ROOT / "configs" / "train.cfg").read_text(encoding="utf8")
-    text = text.replace("\n[system]\n", "teachers = []\n\n[system]\n")
-    section = "[initialize.components]\n"
-    text = text.replace(section, f"{section}\n[initialize.components.embre_relation]\nteachers = ${{paths.teachers}}\n")
-    path = tmp_path_factory.mktemp("configs") / "teachers.cfg"
-    path.write_text(text, encoding="utf8")
-    return str(path)
-
-
 @pytest.fixture
 def make_result() -> Callable[..., Dict[str, Any]]:
     """Makes a result of a cell by hand. `documents` are the [tp, fp, fn] of all levels of each document."""

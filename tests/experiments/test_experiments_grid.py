@@ -142,9 +142,9 @@ def test_what_would_fail_later_is_refused_with_the_cell(write_grid, change, caus
     assert cause in str(error.value) and "\n" not in str(error.value)
 
 
-def test_teachers_are_checked_with_the_cell_that_learns_from_them(write_grid, teachers_config):
+def test_teachers_are_checked_with_the_cell_that_learns_from_them(write_grid):
     def change(grid):
-        cell(grid).update(config=teachers_config, teachers={"cell": "none"})
+        cell(grid).update(config=str(ROOT / "configs" / "taught.cfg"), teachers={"cell": "none"})
         cell(grid, 0).update(config="none.cfg")
 
     grid = load_grid(write_grid(change))

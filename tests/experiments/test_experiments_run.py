@@ -180,10 +180,9 @@ def test_a_pretraining_goes_on_with_another(here, quick):
     assert str(here / "work" / "pretrained" / first["pretraining"]["folder"]) in log
 
 
-def test_a_cell_learns_from_others(write_grid, teachers_config, tmp_path, quick):
+def test_a_cell_learns_from_others(write_grid, tmp_path, quick):
     def change(grid):
-        grid["training"]["config"] = teachers_config
-        taught = {"name": "taught", "label": "taught", "teachers": {"cell": "none"}}
+        taught = {"name": "taught", "config": str(ROOT / "configs" / "taught.cfg"), "teachers": {"cell": "none"}}
         grid.update(cells=[{**grid["cells"][0], "seeds": [0, 1]}, taught])
 
     grid = write_grid(change)
