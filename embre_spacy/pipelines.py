@@ -11,8 +11,6 @@ from .errors import EmbreError
 if TYPE_CHECKING:
     from .relation.component import EmbreRelation
 
-FACTORY = "embre_relation"
-
 
 def load_pipeline(model: Union[str, Path], gpu_id: int = -1) -> Language:
     """Load a pipeline.
@@ -40,7 +38,10 @@ def find_component(nlp: Language) -> "EmbreRelation":
     RETURNS (EmbreRelation): The first such component.
     RAISES (EmbreError): If there is none.
     """
-    for name, pipe in nlp.pipeline:
-        if nlp.get_pipe_meta(name).factory == FACTORY:
+    # By its class, since factories of any name can make one. The component imports its teachers, and they this module.
+    from .relation.component import EmbreRelation
+
+    for _, pipe in nlp.pipeline:
+        if isinstance(pipe, EmbreRelation):
             return pipe
-    raise EmbreError(f"the pipeline has no component {FACTORY}")
+    raise EmbreError("the pipeline has no component embre_relation")

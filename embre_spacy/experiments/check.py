@@ -26,12 +26,11 @@ def check_grid(grid: Grid, cells: Iterable[Cell]) -> None:
     checked: Set[str] = set()
     for cell in cells:
         try:
-            # One cell, whatever the number of its seeds.
-            for teacher, _ in cell.teachers[:1]:
+            if cell.teacher is not None:
                 try:
-                    _check_cell(teacher, checked)
+                    _check_cell(cell.teacher, checked)
                 except EmbreError as error:
-                    raise EmbreError(f"teacher {teacher.name!r}: {error}") from error
+                    raise EmbreError(f"teacher {cell.teacher.name!r}: {error}") from error
             _check_cell(cell, checked)
         except EmbreError as error:
             raise EmbreError(f"{grid.file}: cell {cell.name!r}: {error}") from error

@@ -82,6 +82,11 @@ class Cell:
     teachers: "Tuple[Tuple[Cell, int], ...]" = ()
 
     @property
+    def teacher(self) -> "Optional[Cell]":
+        """The cell that all teachers are of, whatever the number of their seeds; None without teachers."""
+        return self.teachers[0][0] if self.teachers else None
+
+    @property
     def pretrainings(self) -> Tuple[PretrainingSpec, ...]:
         """The pretrainings that have to be made for it, first to last; none if it starts from a checkpoint."""
         return () if self.pretraining is None else self.pretraining.chain

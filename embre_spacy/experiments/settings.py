@@ -136,9 +136,8 @@ def corpus_files(cell: Cell) -> Dict[str, str]:
         if spec.dev is not None:
             files[f"{name}_dev"] = spec.dev
         files.update({f"{name}_also_{i}": file for i, file in enumerate(spec.also, start=1)})
-    # One cell, whatever the number of its seeds.
-    for teacher, _ in cell.teachers[:1]:
-        files.update({f"teacher_{name}": file for name, file in corpus_files(teacher).items()})
+    if cell.teacher is not None:
+        files.update({f"teacher_{name}": file for name, file in corpus_files(cell.teacher).items()})
     return files
 
 
