@@ -52,14 +52,11 @@ def test_another_corpus_differs_from_the_default_in_what_it_says():
     assert other == default
 
 
-def test_a_taught_pipeline_differs_from_the_default_in_its_teachers_and_in_how_long_it_learns():
+def test_a_taught_pipeline_differs_from_the_default_in_its_teachers():
     default, taught = (load_config(ROOT / "configs" / name, interpolate=False) for name in ("train.cfg", "taught.cfg"))
     assert taught["paths"].pop("teachers") is None
     assert taught["components"]["embre_relation"].pop("teacher_weight") == 0.5
     assert taught["initialize"]["components"].pop("embre_relation") == {"teachers": "${paths.teachers}"}
-    for config, steps, falls_until in ((default, 800, 1000), (taught, 1200, 1500)):
-        assert config["training"].pop("max_steps") == steps
-        assert config["training"]["optimizer"]["learn_rate"].pop("total_steps") == falls_until
     assert taught == default
 
 
