@@ -6,13 +6,14 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 from rich.console import Console
 
 from ..errors import EmbreError
-from .cell import Places, digest_corpora, find_result, run_cell, write_floor
+from .cell import CellRunner, Places
 from .check import check_grid
 from .columns import LEVELS
+from .floor import write_floor
 from .grid import Cell, Grid, PretrainingSpec
 from .pretrained import PretrainedFolders
 from .results import result_path
-from .settings import cell_settings
+from .wanted import find_result, want_cell
 
 Job = Tuple[Cell, int]
 # How many settings a line names.
@@ -38,18 +39,18 @@ def run_grid(
     RAISES (EmbreError): If the grid cannot be run at all; nothing has been run then.
     """
     console = console or Console(quiet=True)
-    unknown = [name for name in only if grid.cell(name) is None]
-    if unknown:
-        known = ", ".join(cell.name for cell in grid.cells)
-        raise EmbreError(f"{grid.file}: there is no cell {', '.join(unknown)} (there are {known})")
+    _refuse_unknown(only, [cell.name for cell in grid.cells], f"{grid.file}: there is no cell")
     cells = [cell for cell in grid.cells if not only or cell.name in only]
     check_grid(grid, cells)
     jobs = [(cell, seed) for cell in cells for seed in cell.seeds]
-    unknown_seeds = sorted(set(seeds) - {seed for _, seed in jobs})
-    if unknown_seeds:
-        known = ", ".join(map(str, sorted({seed for _, seed in jobs})))
-        raise EmbreError(f"{grid.file}: no cell has the seed {', '.join(map(str, unknown_seeds))} (there are {known})")
+    _refuse_unknown(seeds, sorted({seed for _, seed in jobs}), f"{grid.file}: no cell has the seed")
     return _Run(grid, places, console).run([(cell, seed) for cell, seed in jobs if not seeds or seed in seeds])
+
+
+def _refuse_unknown(wanted: Sequence[Any], known: Sequence[Any], what: str) -> None:
+    unknown = [one for one in dict.fromkeys(wanted) if one not in known]
+    if unknown:
+        raise EmbreError(f"{what} {', '.join(map(str, unknown))} (there are {', '.join(map(str, known))})")
 
 
 class _Run:
@@ -58,6 +59,7 @@ class _Run:
         self.places = places
         self.console = console
         self.pretrained = PretrainedFolders(places.work, gpu_id=places.gpu_id, say=self._say_inside)
+        self.cells = CellRunner(grid, places, self.pretrained, self._say_inside)
         self.times: List[float] = []
 
     def run(self, jobs: List[Job]) -> List[str]:
@@ -74,7 +76,7 @@ class _Run:
 
     def _run_cell(self, cell: Cell, seed: int, left: List[Job]) -> None:
         with self.console.status(f"{cell.name} seed {seed}"):
-            result = run_cell(self.grid, cell, seed, self.places, self.pretrained, self._say_inside)
+            result = self.cells.run(cell, seed)
         self.times.append(_seconds_of(result))
         scores = ", ".join(f"{title} {result['dev']['counts'][level]['f']:.3f}" for level, title in LEVELS.items())
         line = f"F1 {scores}; {format_seconds(self.times[-1])}"
@@ -85,7 +87,7 @@ class _Run:
         todo = []
         for cell, seed in jobs:
             path = result_path(self.places.results, self.grid.name, cell.name, seed)
-            found, different = find_result(path, cell_settings(cell, seed), digest_corpora(cell))
+            found, different = find_result(path, want_cell(cell, seed))
             if different:
                 more = f" and {len(different) - _NAMED} more" if len(different) > _NAMED else ""
                 names = ", ".join(different[:_NAMED])
@@ -98,12 +100,14 @@ class _Run:
         return todo
 
     def _write_floor(self) -> List[str]:
-        error = self._run(
-            lambda: write_floor(self.grid, self.places) and self._say("floor: every candidate taken to be related")
-        )
+        error = self._run(self._write_new_floor)
         if error is not None:
             self._say(f"Error: {self.grid.file}: floor: {error}")
         return [] if error is None else ["floor"]
+
+    def _write_new_floor(self) -> None:
+        if write_floor(self.grid, self.places.results):
+            self._say("floor: every candidate taken to be related")
 
     def _run(self, job: Callable[[], Any]) -> Optional[str]:
         try:
