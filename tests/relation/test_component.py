@@ -181,6 +181,7 @@ def test_no_relations_is_an_error_at_initialization(make_nlp, make_examples):
         nlp.initialize(lambda: make_examples(nlp)[2:])
 
 
+@pytest.mark.filterwarnings("error:Initializing zero-element tensors")
 def test_a_corpus_without_novelty_has_none(make_nlp, make_examples):
     nlp = make_nlp()
     examples = without_novelty(make_examples(nlp))

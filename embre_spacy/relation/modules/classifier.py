@@ -1,5 +1,6 @@
 """The two heads on the vectors of candidates."""
 
+import warnings
 from typing import Any, Tuple
 
 from torch import Tensor, nn
@@ -43,6 +44,9 @@ class RelationClassifier(nn.Module):
 
 
 def _head(width: int, hidden_width: int, n_classes: int, dropout: float) -> nn.Module:
-    return nn.Sequential(
-        nn.Linear(width, hidden_width), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden_width, n_classes)
-    )
+    hidden = nn.Linear(width, hidden_width)
+    with warnings.catch_warnings():
+        # A corpus without novelty has no classes of it. That is no mistake, so torch need not warn of it.
+        warnings.filterwarnings("ignore", message="Initializing zero-element tensors")
+        output = nn.Linear(hidden_width, n_classes)
+    return nn.Sequential(hidden, nn.GELU(), nn.Dropout(dropout), output)
