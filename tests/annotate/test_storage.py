@@ -4,9 +4,8 @@ import os
 
 import pytest
 
-from embre_spacy.annotate import remote
 from embre_spacy.annotate.sources import find_sources
-from embre_spacy.annotate.storage import storage_of
+from embre_spacy.annotate.storage import remote, storage_of
 from embre_spacy.errors import InputError
 
 

@@ -7,9 +7,9 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, Callable, Iterator, List, Optional
 
-from ..errors import EmbreError
-from ..formats.files import open_output, part_name
-from .storage import Entry
+from ...errors import EmbreError
+from ...formats.files import open_output, part_name
+from .protocol import Entry
 
 # In these an object is there when it is complete, and a rename is a copy.
 _OBJECT_STORES = ("s3", "gcs", "abfs")
