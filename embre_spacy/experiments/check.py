@@ -26,11 +26,6 @@ def check_grid(grid: Grid, cells: Iterable[Cell]) -> None:
     checked: Set[str] = set()
     for cell in cells:
         try:
-            if cell.teacher is not None:
-                try:
-                    _check_cell(cell.teacher, checked)
-                except EmbreError as error:
-                    raise EmbreError(f"teacher {cell.teacher.name!r}: {error}") from error
             _check_cell(cell, checked)
         except EmbreError as error:
             raise EmbreError(f"{grid.file}: cell {cell.name!r}: {error}") from error
@@ -43,6 +38,12 @@ def check_grid(grid: Grid, cells: Iterable[Cell]) -> None:
 
 def _check_cell(cell: Cell, checked: Set[str]) -> None:
     """`checked` are the pretrainings that have been checked, to which those of the cell are added."""
+    # Teachers first, theirs before them, as they are trained.
+    if cell.teacher is not None:
+        try:
+            _check_cell(cell.teacher, checked)
+        except EmbreError as error:
+            raise EmbreError(f"teacher {cell.teacher.name!r}: {error}") from error
     for spec in cell.pretrainings:
         if spec.name not in checked:
             _check_pretraining(spec)

@@ -146,11 +146,15 @@ def test_teachers_are_checked_with_the_cell_that_learns_from_them(write_grid):
     def change(grid):
         cell(grid).update(config=str(ROOT / "configs" / "taught.cfg"), teachers={"cell": "none"})
         cell(grid, 0).update(config="none.cfg")
+        grid["cells"].append({**cell(grid), "name": "again", "teachers": {"cell": "entities"}})
 
     grid = load_grid(write_grid(change))
-    cause = "trial.yml: cell 'entities': teacher 'none': none.cfg: there is no such config file"
-    with pytest.raises(EmbreError, match=re.escape(cause)):
+    cause = "cell 'entities': teacher 'none': none.cfg: there is no such config file"
+    with pytest.raises(EmbreError, match=re.escape(f"trial.yml: {cause}")):
         check_grid(grid, [grid.cell("entities")])
+    # So are the teachers of teachers.
+    with pytest.raises(EmbreError, match=re.escape(f"trial.yml: cell 'again': teacher {cause.removeprefix('cell ')}")):
+        check_grid(grid, [grid.cell("again")])
 
 
 @pytest.mark.parametrize("is_there", [False, True])
