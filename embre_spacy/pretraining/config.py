@@ -1,5 +1,6 @@
 """The settings of pretraining: their defaults, and what is refused."""
 
+import sys
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Union, get_args, get_origin, get_type_hints
@@ -160,19 +161,19 @@ def load_pretraining_config(
     """
     from configparser import Error as ConfigParserError
 
-    from confection import ConfigValidationError
-    from spacy import util
-    from thinc.api import Config
+    # spaCy reads configs with the same class, but importing spaCy imports PyTorch.
+    from confection import Config, ConfigValidationError
 
     where = "the config" if path is None else str(path)
-    if path is not None and str(path) != "-" and not Path(path).is_file():
-        raise EmbreError(f"{where}: there is no such config file")
+    overrides = dict(overrides or {})
+    text = "" if path is None else _read_text(path)
     try:
-        if path is None:
-            defaults = Config(PretrainingConfig().to_dict())
-            loaded = Config().from_str(defaults.to_str(), overrides=dict(overrides or {}))
-        else:
-            loaded = util.load_config(path, overrides=dict(overrides or {}), interpolate=True)
+        loaded = Config().from_str(text, interpolate=False)
+        # A section that is overridden need not be there: it has its defaults.
+        for section in fields(PretrainingConfig):
+            if any(name.startswith(f"{section.name}.") for name in overrides):
+                loaded.setdefault(section.name, {})
+        loaded = Config().from_str(loaded.to_str(), overrides=overrides, interpolate=True)
     except ConfigValidationError as error:
         causes = [" -> ".join(map(str, part.get("loc", ()))) + " " + part.get("msg", "") for part in error.errors or ()]
         cause = "; ".join(filter(None, [error.desc or "", *causes])) or str(error.title)
@@ -183,6 +184,17 @@ def load_pretraining_config(
         return PretrainingConfig.from_dict(loaded)
     except EmbreError as error:
         raise EmbreError(f"{where}: {error}") from error
+
+
+def _read_text(path: Union[str, Path]) -> str:
+    if str(path) == "-":
+        return sys.stdin.read()
+    if not Path(path).is_file():
+        raise EmbreError(f"{path}: there is no such config file")
+    try:
+        return Path(path).read_text(encoding="utf8")
+    except UnicodeDecodeError as error:
+        raise EmbreError(f"{path}: {error}") from error
 
 
 def _refuse_unknown(found: Any, known: Any, kind: str, where: str) -> None:

@@ -43,6 +43,15 @@ def test_values_are_replaced(tmp_path):
     assert load_pretraining_config(path).training.epochs == 4
 
 
+def test_what_the_file_lacks_can_be_replaced():
+    overrides = {"encoder.name": "elsewhere", "training.seed": 3}
+    config = load_pretraining_config(CONFIGS / "pretrain_abstracts.cfg", overrides)
+    plain = load_pretraining_config(CONFIGS / "pretrain_abstracts.cfg")
+    assert (config.encoder.name, config.training.seed) == ("elsewhere", 3)
+    assert (config.encoder.tags, config.masking, config.objective) == (True, plain.masking, plain.objective)
+    assert load_pretraining_config(overrides=overrides).encoder == config.encoder
+
+
 @pytest.mark.parametrize(
     "overrides, cause",
     [
@@ -66,11 +75,11 @@ def test_wrong_values_are_refused(overrides, cause):
 
 
 @pytest.mark.parametrize(
-    "content", ["[training\nepochs = 1", "epochs = 1", "[model]\nwidth = 1", "[training]\nepochs = $"]
+    "content", [b"[training\nepochs = 1", b"epochs = 1", b"[model]\nwidth = 1", b"[training]\nepochs = $", b"\xff"]
 )
 def test_broken_files_are_refused(tmp_path, content):
     path = tmp_path / "broken.cfg"
-    path.write_text(content)
+    path.write_bytes(content)
     with pytest.raises(EmbreError, match=r"broken\.cfg"):
         load_pretraining_config(path)
 
