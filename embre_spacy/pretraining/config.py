@@ -166,9 +166,10 @@ def load_pretraining_config(
 
     where = "the config" if path is None else str(path)
     overrides = dict(overrides or {})
-    text = "" if path is None else _read_text(path)
+    if path is not None and str(path) != "-" and not Path(path).is_file():
+        raise EmbreError(f"{where}: there is no such config file")
     try:
-        loaded = Config().from_str(text, interpolate=False)
+        loaded = Config().from_str(_read_text(path), interpolate=False)
         # A section that is overridden need not be there: it has its defaults.
         for section in fields(PretrainingConfig):
             if any(name.startswith(f"{section.name}.") for name in overrides):
@@ -186,15 +187,10 @@ def load_pretraining_config(
         raise EmbreError(f"{where}: {error}") from error
 
 
-def _read_text(path: Union[str, Path]) -> str:
-    if str(path) == "-":
-        return sys.stdin.read()
-    if not Path(path).is_file():
-        raise EmbreError(f"{path}: there is no such config file")
-    try:
-        return Path(path).read_text(encoding="utf8")
-    except UnicodeDecodeError as error:
-        raise EmbreError(f"{path}: {error}") from error
+def _read_text(path: Optional[Union[str, Path]]) -> str:
+    if path is None:
+        return ""
+    return sys.stdin.read() if str(path) == "-" else Path(path).read_text(encoding="utf8")
 
 
 def _refuse_unknown(found: Any, known: Any, kind: str, where: str) -> None:

@@ -1,6 +1,6 @@
 """Where files lie, and what can be done with them there."""
 
 from .locations import is_uri, remove_parts, storage_of
-from .protocol import Entry, Storage
+from .protocol import Entry
 
-__all__ = ["Entry", "Storage", "is_uri", "remove_parts", "storage_of"]
+__all__ = ["Entry", "is_uri", "remove_parts", "storage_of"]

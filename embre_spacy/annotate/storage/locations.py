@@ -8,6 +8,10 @@ from typing import DefaultDict, Iterable, Set
 from ...formats.files import name_of_part
 from .local import LocalStorage
 from .protocol import Storage
+from .remote import RemoteStorage
+
+# One for each root, since connecting takes time.
+_remote_storage = cache(RemoteStorage)
 
 
 def is_uri(location: str) -> bool:
@@ -48,10 +52,3 @@ def remove_parts(locations: Iterable[str]) -> None:
         for entry in storage.files(folder):
             if name_of_part(entry.location.rsplit("/", 1)[1]) in names[folder]:
                 storage.remove(entry.location)
-
-
-@cache
-def _remote_storage(root: str) -> Storage:
-    from .remote import RemoteStorage
-
-    return RemoteStorage(root)
