@@ -6,8 +6,8 @@ import re
 import sys
 from pathlib import Path
 
-from embre_spacy.provenance import short_commit
 from embre_spacy.relation.counts import LEVEL_NAMES
+from embre_spacy.util import short_commit
 
 DOCS = Path(__file__).parent
 README = DOCS.parent / "README.md"

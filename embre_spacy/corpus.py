@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import Callable, Iterable, Iterator, List, Optional, Union
 
 from spacy.language import Language
-from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example
 
 from .errors import InputError
 from .formats import read
-from .tokens import MENTIONS_KEY, get_passages, set_passages
+from .tokens import copy_mentions
 
 
 def create_corpus(path: Optional[Union[str, Path]], limit: int = 0) -> Callable[[Language], Iterable[Example]]:
@@ -40,7 +39,7 @@ class RelationCorpus:
         count = 0
         for file in self._files():
             for reference in read(file, nlp.vocab):
-                yield Example(make_predicted(reference), reference)
+                yield Example(copy_mentions(reference), reference)
                 count += 1
                 if count == self.limit:
                     return
@@ -56,27 +55,3 @@ class RelationCorpus:
         if not path.is_file():
             raise InputError("there is no such file or folder", file=str(path))
         return [path]
-
-
-def make_predicted(reference: Doc) -> Doc:
-    """A copy of a document that a pipeline can work on: the same mentions, no relations.
-
-    reference (Doc): The document.
-    RETURNS (Doc): The copy.
-    """
-    predicted = Doc(
-        reference.vocab,
-        words=[token.text for token in reference],
-        spaces=[bool(token.whitespace_) for token in reference],
-    )
-    predicted._.document_id = reference._.document_id
-    set_passages(predicted, get_passages(reference))
-    predicted.ents = [_copy_span(predicted, span) for span in reference.ents]
-    if MENTIONS_KEY in reference.spans:
-        spans = [_copy_span(predicted, span) for span in reference.spans[MENTIONS_KEY]]
-        predicted.spans[MENTIONS_KEY] = SpanGroup(predicted, name=MENTIONS_KEY, spans=spans)
-    return predicted
-
-
-def _copy_span(doc: Doc, span: Span) -> Span:
-    return Span(doc, span.start, span.end, label=span.label, kb_id=span.kb_id, span_id=span.id)

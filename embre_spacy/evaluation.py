@@ -6,9 +6,7 @@ from typing import Any, Dict, Iterable, List, Tuple
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from .corpus import make_predicted
 from .errors import InputError
-from .pipelines import find_component
 from .relation.counts import count_documents, count_relations
 from .relation.outcomes import (
     accuracy_on_gold_pairs,
@@ -16,7 +14,8 @@ from .relation.outcomes import (
     collect_outcomes,
     measure_calibration,
 )
-from .tokens import Relation, get_relations
+from .tokens import Relation, copy_mentions, get_relations
+from .util import find_component
 
 
 def score_documents(gold: Iterable[Doc], predicted: Iterable[Doc]) -> Tuple[Dict[str, Dict[str, Any]], List[str]]:
@@ -54,7 +53,7 @@ def evaluate_pipeline(nlp: Language, gold: Iterable[Doc], *, batch_size: int = 6
     RETURNS (Dict[str, Dict[str, Any]]): What `count_relations` returns.
     """
     references = list(gold)
-    docs = nlp.pipe((make_predicted(reference) for reference in references), batch_size=batch_size)
+    docs = nlp.pipe((copy_mentions(reference) for reference in references), batch_size=batch_size)
     return count_relations((get_relations(reference), get_relations(doc)) for reference, doc in zip(references, docs))
 
 

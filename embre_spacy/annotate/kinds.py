@@ -4,8 +4,8 @@ from pathlib import PurePath
 from typing import Dict, Optional, Tuple
 
 from ..errors import InputError
+from ..files import SUFFIXES
 from ..formats import FORMATS
-from ..formats.suffixes import SUFFIXES
 
 # The suffix of each kind; for a suffix that two have, the first decides.
 KINDS: Dict[str, str] = {

@@ -80,7 +80,7 @@ class Annotator:
     """
 
     def __init__(self, model: str, digest: str, sources: List[Source], settings: Settings) -> None:
-        from ..pipelines import find_component, load_pipeline
+        from ..util import find_component, load_pipeline
         from .plan import digest_of
 
         if digest_of(model) != digest:

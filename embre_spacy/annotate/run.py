@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from ..errors import EmbreError, InputError
-from ..formats.files import part_name
+from ..files import part_name
 from .engine import Progress, Settings, annotate_files
 from .joining import sum_reports, write_all, write_rejects
 from .kinds import KINDS, kind_of, split_gz
@@ -243,7 +243,7 @@ def _run_engine(
         on_start(size)
         start = perf_counter()
         return start, annotate_with_ray(model, digest, left, settings, actors=actors, on_progress=on_progress)
-    from ..pipelines import find_component, load_pipeline
+    from ..util import find_component, load_pipeline
 
     nlp = load_pipeline(model, gpu_id)
     find_component(nlp)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO, Callable, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ..errors import InputError
-from ..formats.suffixes import SUFFIXES, format_of
+from ..files import SUFFIXES, format_of
 from .kinds import split_gz
 from .storage import Entry, is_uri, storage_of
 

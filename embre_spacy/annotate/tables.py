@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Callable, Dict, Iterable, Iterator, List, Opti
 from spacy.tokens import Doc
 
 from ..errors import EmbreError
-from ..formats.files import open_output
+from ..files import open_output
 
 COLUMNS: Tuple[str, ...] = (
     "document",

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, BinaryIO, Dict, Iterator, List, NamedTuple, Optional, Set
 
+from ..files import naming_file
 from ..formats import Rejected
-from ..formats.files import naming_file
 from .plan import Plan
 from .storage import storage_of
 

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Sequence
 from spacy.tokens import Doc
 from spacy.util import minibatch
 
-from ..corpus import make_predicted
+from ..tokens import copy_mentions
 from .parts import Inputs, Parts
 from .timing import ratio, time_in_turn
 
@@ -22,12 +22,12 @@ def measure_inference(parts: Parts, references: Sequence[Doc], *, batch_size: in
     repeats (int): How often each is timed.
     RETURNS (Dict[str, Any]): Documents per second, and `pipe_to_bare`, the median of their ratios.
     """
-    batches = list(minibatch([make_predicted(reference) for reference in references], batch_size))
+    batches = list(minibatch([copy_mentions(reference) for reference in references], batch_size))
     bare: List[Inputs] = [inputs for batch in batches for inputs in parts.make_inputs(batch)]
     text: List[Inputs] = [inputs for batch in batches for inputs in parts.make_inputs(batch, with_tags=False)]
 
     def run_pipe() -> None:
-        docs = [make_predicted(reference) for reference in references]
+        docs = [copy_mentions(reference) for reference in references]
         for _ in parts.nlp.pipe(docs, batch_size=batch_size):
             pass
 
@@ -62,7 +62,7 @@ def measure_pairs(parts: Parts, references: Sequence[Doc], *, batch_size: int, r
     pairs = parts.make_pairs_component()
 
     def run(component: Any) -> None:
-        docs = [make_predicted(reference) for reference in references]
+        docs = [copy_mentions(reference) for reference in references]
         for _ in component.pipe(docs, batch_size=batch_size):
             pass
 
@@ -70,7 +70,7 @@ def measure_pairs(parts: Parts, references: Sequence[Doc], *, batch_size: int, r
     seconds = time_in_turn(functions, repeats, device=parts.encoder.device)
     return {
         "documents": len(references),
-        "candidates": sum(len(parts.component.candidates(make_predicted(reference))) for reference in references),
+        "candidates": sum(len(parts.component.candidates(copy_mentions(reference))) for reference in references),
         "pipe_documents_per_second": len(references) / median(seconds["pipe"]),
         "pairs_documents_per_second": len(references) / median(seconds["pairs"]),
         "pipe_to_pairs": ratio(seconds["pairs"], seconds["pipe"]),
@@ -102,14 +102,14 @@ def measure_full_text(
             break
 
     def run(docs: Sequence[Doc]) -> None:
-        for _ in parts.nlp.pipe([make_predicted(doc) for doc in docs], batch_size=batch_size):
+        for _ in parts.nlp.pipe([copy_mentions(doc) for doc in docs], batch_size=batch_size):
             pass
 
     # The documents would bring the same keys.
-    whole = Doc.from_docs([make_predicted(reference) for reference in used], exclude=["user_data"])
+    whole = Doc.from_docs([copy_mentions(reference) for reference in used], exclude=["user_data"])
     functions = {"full_text": lambda: run([whole]), "abstracts": lambda: run(used)}
     seconds = time_in_turn(functions, repeats, device=parts.encoder.device)
-    predicted = make_predicted(whole)
+    predicted = copy_mentions(whole)
     # One number for both, because both are the same text.
     wordpieces = parts.count_wordpieces([predicted])
     return {

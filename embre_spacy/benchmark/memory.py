@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..corpus import make_predicted
+from ..tokens import copy_mentions
 
 FACTOR = 10
 
@@ -36,7 +36,7 @@ def measure_memory(nlp: Language, read_corpus: Callable[[], Iterable[Doc]], *, b
 
 
 def _pipe(nlp: Language, docs: Iterable[Doc], batch_size: int) -> int:
-    return sum(1 for _ in nlp.pipe((make_predicted(doc) for doc in docs), batch_size=batch_size))
+    return sum(1 for _ in nlp.pipe((copy_mentions(doc) for doc in docs), batch_size=batch_size))
 
 
 def peak_memory() -> "int | None":

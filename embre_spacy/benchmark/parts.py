@@ -8,7 +8,6 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from ..errors import EmbreError
-from ..pipelines import find_component
 from ..relation.batch import DocumentBatch
 from ..relation.component import EmbreRelation
 from ..relation.encoders import DocumentEncoderSettings, create_pairs_encoder
@@ -17,6 +16,7 @@ from ..relation.model import get_network, set_network
 from ..relation.modules.document import DocumentEncoder
 from ..relation.modules.network import RelationNetwork
 from ..transformer import autocast
+from ..util import find_component
 
 # The arguments of one call of the transformer.
 Inputs = Dict[str, torch.Tensor]

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
 from ..plots import BLUE, GREY, ORANGE, open_figure
-from ..provenance import short_commit
+from ..util import short_commit
 
 _MEBIBYTE = 2**20
 

@@ -8,8 +8,7 @@ from spacy.util import fix_random_seed
 
 from ..errors import EmbreError
 from ..formats import read
-from ..pipelines import load_pipeline
-from ..provenance import describe_run
+from ..util import describe_run, load_pipeline
 from .inference import measure_full_text, measure_inference, measure_pairs
 from .memory import measure_memory
 from .parts import find_parts

@@ -9,7 +9,7 @@ from spacy.schemas import ConfigSchemaTraining
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from ..corpus import make_predicted
+from ..tokens import copy_mentions
 from .parts import Parts
 from .timing import ratio, time_in_turn
 
@@ -26,7 +26,7 @@ def measure_training(parts: Parts, references: Sequence[Doc], *, steps: int, rep
     """
     settings = util.registry.resolve(parts.nlp.config.interpolate()["training"], schema=ConfigSchemaTraining)
     optimizer = parts.nlp.resume_training(sgd=settings["optimizer"])
-    examples = [Example(make_predicted(reference), reference) for reference in references]
+    examples = [Example(copy_mentions(reference), reference) for reference in references]
     batches = []
     for batch in settings["batcher"](examples):
         batches.append(list(batch))

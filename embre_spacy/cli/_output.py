@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..errors import EmbreError
-from ..formats.files import open_output
+from ..files import open_output
 
 
 def note(message: str) -> None:

@@ -28,10 +28,9 @@ def calibrate_command(
     with report_errors():
         from ..errors import EmbreError
         from ..formats import read
-        from ..pipelines import load_pipeline
-        from ..provenance import describe_run
         from ..relation.counts import LEVELS
         from ..relation.outcomes import calibrate
+        from ..util import describe_run, load_pipeline
 
         if level is not None and level not in LEVELS:
             raise EmbreError(f"--level must be one of {', '.join(LEVELS)}, not {level!r}")

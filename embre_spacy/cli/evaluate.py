@@ -33,8 +33,7 @@ def evaluate_command(
             return
         from ..evaluation import evaluate_pipeline
         from ..formats import read
-        from ..pipelines import load_pipeline
-        from ..provenance import describe_run
+        from ..util import describe_run, load_pipeline
 
         nlp = load_pipeline(model, gpu_id)
         counts = evaluate_pipeline(nlp, read(gold, nlp.vocab), batch_size=batch_size)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Optional, Tuple
 
 from ..errors import EmbreError
-from ..provenance import describe_run
+from ..util import describe_run
 from .grid import Cell, Grid
 from .jobs import open_log, run_command
 from .measure import measure_pipeline

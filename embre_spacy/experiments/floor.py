@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Dict
 
 from ..errors import EmbreError
-from ..provenance import describe_run
+from ..util import describe_run
 from .grid import Cell, Grid
 from .measure import measure_floor
 from .results import FLOOR_FILE, write_result

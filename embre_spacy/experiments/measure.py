@@ -9,12 +9,11 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from thinc.api import Config
 
-from ..corpus import make_predicted
 from ..errors import EmbreError
 from ..evaluation import evaluate_in_detail
-from ..pipelines import find_component, load_pipeline
 from ..relation.counts import count_documents, count_relations
-from ..tokens import Relation, get_relations
+from ..tokens import Relation, copy_mentions, get_relations
+from ..util import find_component, load_pipeline
 from .grid import Cell
 from .settings import read_config, training_overrides
 
@@ -52,7 +51,7 @@ def measure_floor(cell: Cell) -> Dict[str, Any]:
     pairs: List[Tuple[List[Relation], List[Relation]]] = [
         (
             get_relations(reference),
-            [Relation(source, target, type, novelty) for source, target in get_candidates(make_predicted(reference))],
+            [Relation(source, target, type, novelty) for source, target in get_candidates(copy_mentions(reference))],
         )
         for reference in references
     ]

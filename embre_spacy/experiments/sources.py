@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Mapping, Sequence
 
-from ..provenance import short_commit
+from ..util import short_commit
 from .columns import by_pretraining
 from .outcome import GridOutcome
 

@@ -8,7 +8,7 @@ a `Doc` of it and one brings it up to date from a `Doc`. The `Doc` keeps the rec
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .suffixes import FORMATS
+from ..files import FORMATS
 
 if TYPE_CHECKING:
     from .reading import read

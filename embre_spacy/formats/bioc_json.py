@@ -9,8 +9,8 @@ from itertools import chain
 from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Tuple, Union
 
 from ..errors import InputError
+from ..files import tried_lines
 from .anomalies import Anomalies
-from .files import tried_lines
 from .frame import Frame
 from .record import Record
 

@@ -9,13 +9,13 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from ..errors import InputError
+from ..files import open_input, position
 from ..tokens import build_tokenizer
 from .anomalies import Anomalies
 from .bioc_json import read_bioc_json, read_bioc_json_lines
 from .bioc_xml_reader import read_bioc_xml
 from .checks import check_document
 from .docbin import read_docbin
-from .files import open_input, position
 from .pubtator_reader import read_pubtator
 from .record import Record
 from .to_doc import doc_from_record

@@ -8,8 +8,8 @@ import re
 from typing import BinaryIO, Iterator, List, Optional, Tuple, Union
 
 from ..errors import InputError
+from ..files import tried_lines
 from .anomalies import Anomalies
-from .files import tried_lines
 from .record import Node, Record
 
 _TEXT_LINE = re.compile(r"([^|\t]+)\|([ta])\|(.*)", re.DOTALL)

@@ -9,10 +9,9 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from ..errors import InputError
+from ..files import format_of, naming_file
 from .anomalies import Anomalies
 from .documents import documents_of
-from .files import naming_file
-from .suffixes import format_of
 
 
 def read(

@@ -9,14 +9,13 @@ from typing import Callable, Iterable, Iterator, Optional, Set, Union
 from spacy.tokens import Doc
 
 from ..errors import InputError
+from ..files import format_of, open_output
 from .anomalies import Anomalies
 from .docbin import write_docbin
-from .files import open_output
 from .fragments import FRAGMENTS, FRAMES
 from .frame import join_fragments
 from .from_doc import record_from_doc
 from .record import Record
-from .suffixes import format_of
 
 
 def write(

@@ -11,8 +11,8 @@ from transformers import AutoConfig, PreTrainedModel, set_seed
 from transformers.trainer import PrinterCallback
 
 from ..errors import EmbreError
-from ..provenance import describe_run
 from ..transformer import get_dropouts, resolve_checkpoint, set_dropouts
+from ..util import describe_run
 from .config import PretrainingConfig
 from .corpora import Corpus, make_corpora
 from .metrics import summarize_counts

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..corpus import make_predicted
 from ..errors import EmbreError
-from ..pipelines import find_component
-from ..tokens import Relation, get_relations
+from ..tokens import Relation, copy_mentions, get_relations
+from ..util import find_component
 from .calibration import apply_temperature, expected_calibration_error, fit_temperature
 from .component import EmbreRelation
 from .counts import LEVELS, count_relations
@@ -99,7 +98,7 @@ def collect_outcomes(nlp: Language, gold: Sequence[Doc], *, batch_size: int = 64
     """
     pipe = find_component(nlp)
     with _threshold(pipe, 0.0):
-        docs = list(nlp.pipe((make_predicted(reference) for reference in gold), batch_size=batch_size))
+        docs = list(nlp.pipe((copy_mentions(reference) for reference in gold), batch_size=batch_size))
     return Outcomes(
         [reference._.document_id for reference in gold],
         [get_relations(reference) for reference in gold],

@@ -9,7 +9,7 @@ import srsly
 from thinc.api import Optimizer, PyTorchShim, get_torch_default_device, torch2xp, xp2torch
 
 from ..errors import EmbreError
-from ..formats.files import open_output
+from ..files import open_output
 from .encoders import EncoderSettings
 from .serialize import load_network, serialize
 

@@ -9,8 +9,8 @@ import srsly
 from numpy.typing import NDArray
 
 from ..errors import EmbreError
-from ..pipelines import find_component, load_pipeline
 from ..tokens import get_mentions
+from ..util import find_component, load_pipeline
 from .instance import Instance
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from .candidates import Candidate, CandidateFunction
 from .concepts import MENTIONS_KEY, Concept, find_concept, get_concepts, get_mentions
-from .extensions import get_relations, register_extensions, set_relations
+from .extensions import copy_mentions, get_relations, register_extensions, set_relations
 from .identifiers import normalize_identifier, split_identifiers
 from .passages import Passage, get_passages, set_passages
 from .relation import Relation
@@ -18,6 +18,7 @@ __all__ = [
     "Passage",
     "Relation",
     "build_tokenizer",
+    "copy_mentions",
     "find_concept",
     "get_concepts",
     "get_mentions",

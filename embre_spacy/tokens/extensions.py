@@ -3,12 +3,12 @@
 import warnings
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span, SpanGroup
 
 from ..errors import InputError
 from .candidates import Candidate, get_default_candidates
-from .concepts import Concept, find_concept, get_concepts
-from .passages import get_passages
+from .concepts import MENTIONS_KEY, Concept, find_concept, get_concepts
+from .passages import get_passages, set_passages
 from .relation import Relation
 
 _RELATIONS_KEY = "embre_relations"
@@ -82,6 +82,30 @@ def set_document_id(doc: Doc, identifier: str) -> None:
     identifier (str): The id.
     """
     doc.user_data[_DOCUMENT_ID_KEY] = str(identifier)
+
+
+def copy_mentions(reference: Doc) -> Doc:
+    """A copy of a document that a pipeline can work on: the same mentions, no relations.
+
+    reference (Doc): The document.
+    RETURNS (Doc): The copy.
+    """
+    predicted = Doc(
+        reference.vocab,
+        words=[token.text for token in reference],
+        spaces=[bool(token.whitespace_) for token in reference],
+    )
+    set_document_id(predicted, get_document_id(reference))
+    set_passages(predicted, get_passages(reference))
+    predicted.ents = [_copy_span(predicted, span) for span in reference.ents]
+    if MENTIONS_KEY in reference.spans:
+        spans = [_copy_span(predicted, span) for span in reference.spans[MENTIONS_KEY]]
+        predicted.spans[MENTIONS_KEY] = SpanGroup(predicted, name=MENTIONS_KEY, spans=spans)
+    return predicted
+
+
+def _copy_span(doc: Doc, span: Span) -> Span:
+    return Span(doc, span.start, span.end, label=span.label, kb_id=span.kb_id, span_id=span.id)
 
 
 _EXTENSIONS: Dict[str, Tuple[Callable[[Doc], Any], Optional[Callable[[Doc, Any], None]]]] = {

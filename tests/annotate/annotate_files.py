@@ -8,8 +8,8 @@ from spacy.language import Language
 from spacy.training import Example
 from spacy.util import registry
 
-from embre_spacy.corpus import make_predicted
 from embre_spacy.formats import read
+from embre_spacy.tokens import copy_mentions
 from embre_spacy.tokens.candidates import create_type_pair_candidates
 
 REAL_CANDIDATES = "embre_spacy.TypePairCandidates.v1"
@@ -64,6 +64,6 @@ def make_nlp(encoder: Path, candidates: str) -> Language:
     nlp.get_pipe("embre_relation").cfg.update(labels)
     path = encoder.parent / "example.pubtator"
     path.write_text(block(1), encoding="utf8")
-    references = [make_predicted(doc) for doc in read(path, nlp.vocab)]
-    nlp.initialize(lambda: [Example(make_predicted(doc), doc) for doc in references])
+    references = [copy_mentions(doc) for doc in read(path, nlp.vocab)]
+    nlp.initialize(lambda: [Example(copy_mentions(doc), doc) for doc in references])
     return nlp

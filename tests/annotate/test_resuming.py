@@ -192,7 +192,7 @@ def test_a_shard_that_cannot_be_read_is_named(run, tmp_path):
 ENDED_WHEN_IT_HAD_BEGUN = """
 import os, pathlib, sys
 from embre_spacy.annotate import annotate
-from embre_spacy.formats.files import open_output
+from embre_spacy.files import open_output
 
 def end(size):
     with open_output(pathlib.Path("out.csv")):

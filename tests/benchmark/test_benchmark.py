@@ -16,9 +16,9 @@ from embre_spacy.benchmark.parts import find_parts
 from embre_spacy.benchmark.report import describe, make_page
 from embre_spacy.benchmark.timing import ratio, time_in_turn
 from embre_spacy.cli import app
-from embre_spacy.corpus import make_predicted
 from embre_spacy.errors import EmbreError
 from embre_spacy.relation.model import get_network
+from embre_spacy.tokens import copy_mentions
 
 ENCODER = {"@architectures": "embre_spacy.DocumentEncoder.v1", "overlap": 16, "precision": "float32"}
 
@@ -30,7 +30,7 @@ def pipeline(tmp_path_factory, sample_dir):
     encoder = make_tiny_encoder(folder / "tiny", max_positions=256)
     nlp = spacy.blank("en")
     nlp.add_pipe("embre_relation", config={"model": {"encoder": {**ENCODER, "name": str(encoder)}}})
-    examples = [Example(make_predicted(doc), doc) for doc in islice(read(sample_dir / "dev.xml", nlp.vocab), 5)]
+    examples = [Example(copy_mentions(doc), doc) for doc in islice(read(sample_dir / "dev.xml", nlp.vocab), 5)]
     nlp.initialize(lambda: examples)
     nlp.config["training"]["batcher"] = {"@batchers": "spacy.batch_by_sequence.v1", "size": 2, "get_length": None}
     nlp.to_disk(folder / "pipeline")
@@ -70,7 +70,7 @@ def test_everything_is_measured_and_reported(pipeline, sample_dir, tmp_path):
 
 def test_the_bare_transformer_gets_what_the_pipeline_gives_it(pipeline, sample_dir):
     parts = find_parts(spacy.load(pipeline))
-    docs = [make_predicted(doc) for doc in islice(read(sample_dir / "dev.xml", parts.nlp.vocab), 4)]
+    docs = [copy_mentions(doc) for doc in islice(read(sample_dir / "dev.xml", parts.nlp.vocab), 4)]
     given = []
     handle = parts.network.transformer.register_forward_pre_hook(
         lambda module, arguments, inputs: given.append(inputs), with_kwargs=True
@@ -86,8 +86,8 @@ def test_the_bare_transformer_gets_what_the_pipeline_gives_it(pipeline, sample_d
 
 def test_wordpieces_that_windows_share_count_once(pipeline, sample_dir):
     parts = find_parts(spacy.load(pipeline))
-    docs = [make_predicted(doc) for doc in islice(read(sample_dir / "dev.xml", parts.nlp.vocab), 4)]
-    whole = make_predicted(Doc.from_docs(docs, exclude=["user_data"]))
+    docs = [copy_mentions(doc) for doc in islice(read(sample_dir / "dev.xml", parts.nlp.vocab), 4)]
+    whole = copy_mentions(Doc.from_docs(docs, exclude=["user_data"]))
     windows = parts.make_inputs([whole], with_tags=False)
     assert len(windows) > 2
     assert parts.count_wordpieces([whole]) == sum(parts.count_wordpieces([doc]) for doc in docs)
@@ -97,7 +97,7 @@ def test_wordpieces_that_windows_share_count_once(pipeline, sample_dir):
 def test_the_pairs_component_stands_on_the_same_weights(pipeline, sample_dir):
     parts = find_parts(spacy.load(pipeline))
     pairs = parts.make_pairs_component()
-    doc = make_predicted(next(read(sample_dir / "dev.xml", parts.nlp.vocab)))
+    doc = copy_mentions(next(read(sample_dir / "dev.xml", parts.nlp.vocab)))
     assert get_network(pairs.model).transformer is parts.network.transformer
     [(candidates, types, _)] = pairs.predict([doc])
     assert len(candidates) == len(types) == len(parts.component.candidates(doc)) > 0

@@ -7,7 +7,7 @@ import spacy
 
 import embre_spacy
 from embre_spacy.errors import InputError
-from embre_spacy.formats.files import name_of_part, open_output, part_name
+from embre_spacy.files import name_of_part, open_output, part_name
 
 
 def test_two_writers_of_one_file_do_not_mix(tmp_path):

@@ -10,7 +10,7 @@ from relation_docs import make_doc
 from spacy.language import Language
 from spacy.training import Example
 
-from embre_spacy.corpus import make_predicted
+from embre_spacy.tokens import copy_mentions
 
 MODELS = {
     "document": {"encoder": {"@architectures": "embre_spacy.DocumentEncoder.v1", "overlap": 8}},
@@ -63,7 +63,7 @@ def make_examples() -> Callable[[Language], List[Example]]:
             make_doc(nlp.vocab, "Nothing is mentioned here.", [], []),
             make_doc(nlp.vocab, "", [], []),
         ]
-        return [Example(make_predicted(reference), reference) for reference in references]
+        return [Example(copy_mentions(reference), reference) for reference in references]
 
     return make
 

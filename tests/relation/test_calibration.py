@@ -6,11 +6,11 @@ import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embre_spacy.corpus import make_predicted
 from embre_spacy.errors import EmbreError
 from embre_spacy.evaluation import evaluate_in_detail, evaluate_pipeline
 from embre_spacy.relation.calibration import apply_temperature, expected_calibration_error, fit_temperature
 from embre_spacy.relation.outcomes import calibrate, choose_threshold, collect_outcomes
+from embre_spacy.tokens import copy_mentions
 
 
 @settings(max_examples=25, deadline=None)
@@ -42,7 +42,7 @@ def test_calibration_is_saved_with_the_pipeline(trained, make_examples, tmp_path
     trained.to_disk(tmp_path / "model")
     reloaded = spacy.load(tmp_path / "model")
     assert reloaded.config["components"]["embre_relation"]["threshold"] == found["threshold"]
-    for doc, expected in zip(reloaded.pipe(map(make_predicted, gold)), trained.pipe(map(make_predicted, gold))):
+    for doc, expected in zip(reloaded.pipe(map(copy_mentions, gold)), trained.pipe(map(copy_mentions, gold))):
         assert [relation.pair_probability for relation in doc._.relations] == pytest.approx(
             [relation.pair_probability for relation in expected._.relations]
         )
@@ -85,7 +85,7 @@ def test_outcomes_are_decided_as_the_component_does(initialized, make_examples, 
     # The untrained component is about as sure of each candidate, so this is where they part.
     for cfg["threshold"] in numpy.arange(0.15, 0.85, 0.02):
         outcomes = collect_outcomes(initialized, gold)
-        docs = initialized.pipe([make_predicted(reference) for reference in gold])
+        docs = initialized.pipe([copy_mentions(reference) for reference in gold])
         expected = [[relation.pair for relation in doc._.relations] for doc in docs]
         assert [[one.pair for one in found] for found in outcomes.predicted(cfg["threshold"])] == expected
 

@@ -9,12 +9,12 @@ from relation_docs import outcome, without_novelty
 from safetensors.torch import load_file
 from spacy.training import Example
 
-from embre_spacy.corpus import make_predicted
 from embre_spacy.errors import EmbreError
+from embre_spacy.tokens import copy_mentions
 
 
 def predicted(nlp, make_examples):
-    return [make_predicted(example.reference) for example in make_examples(nlp)]
+    return [copy_mentions(example.reference) for example in make_examples(nlp)]
 
 
 def expected(nlp, make_examples):

@@ -5,9 +5,9 @@ import pytest
 import spacy
 from relation_docs import make_doc
 
-from embre_spacy.corpus import make_predicted
 from embre_spacy.relation.instance import Instance
 from embre_spacy.relation.model import get_network
+from embre_spacy.tokens import copy_mentions
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_overlapping_mentions_take_part(initialized):
     doc.spans["mentions"] = [doc.char_span(0, 15, label="ChemicalEntity", kb_id="D016861")]
     pairs = {frozenset((a.id, b.id)) for a, b in initialized.get_pipe("embre_relation").candidates(doc)}
     assert frozenset(("D016861", "D005334")) in pairs
-    copied = make_predicted(doc)
+    copied = copy_mentions(doc)
     initialized.get_pipe("embre_relation").cfg["threshold"] = 0.0
     assert {relation.pair for relation in initialized(copied)._.relations} == {tuple(sorted(pair)) for pair in pairs}
 

@@ -10,13 +10,12 @@ from relation_docs import MENTIONS, TEXT, make_doc, outcome, without_novelty
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from embre_spacy.corpus import make_predicted
 from embre_spacy.errors import EmbreError
 from embre_spacy.evaluation import evaluate_in_detail
 from embre_spacy.relation.instance import Instance
 from embre_spacy.relation.model import get_network
 from embre_spacy.relation.outcomes import calibrate
-from embre_spacy.tokens import get_concepts, register_extensions
+from embre_spacy.tokens import copy_mentions, get_concepts, register_extensions
 
 
 @pytest.fixture
@@ -38,7 +37,7 @@ def test_mentions_without_a_type_are_no_class(make_nlp):
     nlp = make_nlp()
     reference = make_doc(nlp.vocab, mentions=[*MENTIONS[:-1], ("known", 0, "_", "1")])
     reference.spans["mentions"] = [reference.char_span(0, 7, label="", kb_id="2")]
-    examples = [Example(make_predicted(reference), reference)]
+    examples = [Example(copy_mentions(reference), reference)]
     optimizer = nlp.initialize(lambda: examples)
     pipe = nlp.get_pipe("embre_relation")
     assert "" not in pipe.entity_types and "_" in pipe.entity_types
@@ -90,7 +89,7 @@ def test_extensions_of_others_are_told_and_relations_are_found_all_the_same(trai
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         register_extensions()
-    doc = make_predicted(make_examples(trained)[0].reference)
+    doc = copy_mentions(make_examples(trained)[0].reference)
     ours = Doc.get_extension("relations")
     Doc.set_extension("relations", default=None, force=True)
     try:
@@ -106,7 +105,7 @@ def test_the_same_characters_may_be_two_concepts(make_nlp):
     nlp = make_nlp()
     doc = make_doc(nlp.vocab)
     doc.spans["mentions"] = [doc.char_span(0, 7, label="GeneOrGeneProduct", kb_id="7")]
-    nlp.initialize(lambda: [Example(make_predicted(doc), doc)])
+    nlp.initialize(lambda: [Example(copy_mentions(doc), doc)])
     pipe = nlp.get_pipe("embre_relation")
     layout = get_network(pipe.model).make_batch([Instance(doc, pipe.candidates(doc))]).layout
     mentions = [number for row in layout.concept_mentions.tolist() for number in row if number >= 0]
@@ -136,7 +135,7 @@ def test_what_no_weight_depends_on_can_be_chosen_in_loading(trained, tmp_path, m
         assert network.settings.mention_dropout == 0.5
         # The weights have a width, whatever the config says.
         assert network.settings.hidden_width == 256
-        doc = make_predicted(make_examples(nlp)[0].reference)
+        doc = copy_mentions(make_examples(nlp)[0].reference)
         assert sorted(outcome(nlp(doc))) == sorted(outcome(make_examples(nlp)[0].reference))
 
 

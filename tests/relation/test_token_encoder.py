@@ -12,7 +12,6 @@ from spacy.util import load_config, load_model_from_config, registry
 from thinc.api import Model, get_current_ops, to_numpy
 from transformers import AutoTokenizer
 
-from embre_spacy.corpus import make_predicted
 from embre_spacy.errors import EmbreError
 from embre_spacy.formats import read
 from embre_spacy.relation.encoders import TokenVectors, create_token_encoder
@@ -20,7 +19,7 @@ from embre_spacy.relation.instance import Instance
 from embre_spacy.relation.model import build_relation_model, set_labels
 from embre_spacy.relation.modules.tokens import average
 from embre_spacy.relation.teachers import Teachers
-from embre_spacy.tokens import get_mentions
+from embre_spacy.tokens import copy_mentions, get_mentions
 from embre_spacy.transformer import resolve_checkpoint
 
 CONFIG = Path(__file__).parents[2] / "configs" / "shared.cfg"
@@ -84,7 +83,7 @@ def relation(shared):
 
 
 def predicted(nlp, make_examples):
-    return [make_predicted(example.reference) for example in make_examples(nlp)]
+    return [copy_mentions(example.reference) for example in make_examples(nlp)]
 
 
 def start(nlp, make_examples):
@@ -193,7 +192,7 @@ def test_gradients_reach_what_is_shared(make_shared, make_examples, shared):
 
 
 def test_the_gradient_of_every_token_is_right(vocab, make_examples):
-    docs = [make_predicted(example.reference) for example in make_examples(spacy.blank("en"))]
+    docs = [copy_mentions(example.reference) for example in make_examples(spacy.blank("en"))]
     # The first of them has no candidates, and the third is empty.
     docs = [docs[i] for i in (3, 0, 4, 1)]
     instances = [Instance(doc, doc._.candidates) for doc in docs]
@@ -255,7 +254,7 @@ def test_batches_without_candidates_are_fine(make_shared, make_examples, shared)
     assert is_same(before, weights(nlp, shared))
     assert nlp.update([nothing, empty], sgd=optimizer)["embre_relation"] == 0.0
     for batch in ([nothing], [nothing, empty], [empty], [empty, empty], []):
-        docs = list(nlp.pipe([make_predicted(example.reference) for example in batch]))
+        docs = list(nlp.pipe([copy_mentions(example.reference) for example in batch]))
         assert [doc._.relations for doc in docs] == [[] for _ in batch]
 
 

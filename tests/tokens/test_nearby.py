@@ -4,9 +4,8 @@ import pytest
 from spacy.tokens import Doc, DocBin
 
 from embre_spacy import read
-from embre_spacy.corpus import make_predicted
 from embre_spacy.errors import EmbreError
-from embre_spacy.tokens import Passage, get_passages, set_passages
+from embre_spacy.tokens import Passage, copy_mentions, get_passages, set_passages
 from embre_spacy.tokens.nearby import create_nearby_candidates
 
 
@@ -70,7 +69,7 @@ def test_passages_come_from_files_and_stay(sample_dir, vocab):
     assert [passage.section for passage in passages] == ["title", "abstract"]
     assert doc.text == " ".join(doc.text[passage.start : passage.end] for passage in passages)
     copy = next(DocBin(docs=[doc], store_user_data=True).get_docs(vocab))
-    assert get_passages(copy) == get_passages(make_predicted(doc)) == passages
+    assert get_passages(copy) == get_passages(copy_mentions(doc)) == passages
 
 
 def test_a_text_without_passages_is_one(vocab):

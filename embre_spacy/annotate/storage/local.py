@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, Callable, Iterator, List, Optional, Tuple
 
 from ...errors import InputError
-from ...formats.files import naming_file, open_output, part_name
+from ...files import naming_file, open_output, part_name
 from .protocol import Entry
 
 

@@ -5,7 +5,7 @@ from collections import defaultdict
 from functools import cache
 from typing import DefaultDict, Iterable, Set
 
-from ...formats.files import name_of_part
+from ...files import name_of_part
 from .local import LocalStorage
 from .protocol import Storage
 from .remote import RemoteStorage

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, Callable, Iterator, List, Optional
 
 from ...errors import EmbreError
-from ...formats.files import open_output, part_name
+from ...files import open_output, part_name
 from .protocol import Entry
 
 # In these an object is there when it is complete, and a rename is a copy.

@@ -1,12 +1,11 @@
 """Where figures come from: the commit, and how it is written."""
 
-import importlib.util
 import shutil
 import subprocess
 
 import pytest
 
-from embre_spacy import provenance
+from embre_spacy import util
 
 
 def git(folder, *arguments):
@@ -25,29 +24,25 @@ def checkout(tmp_path):
     return tmp_path
 
 
-def load_from(folder):
-    """The module, as it is when it lies in another folder."""
+def install_in(folder, monkeypatch):
+    """Put the module into another folder."""
     folder.mkdir(parents=True)
-    shutil.copy(provenance.__file__, folder / "provenance.py")
-    spec = importlib.util.spec_from_file_location("copied", folder / "provenance.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    monkeypatch.setattr(util, "__file__", shutil.copy(util.__file__, folder / "util.py"))
 
 
-def test_the_commit_is_that_of_the_checkout_with_a_plus_for_changes(checkout):
-    module = load_from(checkout / "package")
+def test_the_commit_is_that_of_the_checkout_with_a_plus_for_changes(checkout, monkeypatch):
+    install_in(checkout / "package", monkeypatch)
     git(checkout, "add", "package")
     git(checkout, "commit", "--quiet", "-m", "two")
     commit = git(checkout, "rev-parse", "HEAD")
-    assert module.describe_run()["commit"] == commit
+    assert util.describe_run()["commit"] == commit
     (checkout / "notes.txt").write_text("two")
-    assert module.describe_run()["commit"] == commit + "+"
+    assert util.describe_run()["commit"] == commit + "+"
 
 
-def test_the_commit_is_not_that_of_a_repository_around_an_installed_package(checkout):
-    module = load_from(checkout / ".venv" / "lib" / "site-packages" / "embre_spacy")
-    assert module.describe_run()["commit"] is None
+def test_the_commit_is_not_that_of_a_repository_around_an_installed_package(checkout, monkeypatch):
+    install_in(checkout / ".venv" / "lib" / "site-packages" / "embre_spacy", monkeypatch)
+    assert util.describe_run()["commit"] is None
 
 
 @pytest.mark.parametrize(
@@ -55,4 +50,4 @@ def test_the_commit_is_not_that_of_a_repository_around_an_installed_package(chec
     [("0123456789abcdef", "0123456789"), ("0123456789abcdef+", "0123456789+"), (None, "unknown")],
 )
 def test_a_short_commit_keeps_the_plus_sign(commit, short):
-    assert provenance.short_commit(commit) == short
+    assert util.short_commit(commit) == short
