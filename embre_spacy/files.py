@@ -40,25 +40,10 @@ def open_input(path: Path) -> Iterator[BinaryIO]:
             yield unpacked  # type: ignore[misc]
 
 
-def text_lines(file: BinaryIO) -> Iterator[str]:
-    """The lines of a text file.
+def iter_lines(file: BinaryIO) -> Iterator[Tuple[str, Optional[InputError]]]:
+    """Yield each line of a UTF-8 text file with None, and one that is not UTF-8, as far as it can be read, with an error.
 
-    file (BinaryIO): The file, in UTF-8, with or without a byte order mark.
-    YIELDS (str): The lines with their line feeds. Other characters that Python takes for line ends occur in texts.
-    RAISES (InputError): If a line is not UTF-8.
-    """
-    for line, error in tried_lines(file):
-        if error is not None:
-            raise error
-        yield line
-
-
-def tried_lines(file: BinaryIO) -> Iterator[Tuple[str, Optional[InputError]]]:
-    """The lines of a text file, those that are no text too.
-
-    file (BinaryIO): The file, in UTF-8, with or without a byte order mark.
-    YIELDS (Tuple[str, Optional[InputError]]): Each line, as `text_lines` gives it, and None; if it is not UTF-8, what
-        can be read of it, and the error.
+    Only line feeds end lines: texts hold other characters that Python takes for line ends.
     """
     offset = 0
     for line in file:
@@ -111,28 +96,28 @@ def open_output(path: Path) -> Iterator[BinaryIO]:
     # A link stays one, and the file that it names is replaced.
     target = Path(os.path.realpath(path))
     part = target.with_name(part_name(target.name))
-    with naming_file(path):
+    with add_file_to_errors(path):
         if target.is_dir():
             raise InputError("it is a folder")
         if not target.parent.is_dir():
             raise InputError(f"the folder {target.parent} does not exist")
         raw = _Part(part, path)
     try:
-        with _adding_name(path), io.BufferedWriter(raw) as file:
+        with _add_file_to_input_errors(path), io.BufferedWriter(raw) as file:
             if is_gzipped(path):
                 # No name and no time inside: the same content is the same file.
                 with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
                     yield packed  # type: ignore[misc]
             else:
                 yield file
-        with naming_file(path):
+        with add_file_to_errors(path):
             os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
 
 
 @contextmanager
-def naming_file(path: Union[Path, str]) -> Iterator[None]:
+def add_file_to_errors(path: Union[Path, str]) -> Iterator[None]:
     """Make every error that a file can cause one that names it.
 
     path (Union[Path, str]): The file.
@@ -140,7 +125,7 @@ def naming_file(path: Union[Path, str]) -> Iterator[None]:
         yet.
     """
     try:
-        with _adding_name(path):
+        with _add_file_to_input_errors(path):
             yield
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f"not gzip, or truncated: {error}", file=str(path)) from error
@@ -149,7 +134,7 @@ def naming_file(path: Union[Path, str]) -> Iterator[None]:
 
 
 @contextmanager
-def _adding_name(path: Union[Path, str]) -> Iterator[None]:
+def _add_file_to_input_errors(path: Union[Path, str]) -> Iterator[None]:
     try:
         yield
     except InputError as error:
@@ -167,11 +152,11 @@ class _Part(io.FileIO):
         super().__init__(part, "wb")
 
     def write(self, data: Any) -> Optional[int]:
-        with naming_file(self._path):
+        with add_file_to_errors(self._path):
             return super().write(data)
 
     def close(self) -> None:
-        with naming_file(self._path):
+        with add_file_to_errors(self._path):
             super().close()
 
 

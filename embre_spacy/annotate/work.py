@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, BinaryIO, Dict, Iterator, List, NamedTuple, Optional, Set
 
-from ..files import naming_file
+from ..files import add_file_to_errors
 from ..formats import Rejected
 from .plan import Plan
 from .storage import storage_of
@@ -192,7 +192,7 @@ class WorkFolder:
 
     @contextmanager
     def _open(self, location: str) -> Iterator[BinaryIO]:
-        with naming_file(location), self._storage.open(location) as file:
+        with add_file_to_errors(location), self._storage.open(location) as file:
             yield file
 
     def _folder(self, index: int) -> str:

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Tuple, Union
 
 from ..errors import InputError
-from ..files import tried_lines
+from ..files import iter_lines
 from .anomalies import Anomalies
 from .frame import Frame
 from .record import Record
@@ -28,7 +28,7 @@ def read_bioc_json(file: BinaryIO, anomalies: Anomalies) -> Iterator[Union[Recor
     YIELDS (Union[Record, InputError]): Its documents, and for a line that is none what is wrong.
     RAISES (InputError): If the one value is not valid JSON, or not BioC.
     """
-    lines = enumerate(tried_lines(file), 1)
+    lines = enumerate(iter_lines(file), 1)
     read: List[str] = []
     for _, (line, error) in lines:
         if error is not None:
@@ -61,7 +61,7 @@ def read_bioc_json_lines(file: BinaryIO, anomalies: Anomalies) -> Iterator[Union
     anomalies (Anomalies): Where to report what is odd. JSON has nothing of that kind.
     YIELDS (Union[Record, InputError]): Its documents, and for a line that is none what is wrong.
     """
-    return _read_lines(enumerate(tried_lines(file), 1))
+    return _read_lines(enumerate(iter_lines(file), 1))
 
 
 def json_frame(record: Record) -> Frame:

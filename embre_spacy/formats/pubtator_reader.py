@@ -8,7 +8,7 @@ import re
 from typing import BinaryIO, Iterator, List, Optional, Tuple, Union
 
 from ..errors import InputError
-from ..files import tried_lines
+from ..files import iter_lines
 from .anomalies import Anomalies
 from .record import Node, Record
 
@@ -31,7 +31,7 @@ def read_pubtator(file: BinaryIO, anomalies: Anomalies) -> Iterator[Union[Record
     block: Optional[_Block] = None
     # The document whose other lines are passed over, because one was wrong.
     skipped: Optional[str] = None
-    for number, (line, damage) in enumerate(tried_lines(file), 1):
+    for number, (line, damage) in enumerate(iter_lines(file), 1):
         line = line.removesuffix("\n").removesuffix("\r")
         if not line.strip():
             if block:

@@ -9,7 +9,7 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from ..errors import InputError
-from ..files import format_of, naming_file
+from ..files import add_file_to_errors, format_of
 from .anomalies import Anomalies
 from .documents import documents_of
 
@@ -50,7 +50,7 @@ def find_format(path: Path, format: Optional[str] = None) -> str:
     RETURNS (str): One of FORMATS.
     RAISES (InputError): If there is no such file, or its format is not known.
     """
-    with naming_file(path):
+    with add_file_to_errors(path):
         if path.is_dir():
             raise InputError("it is a folder")
         if not path.exists():
@@ -61,7 +61,7 @@ def find_format(path: Path, format: Optional[str] = None) -> str:
 def _read(
     path: Path, vocab: Vocab, format: str, anomalies: Anomalies, on_anomalies: Callable[[str], None]
 ) -> Iterator[Doc]:
-    with naming_file(path):
+    with add_file_to_errors(path):
         for doc in documents_of(path, vocab, format, anomalies):
             if isinstance(doc, Exception):
                 raise doc

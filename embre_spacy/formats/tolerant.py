@@ -9,7 +9,7 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from ..errors import InputError
-from ..files import naming_file
+from ..files import add_file_to_errors
 from .anomalies import Anomalies
 from .documents import documents_of
 from .reading import find_format
@@ -80,7 +80,7 @@ def _read_each(
 ) -> Iterator[Union[Doc, Rejected]]:
     number = 0
     try:
-        with naming_file(path):
+        with add_file_to_errors(path):
             for number, doc in enumerate(documents_of(path, vocab, format, anomalies, on_position), 1):
                 if isinstance(doc, Doc):
                     yield doc

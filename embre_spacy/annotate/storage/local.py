@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, Callable, Iterator, List, Optional, Tuple
 
 from ...errors import InputError
-from ...files import naming_file, open_output, part_name
+from ...files import add_file_to_errors, open_output, part_name
 from .protocol import Entry
 
 
@@ -71,14 +71,14 @@ class LocalStorage:
 def _refuse(error: OSError) -> None:
     """What cannot be looked into is no empty folder."""
     if not isinstance(error, FileNotFoundError):
-        with naming_file(str(error.filename)):
+        with add_file_to_errors(str(error.filename)):
             raise error
 
 
 def _walk(
     folder: str, below: str, leave_out: Callable[[str], bool], above: Tuple[Tuple[int, int], ...]
 ) -> Iterator[Entry]:
-    with naming_file(folder):
+    with add_file_to_errors(folder):
         found = os.stat(folder)
         names = os.listdir(folder)
     mark = found.st_dev, found.st_ino
@@ -96,7 +96,7 @@ def _walk(
 
 def _look_at(path: str) -> Optional[os.stat_result]:
     """What is behind a name; None if it has gone, or is a mark that an editor made of a link to nothing."""
-    with naming_file(path):
+    with add_file_to_errors(path):
         try:
             return os.stat(path)
         except FileNotFoundError as error:
