@@ -6,7 +6,7 @@ import re
 import sys
 from pathlib import Path
 
-from embre_spacy.relation.counts import LEVEL_NAMES
+from embre_spacy.relation.scoring import LEVEL_NAMES
 from embre_spacy.util import short_commit
 
 DOCS = Path(__file__).parent

@@ -7,13 +7,13 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from .errors import InputError
-from .relation.counts import count_documents, count_relations
-from .relation.outcomes import (
+from .relation.calibration import (
     accuracy_on_gold_pairs,
     choose_threshold,
-    collect_outcomes,
     measure_calibration,
+    score_candidates,
 )
+from .relation.scoring import count_documents, count_relations
 from .tokens import Relation, copy_mentions, get_relations
 from .util import find_component
 
@@ -71,16 +71,16 @@ def evaluate_in_detail(nlp: Language, gold: Iterable[Doc], *, batch_size: int = 
     references = list(gold)
     threshold = find_component(nlp).cfg["threshold"]
     start = perf_counter()
-    outcomes = collect_outcomes(nlp, references, batch_size=batch_size)
+    scored = score_candidates(nlp, references, batch_size=batch_size)
     seconds = perf_counter() - start
-    best, scores = choose_threshold(outcomes)
+    best, scores = choose_threshold(scored)
     return {
         "threshold": threshold,
-        "counts": outcomes.count(threshold),
-        "documents": count_documents(zip(outcomes.documents, outcomes.gold, outcomes.predicted(threshold))),
+        "counts": scored.count(threshold),
+        "documents": count_documents(zip(scored.documents, scored.gold, scored.predicted(threshold))),
         "best_threshold": {"threshold": best, **scores},
-        "gold_pairs": accuracy_on_gold_pairs(outcomes),
-        "calibration": measure_calibration(outcomes),
-        "candidates": sum(map(len, outcomes.candidates)),
+        "gold_pairs": accuracy_on_gold_pairs(scored),
+        "calibration": measure_calibration(scored),
+        "candidates": sum(map(len, scored.candidates)),
         "seconds": seconds,
     }

@@ -43,7 +43,7 @@ def print_counts(counts: Dict[str, Dict[str, Any]], title: Optional[str] = None)
     counts (Dict[str, Dict[str, Any]]): What `count_relations` returns.
     title (Optional[str]): The heading.
     """
-    from ..relation.counts import LEVEL_NAMES
+    from ..relation.scoring import LEVEL_NAMES
 
     console = Console(file=sys.stdout)
     table = Table("", "gold", "tp", "fp", "fn", "P", "R", "F1", title=title, title_justify="left")

@@ -28,8 +28,8 @@ def calibrate_command(
     with report_errors():
         from ..errors import EmbreError
         from ..formats import read
-        from ..relation.counts import LEVELS
-        from ..relation.outcomes import calibrate
+        from ..relation.calibration import calibrate
+        from ..relation.scoring import LEVELS
         from ..util import describe_run, load_pipeline
 
         if level is not None and level not in LEVELS:

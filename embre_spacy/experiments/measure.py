@@ -11,7 +11,7 @@ from thinc.api import Config
 
 from ..errors import EmbreError
 from ..evaluation import evaluate_in_detail
-from ..relation.counts import count_documents, count_relations
+from ..relation.scoring import count_documents, count_relations
 from ..tokens import Relation, copy_mentions, get_relations
 from ..util import find_component, load_pipeline
 from .grid import Cell

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Union, get_args, get_origin, get_type_hints
 
 from ..errors import EmbreError
-from ..transformer.precision import PRECISIONS
+from ..transformer import PRECISIONS
 
 OBJECTIVES = ("identifier", "type")
 SCHEDULES = ("linear", "cosine", "constant", "constant_with_warmup")

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset, Sampler
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from ..errors import EmbreError
-from ..transformer.precision import has_fast_bfloat16
+from ..transformer import has_fast_bfloat16
 from .config import TrainingConfig
 from .sampler import EpochSampler
 

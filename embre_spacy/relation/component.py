@@ -24,12 +24,11 @@ from ..tokens import (
     register_extensions,
     set_relations,
 )
-from .decision import score_candidates
+from .decision import decision_score
 from .instance import Instance
-from .loss import RelationLoss
+from .loss import RelationLoss, Targets, find_labels, find_targets
 from .model import is_built, learn_nothing, set_labels, weights_in
 from .portions import split_by_tokens
-from .targets import Targets, find_labels, find_targets
 from .teachers import Teachers
 
 # PyTorch is not imported here: spaCy imports the modules of all factories when it starts.
@@ -123,7 +122,7 @@ def make_embre_relation(
     scorer (Optional[Callable]): The scorer.
     threshold (float): The score from which on a candidate is taken to be related.
     type_certainty (float): How much the certainty of the relation type counts in this score, from 0 (it is the
-        probability to be related) to 1 (it is that of the most probable type); see `score_candidates`.
+        probability to be related) to 1 (it is that of the most probable type); see `decision_score`.
     temperature (float), novelty_temperature (float): What the scores of relation types and of novelty labels are
         divided by before softmax; `calibrate` finds them.
     relation_weight (float): The weight of the relation type in the loss (l1 of the paper).
@@ -312,7 +311,7 @@ class EmbreRelation(TrainablePipe):
         self, candidates: List[Candidate], types: NDArray[numpy.float32], novelties: NDArray[numpy.float32]
     ) -> Iterable[Relation]:
         of_types = types[:, 1:].max(axis=1, initial=0.0)
-        scores = score_candidates(1.0 - types[:, 0], of_types, self.cfg["type_certainty"])
+        scores = decision_score(1.0 - types[:, 0], of_types, self.cfg["type_certainty"])
         for row in numpy.flatnonzero(scores >= self.cfg["threshold"]):
             source, target = candidates[row]
             type_probabilities = dict(zip(self.labels, types[row, 1:].tolist()))
@@ -373,7 +372,7 @@ class EmbreRelation(TrainablePipe):
         instances = [Instance(example.predicted, self.candidates(example.predicted)) for example in examples]
         targets = find_targets(examples, instances, self.labels, self.novelty_labels)
         if self._teachers is not None and instances:
-            targets.opinions = self._teachers.ask(instances)
+            targets.teacher_probabilities = self._teachers.predict(instances)
         return instances, targets
 
     def initialize(

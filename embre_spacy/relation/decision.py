@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 Probability = TypeVar("Probability", float, NDArray[numpy.float32])
 
 
-def score_candidates(pair: Probability, type: Probability, type_certainty: float) -> Probability:
+def decision_score(pair: Probability, type: Probability, type_certainty: float) -> Probability:
     """What the threshold is compared with: P(related) * P(type | related) ** type_certainty.
 
     With 0 it is the probability that the pair is related, which orders candidates best for the score of pairs; with 1

@@ -16,7 +16,7 @@ from .instance import Instance
 if TYPE_CHECKING:
     from .component import EmbreRelation
 
-Opinions = Tuple[NDArray[numpy.float32], NDArray[numpy.float32]]
+TeacherProbabilities = Tuple[NDArray[numpy.float32], NDArray[numpy.float32]]
 
 
 class Teachers:
@@ -42,9 +42,9 @@ class Teachers:
             )
             for path, teacher in zip(paths, self._teachers)
         ]
-        self._opinions: Dict[bytes, Opinions] = {}
+        self._probabilities: Dict[bytes, TeacherProbabilities] = {}
 
-    def ask(self, instances: Sequence[Instance]) -> Opinions:
+    def predict(self, instances: Sequence[Instance]) -> TeacherProbabilities:
         """The means of the probabilities of all teachers.
 
         instances (Sequence[Instance]): Documents with p candidates in all.
@@ -52,14 +52,14 @@ class Teachers:
             related" first, and of novelty labels, shape (p, novelty labels).
         """
         keys = [_digest(instance) for instance in instances]
-        new = {key: instance for key, instance in zip(keys, instances) if key not in self._opinions}
+        new = {key: instance for key, instance in zip(keys, instances) if key not in self._probabilities}
         if new:
             answers = [teacher.classify(list(new.values())) for teacher in self._teachers]
             for key, *of_document in zip(new, *answers):
                 types = [found[:, columns] for (_, found, _), (columns, _) in zip(of_document, self._columns)]
                 novelties = [found[:, columns] for (_, _, found), (_, columns) in zip(of_document, self._columns)]
-                self._opinions[key] = numpy.mean(types, axis=0), numpy.mean(novelties, axis=0)
-        types, novelties = zip(*(self._opinions[key] for key in keys))
+                self._probabilities[key] = numpy.mean(types, axis=0), numpy.mean(novelties, axis=0)
+        types, novelties = zip(*(self._probabilities[key] for key in keys))
         return numpy.concatenate(types), numpy.concatenate(novelties)
 
 

@@ -4,9 +4,12 @@ What pretraining and the relation component share. Knows nothing of relations an
 """
 
 from .checkpoint import (
+    PRECISIONS,
+    autocast,
     choose_window,
     first_position,
     get_dropouts,
+    has_fast_bfloat16,
     has_given_positions,
     load_checkpoint,
     longest_window,
@@ -14,12 +17,21 @@ from .checkpoint import (
     resolve_checkpoint,
     set_dropouts,
 )
-from .encode import TaggedText, Wordpieces, encode, sort_borders, special_tokens
-from .precision import autocast
-from .tags import TagIds, add_tags, get_tag_ids, tag_tokens
-from .windows import split_windows
+from .text import (
+    TaggedText,
+    TagIds,
+    Wordpieces,
+    add_tags,
+    encode,
+    get_tag_ids,
+    sort_borders,
+    special_tokens,
+    split_windows,
+    tag_tokens,
+)
 
 __all__ = [
+    "PRECISIONS",
     "TagIds",
     "TaggedText",
     "Wordpieces",
@@ -30,6 +42,7 @@ __all__ = [
     "first_position",
     "get_dropouts",
     "get_tag_ids",
+    "has_fast_bfloat16",
     "has_given_positions",
     "load_checkpoint",
     "longest_window",

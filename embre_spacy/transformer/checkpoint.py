@@ -1,16 +1,26 @@
-"""Where the weights of a transformer come from."""
+"""Checkpoints: finding, loading, how much text fits, and the number format to compute in."""
 
 import logging
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Iterator, Optional, Tuple
+from typing import Callable, Iterator, Optional, Tuple
+
+import torch
+from spacy.language import Language
+from thinc.api import Model
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from ..errors import EmbreError
 
-if TYPE_CHECKING:
-    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
-
+PRECISIONS = ("auto", "bfloat16", "float32")
 _PACKAGE_PREFIX = "package:"
 # As BERT and its kin, DistilBERT, and BART call them.
 _HIDDEN_DROPOUTS = ("hidden_dropout_prob", "dropout")
@@ -60,7 +70,7 @@ def _has_weights(folder: Path) -> bool:
 
 def load_checkpoint(
     name: str, *, hidden_dropout: Optional[float] = None, attention_dropout: Optional[float] = None
-) -> Tuple["PreTrainedModel", "PreTrainedTokenizerBase"]:
+) -> Tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a transformer without its pooler, and its tokenizer.
 
     name (str): What `resolve_checkpoint` takes.
@@ -69,8 +79,6 @@ def load_checkpoint(
     RETURNS (Tuple[PreTrainedModel, PreTrainedTokenizerBase]): The transformer and a fast tokenizer.
     RAISES (EmbreError): If the checkpoint cannot be had, or has no fast tokenizer.
     """
-    from transformers import AutoConfig, AutoModel, AutoTokenizer
-
     source = resolve_checkpoint(name)
     try:
         config = AutoConfig.from_pretrained(source)
@@ -91,7 +99,7 @@ def load_checkpoint(
     return transformer, tokenizer
 
 
-def set_dropouts(config: "PretrainedConfig", hidden: Optional[float], attention: Optional[float]) -> None:
+def set_dropouts(config: PretrainedConfig, hidden: Optional[float], attention: Optional[float]) -> None:
     """Set the dropouts of a transformer, whose names differ between architectures.
 
     config (PretrainedConfig): Its config; changed in place.
@@ -108,7 +116,7 @@ def set_dropouts(config: "PretrainedConfig", hidden: Optional[float], attention:
         setattr(config, name, value)
 
 
-def get_dropouts(config: "PretrainedConfig") -> Tuple[Optional[float], Optional[float]]:
+def get_dropouts(config: PretrainedConfig) -> Tuple[Optional[float], Optional[float]]:
     """The dropouts of a transformer.
 
     config (PretrainedConfig): Its config.
@@ -137,7 +145,7 @@ def _is_not_about_missing_weights(record: logging.LogRecord) -> bool:
     return "newly initialized" not in record.getMessage()
 
 
-def remove_pooler(transformer: "PreTrainedModel") -> None:
+def remove_pooler(transformer: PreTrainedModel) -> None:
     """Drop the layer over the first wordpiece, which nothing here uses.
 
     transformer (PreTrainedModel): The transformer; changed in place.
@@ -146,7 +154,7 @@ def remove_pooler(transformer: "PreTrainedModel") -> None:
         transformer.pooler = None
 
 
-def first_position(transformer: "PreTrainedModel") -> int:
+def first_position(transformer: PreTrainedModel) -> int:
     """The position of the first wordpiece of a text.
 
     transformer (PreTrainedModel): The transformer.
@@ -158,7 +166,7 @@ def first_position(transformer: "PreTrainedModel") -> int:
     return 0
 
 
-def has_given_positions(transformer: "PreTrainedModel") -> bool:
+def has_given_positions(transformer: PreTrainedModel) -> bool:
     """Whether a transformer knows of the order of wordpieces by the positions alone that it is given. Others count
     columns, for attention that depends on distances.
 
@@ -171,7 +179,7 @@ def has_given_positions(transformer: "PreTrainedModel") -> bool:
     )
 
 
-def longest_window(transformer: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> int:
+def longest_window(transformer: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
     """The most wordpieces of text that fit into one pass, beside the special tokens around them.
 
     transformer (PreTrainedModel): The transformer.
@@ -183,7 +191,7 @@ def longest_window(transformer: "PreTrainedModel", tokenizer: "PreTrainedTokeniz
 
 
 def choose_window(
-    transformer: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", window: Optional[int], overlap: int, name: str
+    transformer: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, window: Optional[int], overlap: int, name: str
 ) -> int:
     """The number of wordpieces of text in one pass.
 
@@ -202,3 +210,51 @@ def choose_window(
             f"encoder {name!r}: `window` must be larger than `overlap` ({overlap}) and at most {longest}, not {chosen}"
         )
     return chosen
+
+
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether a device computes in bfloat16 faster than in float32.
+
+    device (torch.device): The device.
+    RETURNS (bool): True for GPUs with bfloat16 units and CPUs with AMX or AVX512-BF16 instructions.
+    """
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    return False
+
+
+def autocast(precision: str, device: torch.device) -> AbstractContextManager:
+    """The context in which a transformer runs.
+
+    precision (str): "float32", "bfloat16", or "auto" for bfloat16 where the device is faster with it.
+    device (torch.device): The device.
+    RETURNS (AbstractContextManager): The context.
+    RAISES (ValueError): If there is no such precision.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}")
+    if precision == "float32" or (precision == "auto" and not has_fast_bfloat16(device)):
+        return nullcontext()
+    return torch.autocast(device_type=device.type, dtype=torch.bfloat16)
+
+
+def create_checkpoint_resolver() -> Callable[[Language], Language]:
+    """What `initialize.before_init` of a config needs for spacy-transformers to find a checkpoint by any of our names
+    (`embre_spacy.resolve_checkpoints.v1`). A pipeline that is loaded has its weights and looks for none.
+
+    RETURNS (Callable[[Language], Language]): Resolves the names of all transformers of a pipeline that have no weights
+        yet. It raises EmbreError as `resolve_checkpoint` does.
+    """
+
+    def resolve_checkpoints(nlp: Language) -> Language:
+        for _, component in nlp.components:
+            model = getattr(component, "model", None)
+            for layer in model.walk() if isinstance(model, Model) else ():
+                # It is what a TransformerModel says of itself before it has weights.
+                if layer.attrs.get("has_transformer") is False:
+                    layer.attrs["name"] = resolve_checkpoint(layer.attrs["name"])
+        return nlp
+
+    return resolve_checkpoints

@@ -6,8 +6,7 @@ import numpy
 import pytest
 from thinc.api import NumpyOps
 
-from embre_spacy.relation.loss import RelationLoss
-from embre_spacy.relation.targets import Targets
+from embre_spacy.relation.loss import RelationLoss, Targets
 
 
 def assert_gradient_is_that_of_the_loss(

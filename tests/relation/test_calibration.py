@@ -8,8 +8,14 @@ from hypothesis import strategies as st
 
 from embre_spacy.errors import EmbreError
 from embre_spacy.evaluation import evaluate_in_detail, evaluate_pipeline
-from embre_spacy.relation.calibration import apply_temperature, expected_calibration_error, fit_temperature
-from embre_spacy.relation.outcomes import calibrate, choose_threshold, collect_outcomes
+from embre_spacy.relation.calibration import (
+    apply_temperature,
+    calibrate,
+    choose_threshold,
+    expected_calibration_error,
+    fit_temperature,
+    score_candidates,
+)
 from embre_spacy.tokens import copy_mentions
 
 
@@ -78,22 +84,22 @@ def test_details_add_up_to_the_scores(trained, make_examples):
 
 
 @pytest.mark.parametrize("certainty", [0.0, 0.5, 1.0])
-def test_outcomes_are_decided_as_the_component_does(initialized, make_examples, certainty):
+def test_scored_candidates_are_decided_as_the_component_does(initialized, make_examples, certainty):
     gold = [example.reference for example in make_examples(initialized)]
     cfg = initialized.get_pipe("embre_relation").cfg
     cfg["type_certainty"] = certainty
     # The untrained component is about as sure of each candidate, so this is where they part.
     for cfg["threshold"] in numpy.arange(0.15, 0.85, 0.02):
-        outcomes = collect_outcomes(initialized, gold)
+        scored = score_candidates(initialized, gold)
         docs = initialized.pipe([copy_mentions(reference) for reference in gold])
         expected = [[relation.pair for relation in doc._.relations] for doc in docs]
-        assert [[one.pair for one in found] for found in outcomes.predicted(cfg["threshold"])] == expected
+        assert [[one.pair for one in found] for found in scored.predicted(cfg["threshold"])] == expected
 
 
 def test_the_threshold_is_the_best_for_the_level(trained, make_examples):
-    outcomes = collect_outcomes(trained, [example.reference for example in make_examples(trained)])
-    threshold, scores = choose_threshold(outcomes, "pair")
-    assert scores["pair"] == 1.0 == outcomes.count(threshold)["pair"]["f"]
+    scored = score_candidates(trained, [example.reference for example in make_examples(trained)])
+    threshold, scores = choose_threshold(scored, "pair")
+    assert scores["pair"] == 1.0 == scored.count(threshold)["pair"]["f"]
 
 
 def test_temperatures_must_be_positive(make_nlp):

@@ -7,8 +7,7 @@ from loss_gradients import assert_gradient_is_that_of_the_loss
 from thinc.api import NumpyOps
 
 from embre_spacy.errors import EmbreError
-from embre_spacy.relation.loss import RelationLoss
-from embre_spacy.relation.targets import Targets
+from embre_spacy.relation.loss import RelationLoss, Targets
 
 OPS = NumpyOps()
 

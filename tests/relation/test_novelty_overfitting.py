@@ -7,9 +7,8 @@ from thinc.api import NumpyOps
 from torch.nn import Dropout
 
 from embre_spacy.errors import EmbreError
-from embre_spacy.relation.loss import RelationLoss
+from embre_spacy.relation.loss import RelationLoss, Targets
 from embre_spacy.relation.model import get_network
-from embre_spacy.relation.targets import Targets
 
 OPS = NumpyOps()
 

@@ -12,9 +12,9 @@ from spacy.training import Example
 
 from embre_spacy.errors import EmbreError
 from embre_spacy.evaluation import evaluate_in_detail
+from embre_spacy.relation.calibration import calibrate
 from embre_spacy.relation.instance import Instance
 from embre_spacy.relation.model import get_network
-from embre_spacy.relation.outcomes import calibrate
 from embre_spacy.tokens import copy_mentions, get_concepts, register_extensions
 
 

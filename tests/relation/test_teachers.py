@@ -8,8 +8,7 @@ from thinc.api import NumpyOps
 
 from embre_spacy.errors import EmbreError
 from embre_spacy.relation.instance import Instance
-from embre_spacy.relation.loss import RelationLoss
-from embre_spacy.relation.targets import Targets
+from embre_spacy.relation.loss import RelationLoss, Targets
 from embre_spacy.relation.teachers import Teachers
 
 OPS = NumpyOps()
@@ -72,14 +71,14 @@ def test_all_teachers_count_alike(make_nlp, make_examples, teacher, tmp_path):
     relation_types, novelty_labels = labels["labels"], labels["novelty_labels"]
     teachers = Teachers([folder, tmp_path / "other"], relation_types=relation_types, novelty_labels=novelty_labels)
     instances = make_instances(other, examples)
-    found = teachers.ask(instances)
+    found = teachers.predict(instances)
     types, novelties = (numpy.stack(both) for both in zip(predict(teaching, examples), predict(other, examples)))
     types[1, :, 1:] = types[1, :, :0:-1]
     novelties[1] = novelties[1, :, ::-1]
     numpy.testing.assert_allclose(found[0], types.mean(axis=0), atol=1e-6)
     numpy.testing.assert_allclose(found[1], novelties.mean(axis=0), atol=1e-6)
     # What they said before is said again, for documents in any order.
-    again = teachers.ask(instances[::-1])
+    again = teachers.predict(instances[::-1])
     sizes = numpy.cumsum([len(instance.candidates) for instance in instances[::-1]])[:-1]
     for first, second in zip(found, again, strict=True):
         numpy.testing.assert_array_equal(first, numpy.concatenate(numpy.split(second, sizes)[::-1]))
@@ -89,7 +88,7 @@ def test_documents_without_candidates_have_no_opinions(make_examples, teacher):
     teaching, folder = teacher
     labels = teaching.get_pipe("embre_relation").label_data
     teachers = Teachers([folder], relation_types=labels["labels"], novelty_labels=labels["novelty_labels"])
-    types, novelties = teachers.ask(make_instances(teaching, make_examples(teaching)[3:]))
+    types, novelties = teachers.predict(make_instances(teaching, make_examples(teaching)[3:]))
     assert types.shape == (0, len(labels["labels"]) + 1) and novelties.shape == (0, len(labels["novelty_labels"]))
 
 
@@ -99,7 +98,10 @@ def test_the_gradient_is_that_of_the_loss(consistency_weight):
     targets = Targets()
     for type, novelty in ((2, 1), (0, None), (1, 0)):
         targets.add(type, novelty)
-    targets.opinions = random.dirichlet([1.0] * 4, 3).astype("f"), random.dirichlet([1.0] * 2, 3).astype("f")
+    targets.teacher_probabilities = (
+        random.dirichlet([1.0] * 4, 3).astype("f"),
+        random.dirichlet([1.0] * 2, 3).astype("f"),
+    )
     loss = RelationLoss(
         relation_weight=1.0,
         novelty_weight=2.0,
@@ -114,7 +116,7 @@ def test_the_gradient_is_that_of_the_loss(consistency_weight):
 def test_the_loss_is_least_where_it_is_between_gold_and_teachers():
     targets = Targets()
     targets.add(1, 0)
-    targets.opinions = numpy.asarray([[0.2, 0.4, 0.4]], dtype="f"), numpy.asarray([[0.5, 0.5]], dtype="f")
+    targets.teacher_probabilities = numpy.asarray([[0.2, 0.4, 0.4]], dtype="f"), numpy.asarray([[0.5, 0.5]], dtype="f")
     loss = RelationLoss(relation_weight=1.0, novelty_weight=1.0, teacher_weight=0.25)
     types, novelties = numpy.asarray([[0.05, 0.85, 0.1]]), numpy.asarray([[0.875, 0.125]])
     for gradient in loss(OPS, (numpy.log(types), numpy.log(novelties)), targets)[1]:

@@ -365,7 +365,7 @@ def test_a_pipeline_that_shares_a_layer_can_teach(make_shared, make_examples, ta
     relation = nlp.get_pipe("embre_relation")
     teachers = Teachers([tmp_path / "teacher"], relation_types=relation.labels, novelty_labels=relation.novelty_labels)
     docs = [example.predicted for example in examples]
-    found = teachers.ask([Instance(doc, relation.candidates(doc)) for doc in docs])
+    found = teachers.predict([Instance(doc, relation.candidates(doc)) for doc in docs])
     for _, pipe in nlp.pipeline[:-2]:
         docs = list(pipe.pipe(docs))
     expected = relation.predict(docs)

@@ -8,7 +8,7 @@ from spacy.vocab import Vocab
 
 from embre_spacy import read
 from embre_spacy.evaluation import score_documents
-from embre_spacy.relation.counts import count_relations
+from embre_spacy.relation.scoring import count_relations
 from embre_spacy.tokens import Concept, Relation
 
 

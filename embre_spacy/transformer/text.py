@@ -1,13 +1,16 @@
-"""Text with mentions to wordpieces, cut exactly at the mentions, with tags around those that have one."""
+"""Text with mentions to wordpieces: tags around mentions, special tokens, windows."""
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy
+import torch
 from numpy.typing import NDArray
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+# The wordpiece ids of the opening and the closing tag of each entity type.
+TagIds = Dict[str, Tuple[int, int]]
 
 
 @dataclass
@@ -43,7 +46,7 @@ class Wordpieces:
         return len(self.ids)
 
 
-def encode(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[TaggedText]) -> List[Wordpieces]:
+def encode(tokenizer: PreTrainedTokenizerBase, texts: Sequence[TaggedText]) -> List[Wordpieces]:
     """Encode texts, however long. No wordpiece crosses the border of a mention.
 
     tokenizer (PreTrainedTokenizerBase): A fast tokenizer.
@@ -84,7 +87,7 @@ def sort_borders(mentions: Sequence[Tuple[int, int]]) -> List[Tuple[int, int]]:
     return sorted(((number, side) for number in range(len(mentions)) for side in (0, 1)), key=place)
 
 
-def special_tokens(tokenizer: "PreTrainedTokenizerBase") -> Tuple[List[int], List[int]]:
+def special_tokens(tokenizer: PreTrainedTokenizerBase) -> Tuple[List[int], List[int]]:
     """The special tokens that a tokenizer puts around a text.
 
     tokenizer (PreTrainedTokenizerBase): The tokenizer.
@@ -123,3 +126,80 @@ def _lay_out(text: TaggedText, cuts: Sequence[int], pieces: Iterator[List[int]])
             spans[mention, side] = len(ids)
     add_text(cuts[-1])
     return Wordpieces(numpy.asarray(ids, dtype="int64"), spans, numpy.asarray(is_tag, dtype="bool"))
+
+
+def tag_tokens(entity_type: str) -> Tuple[str, str]:
+    """The opening and the closing tag of an entity type.
+
+    entity_type (str): The entity type.
+    RETURNS (Tuple[str, str]): The two special tokens.
+    """
+    return f"[{entity_type}]", f"[/{entity_type}]"
+
+
+def get_tag_ids(tokenizer: PreTrainedTokenizerBase, entity_types: Sequence[str]) -> TagIds:
+    """The ids of the tags that a tokenizer knows.
+
+    tokenizer (PreTrainedTokenizerBase): The tokenizer.
+    entity_types (Sequence[str]): The entity types.
+    RETURNS (TagIds): The ids for each entity type whose tags the tokenizer has.
+    """
+    vocabulary = tokenizer.get_added_vocab()
+    found = {}
+    for entity_type in entity_types:
+        opening, closing = tag_tokens(entity_type)
+        if opening in vocabulary and closing in vocabulary:
+            found[entity_type] = (vocabulary[opening], vocabulary[closing])
+    return found
+
+
+def add_tags(transformer: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, entity_types: Sequence[str]) -> TagIds:
+    """Teach a tokenizer the tags of some entity types, and give the transformer a vector for each that is new: the
+    mean of the vectors of the words that the type is named by, so that nothing here is drawn at random.
+
+    transformer (PreTrainedModel): The transformer; its embeddings are resized in place.
+    tokenizer (PreTrainedTokenizerBase): Its tokenizer; changed in place.
+    entity_types (Sequence[str]): The entity types.
+    RETURNS (TagIds): The ids of the tags of all these types.
+    """
+    vocabulary = tokenizer.get_added_vocab()
+    new: List[Tuple[str, str]] = [
+        (token, entity_type)
+        for entity_type in entity_types
+        for token in tag_tokens(entity_type)
+        if token not in vocabulary
+    ]
+    if new:
+        tokenizer.add_special_tokens(
+            {"additional_special_tokens": [token for token, _ in new]}, replace_additional_special_tokens=False
+        )
+        transformer.resize_token_embeddings(max(len(tokenizer), transformer.config.vocab_size), mean_resizing=False)
+        embeddings = transformer.get_input_embeddings().weight
+        with torch.no_grad():
+            for token, entity_type in new:
+                words = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", entity_type)
+                pieces = tokenizer(words, add_special_tokens=False)["input_ids"]
+                # A type that no word is in: the mean of nothing would not be a number.
+                of_name = embeddings[pieces] if pieces else embeddings
+                embeddings[tokenizer.convert_tokens_to_ids(token)] = of_name.mean(dim=0)
+    return get_tag_ids(tokenizer, entity_types)
+
+
+def split_windows(length: int, size: int, overlap: int) -> List[Tuple[int, int]]:
+    """Windows of about equal length that cover a sequence. Neighbours share at least `overlap` wordpieces, so that
+    whatever is not longer than that lies whole in some window.
+
+    length (int): The number of wordpieces.
+    size (int): The most wordpieces that a window may have.
+    overlap (int): The least number of wordpieces that neighbouring windows share.
+    RETURNS (List[Tuple[int, int]]): The first and the one-after-last wordpiece of each window.
+    RAISES (ValueError): If the overlap is not smaller than the size.
+    """
+    if not 0 <= overlap < size:
+        raise ValueError(f"the overlap of windows ({overlap}) must be at least 0 and smaller than their size ({size})")
+    if length <= size:
+        return [(0, length)]
+    count = -(-(length - overlap) // (size - overlap))
+    width = -(-(length + (count - 1) * overlap) // count)
+    last = length - width
+    return [(start, start + width) for start in (last * i // (count - 1) for i in range(count))]
