@@ -64,7 +64,7 @@ def pretrain_command(
         from spacy.vocab import Vocab
 
         from ..formats import read
-        from ..pretraining.corpora import join_corpora
+        from ..pretraining import join_corpora
 
         vocab = Vocab()
         dev_docs = None if dev is None else list(read(dev, vocab))
@@ -77,7 +77,7 @@ def pretrain_command(
 
         from rich.console import Console
 
-        from ..pretraining.train import pretrain
+        from ..pretraining import pretrain
 
         pretrain(
             docs,

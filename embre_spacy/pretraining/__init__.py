@@ -1,8 +1,11 @@
 """Entity masking: pretraining of a transformer on documents with their concepts (section 3.2 of the paper).
 
-Knows nothing of files of annotations. `embre_spacy.pretraining.train` imports PyTorch, so it is not imported here.
+Knows nothing of files of annotations.
 """
 
 from .config import PretrainingConfig, load_pretraining_config
+from .data import join_corpora
+from .output import REPORT_FILE
+from .train import pretrain
 
-__all__ = ["PretrainingConfig", "load_pretraining_config"]
+__all__ = ["REPORT_FILE", "PretrainingConfig", "join_corpora", "load_pretraining_config", "pretrain"]

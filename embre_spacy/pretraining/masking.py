@@ -1,31 +1,16 @@
 """The draw: which concepts and words of a document are masked, and what the transformer then reads."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, List
+from typing import List
 
 import numpy
 from numpy.typing import NDArray
+from transformers import PreTrainedTokenizerBase
 
-from .examples import MaskableConcept, MaskableDocument
+from .data import EncodedConcept, EncodedDocument
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
-# One stream of random numbers for each thing that is drawn, so that none depends on how often another was.
-TRAIN_STREAM, DEV_STREAM, ORDER_STREAM, SPLIT_STREAM = range(4)
 # Of the words that are predicted as in ordinary masked language modelling (Devlin et al. 2019, section 3.1).
 _MASKED_SHARE, _RANDOM_SHARE = 0.8, 0.1
-
-
-def make_rng(seed: int, *stream: int) -> numpy.random.Generator:
-    """A generator of random numbers that depends on nothing but its arguments: a run that was interrupted draws what an
-    uninterrupted one would, and so do all processes of a run on many devices.
-
-    seed (int): The seed of the run.
-    *stream (int): What the numbers are for: a stream, an epoch, the number of a document.
-    RETURNS (Generator): The generator.
-    """
-    return numpy.random.default_rng([seed, *stream])
 
 
 @dataclass
@@ -34,14 +19,14 @@ class MaskedDocument:
 
     number (int): Its number in its corpus.
     ids (NDArray[int64]): The ids of its wordpieces; shape (n,).
-    concepts (List[MaskableConcept]): The chosen concepts. Their `pieces` count in `ids`.
+    concepts (List[EncodedConcept]): The chosen concepts. Their `pieces` count in `ids`.
     words (NDArray[int64]): The wordpieces to predict one by one; shape (m,).
     word_ids (NDArray[int64]): What they were; shape (m,).
     """
 
     number: int
     ids: NDArray[numpy.int64]
-    concepts: List[MaskableConcept]
+    concepts: List[EncodedConcept]
     words: NDArray[numpy.int64]
     word_ids: NDArray[numpy.int64]
 
@@ -57,17 +42,17 @@ class Masker:
     word_rate (float): The share of the other wordpieces that are masked one by one.
     """
 
-    def __init__(self, tokenizer: "PreTrainedTokenizerBase", *, concept_rate: float, word_rate: float) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, *, concept_rate: float, word_rate: float) -> None:
         self.concept_rate = concept_rate
         self.word_rate = word_rate
         self.mask_id = tokenizer.mask_token_id
         special = set(tokenizer.all_special_ids)
         self.ordinary_ids = numpy.asarray([id for id in range(len(tokenizer)) if id not in special], dtype="int64")
 
-    def __call__(self, document: MaskableDocument, rng: numpy.random.Generator) -> MaskedDocument:
+    def __call__(self, document: EncodedDocument, rng: numpy.random.Generator) -> MaskedDocument:
         """Mask a document.
 
-        document (MaskableDocument): The document; not changed.
+        document (EncodedDocument): The document; not changed.
         rng (Generator): Where the draw comes from.
         RETURNS (MaskedDocument): The masked document.
         """
@@ -85,7 +70,7 @@ class Masker:
             document.number,
             ids[kept],
             [
-                MaskableConcept(places[concept.pieces], concept.type, concept.identifier, concept.has_identifier)
+                EncodedConcept(places[concept.pieces], concept.type, concept.identifier, concept.has_identifier)
                 for concept in chosen
             ],
             places[words],
@@ -127,7 +112,7 @@ def choose_concepts(count: int, rate: float, rng: numpy.random.Generator) -> NDA
     return chosen
 
 
-def _keep_tags(document: MaskableDocument, masked: NDArray[numpy.bool_]) -> NDArray[numpy.bool_]:
+def _keep_tags(document: EncodedDocument, masked: NDArray[numpy.bool_]) -> NDArray[numpy.bool_]:
     """Which wordpieces stay: all but the tags of mentions that are masked, or share masked words with those that are.
     They would give away what is to be predicted."""
     kept = numpy.ones(len(masked), dtype="bool")

@@ -8,7 +8,7 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from .config import ObjectiveConfig
-from .examples import NO_CLASS
+from .data import NO_CLASS
 
 # What is counted of each held-out document, for each of these objectives.
 COUNTED_OBJECTIVES = ("identifier", "type", "word")

@@ -4,15 +4,13 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence
+from typing import Any, Dict, Optional, Sequence
 
 from spacy.tokens import Doc
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ..errors import EmbreError
 from ..tokens import get_mentions
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 REPORT_FILE = "pretraining.json"
 _CHECKPOINTS = "checkpoints"
@@ -73,9 +71,7 @@ class OutputFolder:
         whole = [path.parent for path in self.checkpoints.glob("checkpoint-*/trainer_state.json")]
         return str(max(whole, key=lambda path: int(path.name.rsplit("-", 1)[1]))) if whole else None
 
-    def write(
-        self, transformer: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", report: Dict[str, Any]
-    ) -> None:
+    def write(self, transformer: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, report: Dict[str, Any]) -> None:
         """Write a finished run and remove its checkpoints.
 
         transformer (PreTrainedModel): The trained transformer.

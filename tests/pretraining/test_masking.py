@@ -5,8 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embre_spacy.pretraining.examples import NO_CLASS, Classes, find_entity_types, find_targets, make_documents
-from embre_spacy.pretraining.masking import Masker, choose_concepts, make_rng
+from embre_spacy.pretraining.data import (
+    NO_CLASS,
+    LabelCounts,
+    encode_docs,
+    find_concepts,
+    find_entity_types,
+    make_rng,
+)
+from embre_spacy.pretraining.masking import Masker, choose_concepts
 from embre_spacy.transformer import add_tags, load_checkpoint
 
 TEXT = "aspirin causes gastric ulcer. PTGS1 binds aspirin."
@@ -24,8 +31,8 @@ def encode_doc(tiny):
     def encode(doc, unidentified=False, tags=True):
         transformer, tokenizer = tiny
         tag_ids = add_tags(transformer, tokenizer, find_entity_types([doc])) if tags else None
-        targets = [find_targets(doc, unidentified=unidentified)]
-        (document,) = make_documents([doc], targets, Classes.count(targets), tokenizer, tag_ids)
+        targets = [find_concepts(doc, unidentified=unidentified)]
+        (document,) = encode_docs([doc], targets, LabelCounts.count(targets), tokenizer, tag_ids)
         return document, tokenizer
 
     return encode
@@ -143,7 +150,7 @@ def test_words_and_concepts_never_share_a_wordpiece(make_doc, encode_doc):
 
 def test_mentions_without_identifiers_go_by_their_text(make_doc, encode_doc):
     doc = make_doc("Fever, fever and aspirin", [(0, 5, "Disease", "-"), (7, 12, "Disease", ""), (17, 24, "Drug", "-1")])
-    assert not find_targets(doc)
+    assert not find_concepts(doc)
     document, _ = encode_doc(doc, unidentified=True)
     assert [len(concept.pieces) for concept in document.concepts] == [2, 1]
     assert all(concept.identifier == NO_CLASS and not concept.has_identifier for concept in document.concepts)
@@ -152,9 +159,9 @@ def test_mentions_without_identifiers_go_by_their_text(make_doc, encode_doc):
 
 def test_classes_of_training(make_doc, tiny):
     train, dev = make_doc("aspirin and fever and fever"), make_doc("aspirin and warfarin")
-    classes = Classes.count([find_targets(train)])
+    classes = LabelCounts.count([find_concepts(train)])
     assert classes.identifiers == {"D001241": 1, "D005334": 1}
-    (document,) = make_documents([dev], [find_targets(dev)], classes, tiny[1], None)
+    (document,) = encode_docs([dev], [find_concepts(dev)], classes, tiny[1], None)
     assert [(concept.identifier, concept.has_identifier) for concept in document.concepts] == [
         (0, True),
         (NO_CLASS, True),

@@ -1,18 +1,101 @@
-"""Masked documents laid out as tensors: windows, padding, and where the wordpieces to predict from stand."""
+"""What the trainer reads: masked documents, in which order, laid out as tensors."""
 
-from typing import TYPE_CHECKING, Dict, List, Sequence, Tuple
+from typing import Dict, Iterator, List, Sequence, Tuple
 
 import numpy
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+from transformers import PreTrainedTokenizerBase
 
-from ..errors import EmbreError
-from ..transformer import split_windows
-from .masking import MaskedDocument
+from ..transformer import special_tokens, split_windows
+from .data import DEV_STREAM, ORDER_STREAM, TRAIN_STREAM, EncodedDocument, make_rng
+from .masking import MaskedDocument, Masker
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+# Documents are sorted by length within pools of so many batches: enough to save nearly all padding, few enough that
+# the batches differ from epoch to epoch.
+_POOL = 16
+
+
+class MaskedDataset(Dataset):
+    """Training documents, masked anew for each epoch. An item is asked for by its epoch and number.
+
+    documents (Sequence[EncodedDocument]): The documents.
+    masker (Masker): Masks them.
+    seed (int): The seed of the run.
+    """
+
+    def __init__(self, documents: Sequence[EncodedDocument], masker: Masker, seed: int) -> None:
+        self.documents = documents
+        self.masker = masker
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.documents)
+
+    def __getitem__(self, item: Tuple[int, int]) -> MaskedDocument:
+        epoch, number = item
+        return self.masker(self.documents[number], make_rng(self.seed, TRAIN_STREAM, epoch, number))
+
+
+class HeldOutDataset(Dataset):
+    """Held-out documents, masked once, so that epochs can be compared.
+
+    documents (Sequence[EncodedDocument]): The documents.
+    masker (Masker): Masks them.
+    seed (int): The seed of the run.
+    draws (int): How often each document is masked anew. Draws that choose nothing are left out.
+    """
+
+    def __init__(self, documents: Sequence[EncodedDocument], masker: Masker, seed: int, draws: int) -> None:
+        masked = [
+            masker(document, make_rng(seed, DEV_STREAM, draw, number))
+            for draw in range(draws)
+            for number, document in enumerate(documents)
+        ]
+        # Evaluation goes through them in this order; neighbours of similar length need little padding.
+        self.documents = sorted((one for one in masked if one.concepts or len(one.words)), key=len, reverse=True)
+
+    def __len__(self) -> int:
+        return len(self.documents)
+
+    def __getitem__(self, number: int) -> MaskedDocument:
+        return self.documents[number]
+
+
+class EpochSampler(Sampler):
+    """The order of the training documents in an epoch: at random, but with documents of similar length in a batch.
+
+    widths (Sequence[int]): The length of the longest window of each document.
+    batch_size (int): The number of documents that are computed at the same time, on all devices.
+    seed (int): The seed of the run.
+    """
+
+    def __init__(self, widths: Sequence[int], batch_size: int, seed: int) -> None:
+        self.widths = numpy.asarray(widths)
+        self.batch_size = batch_size
+        self.seed = seed
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return len(self.widths)
+
+    def __iter__(self) -> Iterator[Tuple[int, int]]:
+        rng = make_rng(self.seed, ORDER_STREAM, self.epoch)
+        order = rng.permutation(len(self.widths))
+        batches: List[numpy.ndarray] = []
+        size = self.batch_size * _POOL
+        for first in range(0, len(order), size):
+            pool = order[first : first + size]
+            pool = pool[numpy.argsort(-self.widths[pool], kind="stable")]
+            batches.extend(pool[i : i + self.batch_size] for i in range(0, len(pool), self.batch_size))
+        full = [batch for batch in batches if len(batch) == self.batch_size]
+        # A smaller batch must stay at the end, or all that follow would be cut differently.
+        rest = [batch for batch in batches if len(batch) < self.batch_size]
+        for batch in [*(full[i] for i in rng.permutation(len(full))), *rest]:
+            yield from ((self.epoch, int(number)) for number in batch)
+
 
 Batch = Dict[str, Tensor]
 
@@ -25,8 +108,9 @@ class Collator:
     overlap (int): The least number of wordpieces that neighbouring windows of a document share.
     """
 
-    def __init__(self, tokenizer: "PreTrainedTokenizerBase", *, window: int, overlap: int) -> None:
-        self.before, self.after = special_ids_around(tokenizer)
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, *, window: int, overlap: int) -> None:
+        before, after = special_tokens(tokenizer)
+        self.before, self.after = (numpy.asarray(ids, dtype="int64") for ids in (before, after))
         self.padding_id = tokenizer.pad_token_id or 0
         self.window = window
         self.overlap = overlap
@@ -116,20 +200,3 @@ class _Sums:
             f"{name}_places": join(self.places, "int64"),
             f"{name}_weights": join(self.weights, "float32"),
         }
-
-
-def special_ids_around(tokenizer: "PreTrainedTokenizerBase") -> Tuple[NDArray[numpy.int64], NDArray[numpy.int64]]:
-    """The special tokens that a transformer wants before and after a text.
-
-    tokenizer (PreTrainedTokenizerBase): The tokenizer.
-    RETURNS (Tuple[NDArray[int64], NDArray[int64]]): The ids before and those after.
-    RAISES (EmbreError): If the tokenizer puts special tokens elsewhere.
-    """
-    text = tokenizer.mask_token
-    inner = tokenizer(text, add_special_tokens=False)["input_ids"]
-    outer = tokenizer(text)["input_ids"]
-    for before in range(len(outer) - len(inner) + 1):
-        if outer[before : before + len(inner)] == inner:
-            after = outer[before + len(inner) :]
-            return numpy.asarray(outer[:before], dtype="int64"), numpy.asarray(after, dtype="int64")
-    raise EmbreError("the tokenizer of the encoder does not put its special tokens around the text")

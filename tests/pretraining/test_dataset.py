@@ -4,13 +4,12 @@ import numpy
 import pytest
 import torch
 
-from embre_spacy.pretraining.batch import Collator, special_ids_around
 from embre_spacy.pretraining.config import ObjectiveConfig
-from embre_spacy.pretraining.examples import NO_CLASS, MaskableConcept
+from embre_spacy.pretraining.data import NO_CLASS, EncodedConcept
+from embre_spacy.pretraining.dataset import Collator, EpochSampler
 from embre_spacy.pretraining.masking import MaskedDocument
-from embre_spacy.pretraining.metrics import summarize_counts
 from embre_spacy.pretraining.model import EntityMaskingModel
-from embre_spacy.pretraining.sampler import EpochSampler
+from embre_spacy.pretraining.report import summarize_counts
 from embre_spacy.transformer import load_checkpoint, split_windows
 
 
@@ -24,7 +23,7 @@ def make_document(number, length, concepts, words=()):
     return MaskedDocument(
         number,
         ids.astype("int64"),
-        [MaskableConcept(numpy.asarray(pieces), type, identifier, True) for pieces, type, identifier in concepts],
+        [EncodedConcept(numpy.asarray(pieces), type, identifier, True) for pieces, type, identifier in concepts],
         numpy.asarray(words, dtype="int64"),
         numpy.asarray([ids[word] for word in words], dtype="int64"),
     )
@@ -96,11 +95,6 @@ def test_losses_are_weighted(tiny):
         "type_loss": 0.5,
         "type_accuracy": 1.0,
     }
-
-
-def test_special_tokens(tiny):
-    before, after = special_ids_around(tiny[1])
-    assert (before.tolist(), after.tolist()) == ([tiny[1].cls_token_id], [tiny[1].sep_token_id])
 
 
 def test_the_order_of_an_epoch():
