@@ -1,5 +1,6 @@
-"""Trained pipelines, and the run that a figure comes from."""
+"""What several rooms use: loading pipelines, telling files and settings apart, describing a run."""
 
+import hashlib
 import os
 import platform
 import shlex
@@ -7,27 +8,88 @@ import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, Optional, Union
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Tuple, Union
 
 import spacy
 from spacy.language import Language
+from spacy.util import dict_to_dot
 
-from .errors import EmbreError
+from .errors import EmbreError, InputError
 
 if TYPE_CHECKING:
     from .relation.component import EmbreRelation
 
 _VERSIONED = ("embre_spacy", "spacy", "thinc", "torch", "transformers", "accelerate")
+_BLOCK_SIZE = 2**20
+_MAX_SHOWN = 60
 
 
-def describe_run() -> Dict[str, Any]:
-    """What is running.
+def checksum(*parts: Union[str, Path, bytes]) -> str:
+    """The SHA-256 digest of files, folders and data: whether two of them are the same.
 
+    *parts (Union[str, Path, bytes]): Files and folders by path, and data. `__pycache__` does not count.
+    RETURNS (str): Hexadecimal digits. One file or one piece of data has the digest of its content, as `sha256sum`
+        prints it. A folder, or several parts, have the digest of the list of names and digests of all files in them.
+    RAISES (InputError): If there is no such file.
+    """
+    entries = [entry for part in parts for entry in _list_digests(part)]
+    if len(parts) == 1 and entries and not entries[0][0]:
+        return entries[0][1]
+    return hashlib.sha256("".join(f"{digest}  {name}\n" for name, digest in entries).encode()).hexdigest()
+
+
+def _list_digests(part: Union[str, Path, bytes]) -> List[Tuple[str, str]]:
+    """The names of files below a folder, and their digests. What is named by the caller alone has no name."""
+    if isinstance(part, bytes):
+        return [("", hashlib.sha256(part).hexdigest())]
+    path = Path(part)
+    if not path.is_dir():
+        return [("", _digest_file(path))]
+    files = sorted(file for file in path.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
+    return [(file.relative_to(path).as_posix(), _digest_file(file)) for file in files]
+
+
+def _digest_file(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK_SIZE):
+                digest.update(block)
+    except OSError as error:
+        raise InputError((error.strerror or str(error)).lower(), file=str(path)) from error
+    return digest.hexdigest()
+
+
+def diff_settings(before: Mapping[str, Any], after: Mapping[str, Any]) -> List[str]:
+    """The differences of two nested settings.
+
+    before (Mapping[str, Any]): The settings of an earlier run.
+    after (Mapping[str, Any]): The settings of this one.
+    RETURNS (List[str]): A phrase for each difference, such as "training.epochs was 3 and is 5", in the order of the
+        dotted names. Values that are long are not shown.
+    """
+    old, new = dict_to_dot(before), dict_to_dot(after)
+    return [
+        _describe_change(name, old, new)
+        for name in sorted({*old, *new})
+        if (name in old) != (name in new) or old[name] != new[name]
+    ]
+
+
+def _describe_change(name: str, before: Dict[str, Any], after: Dict[str, Any]) -> str:
+    old, new = (repr(settings[name]) if name in settings else "not set" for settings in (before, after))
+    return f"{name} has changed" if max(len(old), len(new)) > _MAX_SHOWN else f"{name} was {old} and is {new}"
+
+
+def describe_run(program: str = "embre_spacy") -> Dict[str, Any]:
+    """Describe what is running.
+
+    program (str): The module that `python -m` runs.
     RETURNS (Dict[str, Any]): The command, the commit of the checkout that it runs from, the versions of the packages
         that matter, and the machine.
     """
     return {
-        "command": " ".join(["python -m embre_spacy", *map(shlex.quote, sys.argv[1:])]),
+        "command": " ".join([f"python -m {program}", *map(shlex.quote, sys.argv[1:])]),
         "commit": _commit(),
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in _VERSIONED}},
         "machine": {"processor": _processor(), "cores": os.cpu_count(), "system": platform.system()},

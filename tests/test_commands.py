@@ -33,7 +33,7 @@ def corpus(tmp_path_factory, request):
 
 def test_without_a_command_the_commands_are_shown():
     result = runner.invoke(app, [])
-    for command in ("convert", "annotate", "prepare", "pretrain", "calibrate", "evaluate", "score", "experiment"):
+    for command in ("convert", "annotate", "prepare", "pretrain", "calibrate", "evaluate", "score"):
         assert command in result.output
 
 

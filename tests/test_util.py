@@ -1,11 +1,13 @@
-"""Where figures come from: the commit, and how it is written."""
+"""Checksums, differences of settings, and the commit that figures come from."""
 
+import hashlib
 import shutil
 import subprocess
 
 import pytest
 
 from embre_spacy import util
+from embre_spacy.errors import InputError
 
 
 def git(folder, *arguments):
@@ -51,3 +53,47 @@ def test_the_commit_is_not_that_of_a_repository_around_an_installed_package(chec
 )
 def test_a_short_commit_keeps_the_plus_sign(commit, short):
     assert util.short_commit(commit) == short
+
+
+def test_the_checksum_of_one_file_is_that_of_its_content(tmp_path):
+    (tmp_path / "a").write_bytes(b"content" * 400_000)
+    (tmp_path / "b").write_bytes(b"content" * 400_000)
+    expected = hashlib.sha256(b"content" * 400_000).hexdigest()
+    assert util.checksum(tmp_path / "a") == util.checksum(str(tmp_path / "b")) == expected
+    assert util.checksum(b"content" * 400_000) == expected
+
+
+def test_the_checksum_of_a_folder_depends_on_names_and_contents_and_nothing_else(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder, names in ((first, "ab"), (second, "ba")):
+        (folder / "inner").mkdir(parents=True)
+        for name in names:
+            (folder / "inner" / name).write_text(name)
+    (second / "__pycache__").mkdir()
+    (second / "__pycache__" / "a.pyc").write_text("compiled")
+    before = util.checksum(first)
+    assert before == util.checksum(second) != util.checksum(first / "inner")
+    (second / "inner" / "a").write_text("b")
+    assert util.checksum(second) != before
+    (first / "inner" / "a").rename(first / "inner" / "c")
+    assert util.checksum(first) != before
+
+
+def test_the_checksum_of_several_parts_depends_on_their_order(tmp_path):
+    assert util.checksum(b"a", b"b") not in (util.checksum(b"b", b"a"), util.checksum(b"ab"), util.checksum(b"a"))
+    (tmp_path / "empty").mkdir()
+    assert util.checksum(tmp_path / "empty") != util.checksum(b"", b"")
+    with pytest.raises(InputError, match=r"none: no such file"):
+        util.checksum(tmp_path / "none")
+
+
+def test_differences_of_settings_are_phrases():
+    before = {"training": {"epochs": 3, "seed": 0}, "corpus": "x" * 99, "old": 1, "same": [1]}
+    after = {"training": {"epochs": 5, "seed": 0}, "corpus": "y", "new": None, "same": [1]}
+    assert util.diff_settings(before, after) == [
+        "corpus has changed",
+        "new was not set and is None",
+        "old was 1 and is not set",
+        "training.epochs was 3 and is 5",
+    ]
+    assert util.diff_settings(after, after) == []

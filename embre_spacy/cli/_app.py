@@ -4,8 +4,8 @@ import typer
 
 app = typer.Typer(
     name="embre_spacy",
-    help="Biomedical relations with novelty in spaCy: corpora, pretraining, calibration, annotation, evaluation, "
-    "experiments, benchmarks. Training is `spacy train`.",
+    help="Biomedical relations with novelty in spaCy: corpora, pretraining, calibration, annotation, evaluation. "
+    "Training is `spacy train`.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",

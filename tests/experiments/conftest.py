@@ -11,9 +11,9 @@ from encoders import make_tiny_encoder
 from spacy.vocab import Vocab
 
 from embre_spacy import read, write
-from embre_spacy.experiments import load_grid
-from embre_spacy.experiments.columns import LEVELS
-from embre_spacy.experiments.settings import cell_settings
+from experiments import load_grid
+from experiments.columns import LEVELS
+from experiments.settings import cell_settings
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from embre_spacy.errors import EmbreError
-from embre_spacy.experiments import load_grid
-from embre_spacy.experiments.check import check_grid
-from embre_spacy.experiments.columns import EXTRA_COLUMNS, LEVELS
-from embre_spacy.experiments.grid import EXTRA_TABLES
-from embre_spacy.experiments.settings import cell_settings, find_differences
-from embre_spacy.relation import counts
+from embre_spacy.relation import scoring
+from experiments import load_grid
+from experiments.check import check_grid
+from experiments.columns import EXTRA_COLUMNS, LEVELS
+from experiments.grid import EXTRA_TABLES
+from experiments.settings import cell_settings, find_differences
 
 ROOT = Path(__file__).parent.parent.parent
 GRIDS = [file for file in sorted((ROOT / "experiments").glob("*.yml")) if file.name != "published.yml"]
@@ -190,7 +190,7 @@ def test_the_grids_of_the_project_are_valid(file, monkeypatch):
 
 
 def test_levels_are_those_of_the_scorer():
-    assert tuple(LEVELS) == counts.LEVELS
+    assert tuple(LEVELS) == scoring.LEVELS
 
 
 def test_the_description_of_grids_is_complete_and_its_example_valid(tmp_path):

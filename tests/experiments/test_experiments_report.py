@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,9 +10,9 @@ import pytest
 import srsly
 from typer.testing import CliRunner
 
-from embre_spacy.cli import app
-from embre_spacy.experiments import load_grid
-from embre_spacy.experiments.settings import floor_settings
+from experiments import load_grid
+from experiments.__main__ import app
+from experiments.settings import floor_settings
 
 ROOT = Path(__file__).parent.parent.parent
 DOCUMENTS = [(5, 2, 3), (1, 1, 4), (7, 0, 1), (3, 2, 2)]
@@ -22,7 +21,7 @@ BETTER = [(7, 1, 1), (3, 1, 2), (8, 0, 0), (4, 1, 1)]
 
 def report(folder, *arguments, code=0):
     places = ["--grids", folder, "--results", folder / "results", "--output", folder / "docs" / "results.md"]
-    result = CliRunner().invoke(app, ["experiment", "report", *map(str, places), *arguments])
+    result = CliRunner().invoke(app, ["report", *map(str, places), *arguments])
     assert result.exit_code == code, result.output
     assert "Traceback" not in result.output
     return result
@@ -83,16 +82,14 @@ def test_every_row_is_there(here):
     # Rare is never found, and gold has nothing of Other.
     assert rows_of(text, "Binding") and rows_of(text, "Rare") and "0.340" in none
     assert "| no pretraining | relation | 0.110 ± 0.000 | 0.050 ± 0.000 | 1.250 ± 0.000 |" in text
-    assert (
-        "## Another trial" in text and f"Not run yet: `python -m embre_spacy experiment run {here}/later.yml`" in text
-    )
+    assert "## Another trial" in text and f"Not run yet: `python -m experiments run {here}/later.yml`" in text
 
 
 def test_tables_say_where_they_come_from(here):
     report(here)
     source = (
         f"From [{here}/results/default](../results/default) (4 files), "
-        "`python -m embre_spacy experiment run trial.yml`, "
+        "`python -m experiments run trial.yml`, "
         "commit 0123456789, seeds 0, 1, on 2 cores of a machine, 3 h 3 min in all."
     )
     assert text_of(here).count(source) == 5
@@ -278,17 +275,7 @@ def test_missing_matplotlib_is_said(here, monkeypatch):
     assert "pip install 'embre_spacy[report]'" in report(here, code=1).stderr
 
 
-def test_the_report_needs_neither_spacy_nor_torch(here):
-    code = (
-        "import sys; from embre_spacy.experiments.report import write_report; from pathlib import Path;"
-        "here = Path(sys.argv[1]); write_report(here, here / 'results', here / 'docs' / 'results.md');"
-        "print(sorted({'spacy', 'torch', 'thinc'} & set(sys.modules)))"
-    )
-    result = subprocess.run([sys.executable, "-c", code, here], capture_output=True, text=True)
-    assert result.stdout.strip() == "[]", result.stderr
-
-
 def test_the_report_of_the_project_is_that_of_its_results(monkeypatch):
     monkeypatch.chdir(ROOT)
-    result = CliRunner().invoke(app, ["experiment", "report", "--check"])
+    result = CliRunner().invoke(app, ["report", "--check"])
     assert result.exit_code == 0, result.output

@@ -11,20 +11,20 @@ from spacy.cli._util import parse_config_overrides
 from spacy.cli.train import train
 from typer.testing import CliRunner
 
-from embre_spacy.cli import app
 from embre_spacy.errors import EmbreError
 from embre_spacy.evaluation import evaluate_pipeline
-from embre_spacy.experiments import cell
-from embre_spacy.experiments.jobs import open_log, run_command
-from embre_spacy.experiments.results import read_result, to_json
-from embre_spacy.experiments.run import format_seconds
+from experiments import cell
+from experiments.__main__ import app
+from experiments.jobs import open_log, run_command
+from experiments.results import read_result, to_json
+from experiments.run import format_seconds
 
 ROOT = Path(__file__).parent.parent.parent
 
 
 def run(grid, folder, *arguments, code=0):
     places = ["--results", str(folder / "results"), "--work", str(folder / "work")]
-    result = CliRunner().invoke(app, ["experiment", "run", str(grid), *places, *map(str, arguments)])
+    result = CliRunner().invoke(app, ["run", str(grid), *places, *map(str, arguments)])
     assert result.exit_code == code, result.output
     assert "Traceback" not in result.output
     return result
@@ -59,7 +59,7 @@ def quick(monkeypatch):
         train(config, output, overrides=parse_config_overrides(options))
         return 1.5
 
-    monkeypatch.setattr("embre_spacy.experiments.cell.run_command", run_here)
+    monkeypatch.setattr("experiments.cell.run_command", run_here)
     return commands
 
 
@@ -248,7 +248,7 @@ def test_a_failed_cell_does_not_stop_the_others(here, quick, monkeypatch):
         grid["cells"].insert(0, {"name": "broken", "pretraining": "broken", "seeds": [0, 1]})
         grid["cells"].append({"name": "good", "overrides": {"training.dropout": 0.2}})
 
-    monkeypatch.setattr("embre_spacy.experiments.pretrained.run_command", fail)
+    monkeypatch.setattr("experiments.pretrained.run_command", fail)
     change(here / "trial.yml", failing)
     result = run(here / "trial.yml", here, code=1)
     first, second = (line for line in result.stdout.splitlines() if line.startswith("Error: "))
@@ -294,7 +294,7 @@ def test_a_failed_evaluation_is_a_failed_cell(here, quick, monkeypatch):
     def fail(*arguments, **settings):
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr("embre_spacy.experiments.cell.measure_pipeline", fail)
+    monkeypatch.setattr("experiments.cell.measure_pipeline", fail)
     change(here / "trial.yml", lambda grid: grid["cells"][0].update(seeds=[1]))
     result = run(here / "trial.yml", here, "--only", "none", code=1)
     assert "none seed 1: the evaluation failed (RuntimeError: out of memory); see " in result.stdout

@@ -3,8 +3,8 @@
 import numpy
 import pytest
 
-from embre_spacy.experiments.columns import LEVELS
-from embre_spacy.experiments.statistics import bootstrap_differences, deviation, f1, mean, sum_documents
+from experiments.columns import LEVELS
+from experiments.statistics import bootstrap_differences, deviation, f1, mean, sum_documents
 
 
 def documents(counts):

@@ -9,7 +9,8 @@ from spacy.schemas import ConfigSchemaTraining
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from ..tokens import copy_mentions
+from embre_spacy.tokens import copy_mentions
+
 from .parts import Parts
 from .timing import ratio, time_in_turn
 

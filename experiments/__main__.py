@@ -1,4 +1,4 @@
-"""`experiment run` and `experiment report`: grids of trainings, and what came of them."""
+"""`python -m experiments run GRID` and `python -m experiments report`."""
 
 import signal
 from contextlib import contextmanager
@@ -7,21 +7,22 @@ from typing import Annotated, Iterator, List, Optional
 
 import typer
 
-from ..errors import EmbreError
-from ._app import app
-from ._output import note, report_errors
+from embre_spacy.cli._output import note, report_errors
+from embre_spacy.errors import EmbreError
 
-experiment = typer.Typer(
-    name="experiment",
+app = typer.Typer(
+    name="experiments",
     help="Grids of trainings that one file describes, and the report on what came of them.",
     no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
 )
-app.add_typer(experiment)
 
 _RESULTS = Path("experiments/results")
 
 
-@experiment.command("run", no_args_is_help=True)
+@app.command("run", no_args_is_help=True)
 def run_command(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="The grid, such as experiments/default.yml.", show_default=False)
@@ -55,13 +56,13 @@ def run_command(
     with report_errors(), _exit_when_terminated():
         from rich.console import Console
 
-        from ..experiments import load_grid
+        from .grid import load_grid
 
         # Importing spaCy takes seconds, so what is wrong in the file comes first.
         grid = load_grid(file)
 
-        from ..experiments.cell import Places
-        from ..experiments.run import run_grid
+        from .cell import Places
+        from .run import run_grid
 
         places = Places(results, work, gpu_id=gpu_id, keep_weights=keep_weights)
         failed = run_grid(grid, places, only=only or (), seeds=seed or (), console=Console())
@@ -83,7 +84,7 @@ def _exit_when_terminated() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-@experiment.command("report")
+@app.command("report")
 def report_command(
     grids: Annotated[
         Path, typer.Option(help="The folder of the grids, of the words on them, and of published.yml.")
@@ -98,7 +99,7 @@ def report_command(
 ) -> None:
     """Write the tables and figures of all grids from the JSON files of their results. Needs no corpus."""
     with report_errors():
-        from ..experiments.report import check_report, write_report
+        from .report import check_report, write_report
 
         if check:
             check_report(grids, results, output)
@@ -106,3 +107,7 @@ def report_command(
         else:
             for file in write_report(grids, results, output):
                 typer.echo(str(file))
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m experiments")

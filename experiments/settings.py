@@ -7,8 +7,9 @@ import json
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from ..errors import EmbreError
-from ..pretraining.config import load_pretraining_config
+from embre_spacy.errors import EmbreError
+from embre_spacy.pretraining.config import load_pretraining_config
+
 from .grid import Cell, Grid, PretrainingSpec
 
 # Stands for the folder of a pretrained transformer, which is another one on every machine.

@@ -5,7 +5,8 @@ import os
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional
 
-from ..errors import EmbreError
+from embre_spacy.errors import EmbreError
+
 from .settings import find_differences
 
 FLOOR_FILE = "floor.json"

@@ -11,11 +11,11 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from typer.testing import CliRunner
 
+from benchmarks.__main__ import app
+from benchmarks.parts import find_parts
+from benchmarks.report import describe, make_page
+from benchmarks.timing import ratio, time_in_turn
 from embre_spacy import read
-from embre_spacy.benchmark.parts import find_parts
-from embre_spacy.benchmark.report import describe, make_page
-from embre_spacy.benchmark.timing import ratio, time_in_turn
-from embre_spacy.cli import app
 from embre_spacy.errors import EmbreError
 from embre_spacy.relation.model import get_network
 from embre_spacy.tokens import copy_mentions
@@ -40,7 +40,7 @@ def pipeline(tmp_path_factory, sample_dir):
 def test_everything_is_measured_and_reported(pipeline, sample_dir, tmp_path):
     output, page = tmp_path / "found.json", tmp_path / "page.md"
     arguments = [str(pipeline), str(sample_dir / "dev.xml"), "--repeats", "1", "--sample", "2"]
-    done = CliRunner().invoke(app, ["benchmark", *arguments, "--output", str(output), "--report", str(page)])
+    done = CliRunner().invoke(app, [*arguments, "--output", str(output), "--report", str(page)])
     assert done.exit_code == 0, done.output
     found = json.loads(output.read_text())
     n_documents = len(list(read(sample_dir / "dev.xml", spacy.blank("en").vocab)))

@@ -5,7 +5,8 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from rich.console import Console
 
-from ..errors import EmbreError
+from embre_spacy.errors import EmbreError
+
 from .cell import CellRunner, Places
 from .check import check_grid
 from .columns import LEVELS

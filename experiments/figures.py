@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any, List
 
-from ..plots import BLUE, GREY, ORANGE, open_figure
+from embre_spacy.plots import BLUE, GREY, ORANGE, open_figure
+
 from .columns import LEVELS, level_f
 from .outcome import GridOutcome
 from .statistics import deviation, mean

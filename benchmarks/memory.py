@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..tokens import copy_mentions
+from embre_spacy.tokens import copy_mentions
 
 FACTOR = 10
 

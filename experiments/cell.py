@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Dict, Optional, Tuple
 
-from ..errors import EmbreError
-from ..util import describe_run
+from embre_spacy.errors import EmbreError
+from embre_spacy.util import describe_run
+
 from .grid import Cell, Grid
 from .jobs import open_log, run_command
 from .measure import measure_pipeline
@@ -74,7 +75,7 @@ class CellRunner:
     def _train(self, cell: Cell, seed: int, wanted: Wanted) -> Dict[str, Any]:
         # Before the hours of training, so that commits that are made meanwhile are not taken for what was trained with.
         # So is what is wanted: files may change meanwhile.
-        run = describe_run()
+        run = describe_run("experiments")
         encoder, pretraining = cell.encoder, None
         if cell.pretraining is not None:
             encoder = str(self._pretrained.make(cell.pretraining))

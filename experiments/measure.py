@@ -9,11 +9,12 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from thinc.api import Config
 
-from ..errors import EmbreError
-from ..evaluation import evaluate_in_detail
-from ..relation.scoring import count_documents, count_relations
-from ..tokens import Relation, copy_mentions, get_relations
-from ..util import find_component, load_pipeline
+from embre_spacy.errors import EmbreError
+from embre_spacy.evaluation import evaluate_in_detail
+from embre_spacy.relation.scoring import count_documents, count_relations
+from embre_spacy.tokens import Relation, copy_mentions, get_relations
+from embre_spacy.util import find_component, load_pipeline
+
 from .grid import Cell
 from .settings import read_config, training_overrides
 

@@ -6,9 +6,10 @@ from typing import Any, Callable, Dict, Iterable, List
 from spacy.tokens import Doc
 from spacy.util import fix_random_seed
 
-from ..errors import EmbreError
-from ..formats import read
-from ..util import describe_run, load_pipeline
+from embre_spacy.errors import EmbreError
+from embre_spacy.formats import read
+from embre_spacy.util import describe_run, load_pipeline
+
 from .inference import measure_full_text, measure_inference, measure_pairs
 from .memory import measure_memory
 from .parts import find_parts
@@ -44,7 +45,7 @@ def run_benchmark(
     import torch
 
     # Before the measurements, so that a commit that is made meanwhile is not taken for what was measured.
-    run = describe_run()
+    run = describe_run("benchmarks")
     say("loading the pipeline")
     nlp = load_pipeline(model, gpu_id)
     parts = find_parts(nlp)

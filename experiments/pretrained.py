@@ -5,8 +5,9 @@ import json
 from pathlib import Path
 from typing import Any, Callable, Dict, Optional
 
-from ..errors import EmbreError
-from ..pretraining.output import REPORT_FILE
+from embre_spacy.errors import EmbreError
+from embre_spacy.pretraining.output import REPORT_FILE
+
 from .grid import PretrainingSpec
 from .jobs import open_log, run_command
 from .settings import as_options, pretraining_overrides, pretraining_settings

@@ -5,7 +5,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Collection, Dict, Iterator, List, Mapping, Optional, Tuple
 
-from ..errors import EmbreError
+from embre_spacy.errors import EmbreError
+
 from .grid import Cell, Grid
 from .results import FLOOR_FILE, read_result, result_path, settings_changed
 from .settings import cell_settings, corpus_files, floor_settings

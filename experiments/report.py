@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import List, Sequence
 
-from ..errors import EmbreError
+from embre_spacy.errors import EmbreError
+
 from .grid import load_grid
 from .outcome import GridOutcome, collect_outcome
 from .published import PUBLISHED_FILE, load_published
@@ -11,7 +12,7 @@ from .sections import grid_section, levels_section
 from .statistics import RESAMPLES
 
 _HOW_TO_READ = f"""\
-Made by `python -m embre_spacy experiment report` from the files that it names; change those, not this page.
+Made by `python -m experiments report` from the files that it names; change those, not this page.
 
 - Scores are micro F1 as in the official BioRED evaluation, at four levels: the pair of concepts, with the relation
   type, with the novelty, and with both. With several seeds: mean ± sample standard deviation over the seeds. ±

@@ -7,7 +7,8 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import srsly
 
-from ..errors import EmbreError
+from embre_spacy.errors import EmbreError
+
 from .columns import EXTRA_COLUMNS
 
 # The tables that a grid may ask for beside its scores.

@@ -26,7 +26,7 @@ def grid_section(outcome: GridOutcome, figure: Path, output: Path) -> List[str]:
     grid = outcome.grid
     parts = [f"## {grid.title}", grid.question]
     if not outcome.results:
-        parts.append(f"Not run yet: `python -m embre_spacy experiment run {grid.file.as_posix()}`.")
+        parts.append(f"Not run yet: `python -m experiments run {grid.file.as_posix()}`.")
     else:
         source = describe_source(outcome, output)
         parts.append(f"![F1 of each cell at the four levels]({figure.relative_to(output.parent).as_posix()})")

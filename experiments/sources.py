@@ -5,7 +5,8 @@ import os
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Mapping, Sequence
 
-from ..util import short_commit
+from embre_spacy.util import short_commit
+
 from .columns import by_pretraining
 from .outcome import GridOutcome
 
@@ -46,10 +47,11 @@ def link(path: Path, output: Path) -> str:
 
 def _describe_command(result: Mapping[str, Any]) -> str:
     """The command that makes the grid: what says which of its cells, and on which device, only says who ran what."""
-    command = result["run"]["command"]
-    before, found, after = command.partition(" experiment run ")
+    # Before `experiments` was a program of its own, it was a command of the package.
+    command = result["run"]["command"].replace("-m embre_spacy experiment ", "-m experiments ")
+    before, run, after = command.partition(" run ")
     grid = after.split(" ")[0]
-    return command if not found or grid.startswith("-") else before + found + grid
+    return command if not run or grid.startswith("-") else before + run + grid
 
 
 def _describe_commits(results: Iterable[Mapping[str, Any]]) -> str:

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any, Dict
 
-from ..errors import EmbreError
-from ..util import describe_run
+from embre_spacy.errors import EmbreError
+from embre_spacy.util import describe_run
+
 from .grid import Cell, Grid
 from .measure import measure_floor
 from .results import FLOOR_FILE, write_result
@@ -31,7 +32,7 @@ def write_floor(grid: Grid, results: Path) -> bool:
             "seed": None,
             "settings": wanted.settings,
             "corpora": wanted.corpora,
-            "run": describe_run(),
+            "run": describe_run("experiments"),
             "dev": _measure(grid.common),
         },
         path,

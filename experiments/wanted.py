@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
-from ..errors import EmbreError
+from embre_spacy.errors import EmbreError
+
 from .grid import Cell, Grid
 from .pretrained import digest
 from .results import read_result, settings_changed

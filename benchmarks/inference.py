@@ -7,7 +7,8 @@ from typing import Any, Dict, List, Sequence
 from spacy.tokens import Doc
 from spacy.util import minibatch
 
-from ..tokens import copy_mentions
+from embre_spacy.tokens import copy_mentions
+
 from .parts import Inputs, Parts
 from .timing import ratio, time_in_turn
 

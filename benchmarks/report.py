@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
-from ..plots import BLUE, GREY, ORANGE, open_figure
-from ..util import short_commit
+from embre_spacy.plots import BLUE, GREY, ORANGE, open_figure
+from embre_spacy.util import short_commit
 
 _MEBIBYTE = 2**20
 
@@ -77,7 +77,7 @@ def make_page(found: Dict[str, Any], figure: str) -> str:
     inference = found["inference"]
     return f"""# Performance
 
-Made by `python -m embre_spacy benchmark MODEL CORPUS --report docs/performance.md`; run that, do not edit this page.
+Made by `python -m benchmarks MODEL CORPUS --report docs/performance.md`; run that, do not edit this page.
 
 ![Documents per second]({figure})
 

@@ -6,7 +6,8 @@ from typing import Any, Dict, List, Mapping, Tuple
 
 import srsly
 
-from ..errors import EmbreError
+from embre_spacy.errors import EmbreError
+
 from .columns import LEVELS
 
 PUBLISHED_FILE = "published.yml"

@@ -11,7 +11,7 @@ from typing import BinaryIO, Iterator, List, Sequence
 
 from spacy.util import ENV_VARS
 
-from ..errors import EmbreError
+from embre_spacy.errors import EmbreError
 
 try:
     import fcntl

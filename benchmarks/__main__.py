@@ -1,15 +1,16 @@
-"""`benchmark`: how fast a pipeline is and how much memory it takes."""
+"""`python -m benchmarks MODEL CORPUS`: how fast a pipeline is and how much memory it takes."""
 
 from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
 
-from ._app import app
-from ._output import note, report_errors, write_json
+from embre_spacy.cli._output import note, report_errors, write_json
+
+app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
 
 
-@app.command("benchmark")
+@app.command(no_args_is_help=True)
 def benchmark_command(
     model: Annotated[str, typer.Argument(help="A pipeline: its folder, or the name of an installed package.")],
     corpus: Annotated[
@@ -41,8 +42,8 @@ def benchmark_command(
     Ratios are medians of times that were taken in turn; they say more than rates on a machine that others use.
     """
     with report_errors():
-        from ..benchmark import run_benchmark
-        from ..benchmark.report import describe, write_report
+        from .report import describe, write_report
+        from .run import run_benchmark
 
         found = run_benchmark(
             model, corpus, gpu_id=gpu_id, batch_size=batch_size, repeats=repeats, sample=sample, say=note
@@ -54,3 +55,7 @@ def benchmark_command(
         if report is not None:
             for file in write_report(found, report):
                 typer.echo(str(file))
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m benchmarks")
