@@ -8,6 +8,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from embre_spacy.errors import EmbreError
+from embre_spacy.relation import find_component
 from embre_spacy.relation.batch import DocumentBatch
 from embre_spacy.relation.component import EmbreRelation
 from embre_spacy.relation.encoders import DocumentEncoderSettings, create_pairs_encoder
@@ -16,7 +17,6 @@ from embre_spacy.relation.model import get_network, set_network
 from embre_spacy.relation.modules.document import DocumentEncoder
 from embre_spacy.relation.modules.network import RelationNetwork
 from embre_spacy.transformer import autocast
-from embre_spacy.util import find_component
 
 # The arguments of one call of the transformer.
 Inputs = Dict[str, torch.Tensor]

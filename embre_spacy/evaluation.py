@@ -7,6 +7,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from .errors import InputError
+from .relation import find_component
 from .relation.calibration import (
     accuracy_on_gold_pairs,
     choose_threshold,
@@ -15,7 +16,6 @@ from .relation.calibration import (
 )
 from .relation.scoring import count_documents, count_relations
 from .tokens import Relation, copy_mentions, get_relations
-from .util import find_component
 
 
 def score_documents(gold: Iterable[Doc], predicted: Iterable[Doc]) -> Tuple[Dict[str, Dict[str, Any]], List[str]]:

@@ -8,16 +8,13 @@ import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 import spacy
 from spacy.language import Language
 from spacy.util import dict_to_dot
 
 from .errors import EmbreError, InputError
-
-if TYPE_CHECKING:
-    from .relation.component import EmbreRelation
 
 _VERSIONED = ("embre_spacy", "spacy", "thinc", "torch", "transformers", "accelerate")
 _BLOCK_SIZE = 2**20
@@ -155,19 +152,3 @@ def load_pipeline(model: Union[str, Path], gpu_id: int = -1) -> Language:
         return spacy.load(model)
     except (OSError, ValueError) as error:
         raise EmbreError(f"{model}: no pipeline can be loaded from there ({str(error).splitlines()[0]})") from error
-
-
-def find_component(nlp: Language) -> "EmbreRelation":
-    """The relation component of a pipeline.
-
-    nlp (Language): The pipeline.
-    RETURNS (EmbreRelation): The first such component.
-    RAISES (EmbreError): If there is none.
-    """
-    # By its class, since factories of any name can make one. The component imports its teachers, and they this module.
-    from .relation.component import EmbreRelation
-
-    for _, pipe in nlp.pipeline:
-        if isinstance(pipe, EmbreRelation):
-            return pipe
-    raise EmbreError("the pipeline has no component embre_relation")

@@ -11,9 +11,10 @@ from thinc.api import Config
 
 from embre_spacy.errors import EmbreError
 from embre_spacy.evaluation import evaluate_in_detail
+from embre_spacy.relation import find_component
 from embre_spacy.relation.scoring import count_documents, count_relations
 from embre_spacy.tokens import Relation, copy_mentions, get_relations
-from embre_spacy.util import find_component, load_pipeline
+from embre_spacy.util import load_pipeline
 
 from .grid import Cell
 from .settings import read_config, training_overrides

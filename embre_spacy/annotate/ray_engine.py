@@ -80,7 +80,8 @@ class Annotator:
     """
 
     def __init__(self, model: str, digest: str, sources: List[Source], settings: Settings) -> None:
-        from ..util import find_component, load_pipeline
+        from ..relation import find_component
+        from ..util import load_pipeline
         from .plan import digest_of
 
         if digest_of(model) != digest:

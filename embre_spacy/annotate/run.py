@@ -243,7 +243,8 @@ def _run_engine(
         on_start(size)
         start = perf_counter()
         return start, annotate_with_ray(model, digest, left, settings, actors=actors, on_progress=on_progress)
-    from ..util import find_component, load_pipeline
+    from ..relation import find_component
+    from ..util import load_pipeline
 
     nlp = load_pipeline(model, gpu_id)
     find_component(nlp)

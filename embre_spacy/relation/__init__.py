@@ -1,1 +1,5 @@
-"""The component `embre_relation`: candidates to relations. PyTorch is imported when a model is made, not before."""
+"""The component `embre_relation`: from the candidates of a document to its relations."""
+
+from .component import EmbreRelation, find_component
+
+__all__ = ["EmbreRelation", "find_component"]

@@ -15,8 +15,7 @@ from spacy.tokens import Doc
 
 from ..errors import EmbreError
 from ..tokens import Relation, copy_mentions, get_relations
-from ..util import find_component
-from .component import EmbreRelation
+from .component import EmbreRelation, find_component
 from .decision import decision_score
 from .scoring import LEVELS, count_relations
 

@@ -24,6 +24,7 @@ from ..tokens import (
     register_extensions,
     set_relations,
 )
+from ..util import load_pipeline
 from .decision import decision_score
 from .instance import Instance
 from .loss import RelationLoss, Targets, find_labels, find_targets
@@ -424,7 +425,13 @@ class EmbreRelation(TrainablePipe):
             entity_types=self.entity_types,
         )
         self._teachers = (
-            Teachers(teachers, relation_types=self.labels, novelty_labels=self.novelty_labels) if teachers else None
+            Teachers(
+                {str(path): load_teacher(path) for path in teachers},
+                relation_types=self.labels,
+                novelty_labels=self.novelty_labels,
+            )
+            if teachers
+            else None
         )
         docs = [example.predicted for example in sample if len(example.predicted)] or [Doc(self.vocab, words=["word"])]
         self.model.initialize(X=[Instance(doc, self.candidates(doc)) for doc in docs])
@@ -452,3 +459,30 @@ class EmbreRelation(TrainablePipe):
 
 def _softmax(model: Model, scores: Floats2d, temperature: float) -> NDArray[numpy.float32]:
     return model.ops.to_numpy(model.ops.softmax(scores / temperature) if scores.shape[1] else scores)
+
+
+def find_component(nlp: Language) -> EmbreRelation:
+    """The relation component of a pipeline.
+
+    nlp (Language): The pipeline.
+    RETURNS (EmbreRelation): The first such component.
+    RAISES (EmbreError): If there is none.
+    """
+    # By its class, since factories of any name can make one.
+    for _, pipe in nlp.pipeline:
+        if isinstance(pipe, EmbreRelation):
+            return pipe
+    raise EmbreError("the pipeline has no component embre_relation")
+
+
+def load_teacher(path: Union[str, Path]) -> EmbreRelation:
+    """The component of another pipeline, which works without what runs before it there."""
+    nlp = load_pipeline(path)
+    try:
+        component = find_component(nlp)
+    except EmbreError as error:
+        raise EmbreError(f"{path}: {error}, so it cannot teach one") from error
+    for name, pipe in nlp.pipeline:
+        if component.name in getattr(pipe, "listening_components", ()):
+            nlp.replace_listeners(name, component.name, ["model.tok2vec"])
+    return nlp.get_pipe(component.name)

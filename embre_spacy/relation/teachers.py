@@ -1,8 +1,7 @@
 """Teachers: trained pipelines whose probabilities another learns from, beside gold (distillation)."""
 
 import hashlib
-from pathlib import Path
-from typing import TYPE_CHECKING, Dict, List, Sequence, Tuple, Union
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 import numpy
 import srsly
@@ -10,11 +9,7 @@ from numpy.typing import NDArray
 
 from ..errors import EmbreError
 from ..tokens import get_mentions
-from ..util import find_component, load_pipeline
 from .instance import Instance
-
-if TYPE_CHECKING:
-    from .component import EmbreRelation
 
 TeacherProbabilities = Tuple[NDArray[numpy.float32], NDArray[numpy.float32]]
 
@@ -24,23 +19,23 @@ class Teachers:
 
     A document is asked about once: its probabilities are kept, 4 bytes for each class of each candidate.
 
-    paths (Sequence[Union[str, Path]]): The pipelines: folders, or names of installed packages.
+    components (Mapping[str, EmbreRelation]): The relation components of the pipelines, by names for errors.
     relation_types (Sequence[str]): The relation types of the one that is taught, in the order of the classes.
     novelty_labels (Sequence[str]): Its novelty labels.
-    RAISES (EmbreError): If a pipeline cannot be loaded, has no relation component, or has other labels.
+    RAISES (EmbreError): If a component has other labels.
     """
 
     def __init__(
-        self, paths: Sequence[Union[str, Path]], *, relation_types: Sequence[str], novelty_labels: Sequence[str]
+        self, components: Mapping[str, Any], *, relation_types: Sequence[str], novelty_labels: Sequence[str]
     ) -> None:
-        self._teachers = [_load(path) for path in paths]
+        self._teachers = list(components.values())
         self._columns = [
             (
                 # "Not related" comes first.
-                [0, *(column + 1 for column in _find_columns(path, teacher.labels, relation_types, "relation types"))],
-                _find_columns(path, teacher.novelty_labels, novelty_labels, "novelty labels"),
+                [0, *(column + 1 for column in _find_columns(name, teacher.labels, relation_types, "relation types"))],
+                _find_columns(name, teacher.novelty_labels, novelty_labels, "novelty labels"),
             )
-            for path, teacher in zip(paths, self._teachers)
+            for name, teacher in components.items()
         ]
         self._probabilities: Dict[bytes, TeacherProbabilities] = {}
 
@@ -63,23 +58,10 @@ class Teachers:
         return numpy.concatenate(types), numpy.concatenate(novelties)
 
 
-def _load(path: Union[str, Path]) -> "EmbreRelation":
-    nlp = load_pipeline(path)
-    try:
-        component = find_component(nlp)
-    except EmbreError as error:
-        raise EmbreError(f"{path}: {error}, so it cannot teach one") from error
-    for shared, pipe in nlp.pipeline:
-        # It is asked alone, without what runs before it in the pipeline.
-        if component.name in getattr(pipe, "listening_components", ()):
-            nlp.replace_listeners(shared, component.name, ["model.tok2vec"])
-    return nlp.get_pipe(component.name)
-
-
-def _find_columns(path: Union[str, Path], known: Sequence[str], wanted: Sequence[str], what: str) -> List[int]:
+def _find_columns(name: str, known: Sequence[str], wanted: Sequence[str], what: str) -> List[int]:
     """The columns of a teacher's classes, in the order of those of the one that is taught."""
     if sorted(known) != sorted(wanted):
-        raise EmbreError(f"{path}: the teacher knows the {what} {', '.join(known)}, and not {', '.join(wanted)}")
+        raise EmbreError(f"{name}: the teacher knows the {what} {', '.join(known)}, and not {', '.join(wanted)}")
     return [list(known).index(label) for label in wanted]
 
 

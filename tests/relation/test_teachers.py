@@ -7,6 +7,7 @@ from loss_gradients import assert_gradient_is_that_of_the_loss
 from thinc.api import NumpyOps
 
 from embre_spacy.errors import EmbreError
+from embre_spacy.relation.component import load_teacher
 from embre_spacy.relation.instance import Instance
 from embre_spacy.relation.loss import RelationLoss, Targets
 from embre_spacy.relation.teachers import Teachers
@@ -69,7 +70,9 @@ def test_all_teachers_count_alike(make_nlp, make_examples, teacher, tmp_path):
     start(other, examples, [], {name: found[::-1] for name, found in labels.items()})
     other.to_disk(tmp_path / "other")
     relation_types, novelty_labels = labels["labels"], labels["novelty_labels"]
-    teachers = Teachers([folder, tmp_path / "other"], relation_types=relation_types, novelty_labels=novelty_labels)
+    paths = {"folder": folder, "other": tmp_path / "other"}
+    components = {name: load_teacher(path) for name, path in paths.items()}
+    teachers = Teachers(components, relation_types=relation_types, novelty_labels=novelty_labels)
     instances = make_instances(other, examples)
     found = teachers.predict(instances)
     types, novelties = (numpy.stack(both) for both in zip(predict(teaching, examples), predict(other, examples)))
@@ -87,7 +90,9 @@ def test_all_teachers_count_alike(make_nlp, make_examples, teacher, tmp_path):
 def test_documents_without_candidates_have_no_opinions(make_examples, teacher):
     teaching, folder = teacher
     labels = teaching.get_pipe("embre_relation").label_data
-    teachers = Teachers([folder], relation_types=labels["labels"], novelty_labels=labels["novelty_labels"])
+    teachers = Teachers(
+        {"folder": load_teacher(folder)}, relation_types=labels["labels"], novelty_labels=labels["novelty_labels"]
+    )
     types, novelties = teachers.predict(make_instances(teaching, make_examples(teaching)[3:]))
     assert types.shape == (0, len(labels["labels"]) + 1) and novelties.shape == (0, len(labels["novelty_labels"]))
 

@@ -14,6 +14,7 @@ from transformers import AutoTokenizer
 
 from embre_spacy.errors import EmbreError
 from embre_spacy.formats import read
+from embre_spacy.relation.component import load_teacher
 from embre_spacy.relation.encoders import TokenVectors, create_token_encoder
 from embre_spacy.relation.instance import Instance
 from embre_spacy.relation.model import build_relation_model, set_labels
@@ -363,7 +364,11 @@ def test_a_pipeline_that_shares_a_layer_can_teach(make_shared, make_examples, ta
     examples, _ = start(nlp, make_examples)
     nlp.to_disk(tmp_path / "teacher")
     relation = nlp.get_pipe("embre_relation")
-    teachers = Teachers([tmp_path / "teacher"], relation_types=relation.labels, novelty_labels=relation.novelty_labels)
+    teachers = Teachers(
+        {"teacher": load_teacher(tmp_path / "teacher")},
+        relation_types=relation.labels,
+        novelty_labels=relation.novelty_labels,
+    )
     docs = [example.predicted for example in examples]
     found = teachers.predict([Instance(doc, relation.candidates(doc)) for doc in docs])
     for _, pipe in nlp.pipeline[:-2]:
