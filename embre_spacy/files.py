@@ -1,17 +1,28 @@
-"""Files: their formats by name; opened, gzipped or not; written whole or not at all."""
+"""Files: their formats by suffix, reading, and writing whole or not at all.
+
+A location is a path on this machine or a URI that fsspec knows (s3://bucket/name), as a string or, if local, a `Path`.
+"""
 
 import gzip
 import io
 import os
 import re
+import stat
 import zlib
 from codecs import BOM_UTF8
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, BinaryIO, Dict, Iterator, Optional, Tuple, Union
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path, PurePath, PurePosixPath
+from typing import Any, BinaryIO, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple, Union
 from uuid import uuid4
 
-from .errors import InputError
+from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
+from fsspec.spec import AbstractFileSystem
+
+from .errors import EmbreError, InputError
+
+Location = Union[str, Path]
 
 SUFFIXES: Dict[str, str] = {
     ".xml": "bioc-xml",
@@ -22,26 +33,84 @@ SUFFIXES: Dict[str, str] = {
     ".spacy": "docbin",
 }
 FORMATS: Tuple[str, ...] = tuple(dict.fromkeys(SUFFIXES.values()))
+
 _PART = re.compile(r"\.(.+)\.[0-9a-f]{32}\.part", re.DOTALL)
+# What tells one version of a remote file from the next, whatever its storage calls it.
+_VERSION_KEYS = ("ETag", "etag", "mtime", "LastModified", "last_modified", "modified", "updated", "created")
+
+
+class FileInfo(NamedTuple):
+    """A file: where it lies, its name below the folder that was listed, its size in bytes, and its version."""
+
+    location: str
+    relative: str
+    size: int
+    version: str
+
+
+def is_uri(location: Location) -> bool:
+    """Whether a location is a URI, such as s3://bucket/name."""
+    return "://" in str(location)
+
+
+def split_location(location: str) -> Tuple[str, str]:
+    """The folder of a location and the name in it."""
+    if not is_uri(location):
+        return os.path.split(location)
+    folder, _, name = location.rstrip("/").rpartition("/")
+    return folder, name
+
+
+def is_gzipped(location: Location) -> bool:
+    """Whether the name of a file ends in ".gz"."""
+    return str(location).lower().endswith(".gz")
+
+
+def strip_gz(name: str) -> str:
+    """The name of a file without ".gz"."""
+    return name[:-3] if is_gzipped(name) else name
+
+
+def format_of(location: Location, format: Optional[str] = None) -> str:
+    """The format of a file: that which is given, or else that of its suffix (in any case, ".gz" ignored).
+
+    RAISES (InputError): If neither is known, or the format is not written with ".gz".
+    """
+    suffix = PurePath(strip_gz(str(location))).suffix.lower()
+    format = format or SUFFIXES.get(suffix)
+    if format is None:
+        raise InputError(f"unknown suffix: name the format or use one of {', '.join(SUFFIXES)}", file=str(location))
+    if format not in FORMATS:
+        raise InputError(f"unknown format {format!r}: use one of {', '.join(FORMATS)}", file=str(location))
+    if format == "docbin" and is_gzipped(location):
+        raise InputError("a .spacy file is compressed already and cannot be .gz", file=str(location))
+    return format
 
 
 @contextmanager
-def open_input(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for reading.
-
-    path (Path): The file; unpacked if its name ends in ".gz".
-    YIELDS (BinaryIO): The open file.
-    """
-    with path.open("rb") as file:
-        if not is_gzipped(path):
-            yield file
+def open_input(location: Location) -> Iterator[BinaryIO]:
+    """Open a file for reading, unpacked if its name ends in ".gz"."""
+    if is_uri(location):
+        files, path = _find_storage(location)
+        # The files of fsspec cannot all peek.
+        raw: Any = io.BufferedReader(files.open(path, "rb"))
+    else:
+        raw = open(location, "rb")  # noqa: SIM115
+    with raw:
+        if not is_gzipped(location):
+            yield raw
             return
-        with gzip.GzipFile(fileobj=file) as unpacked:
+        with gzip.GzipFile(fileobj=raw) as unpacked:
             yield unpacked  # type: ignore[misc]
 
 
+def position(file: BinaryIO) -> int:
+    """How many bytes of a file from `open_input` have been read, those of the packed file if it is gzipped."""
+    return (file.fileobj if isinstance(file, gzip.GzipFile) else file).tell()
+
+
 def iter_lines(file: BinaryIO) -> Iterator[Tuple[str, Optional[InputError]]]:
-    """Yield each line of a UTF-8 text file with None, and one that is not UTF-8, as far as it can be read, with an error.
+    """Yield the lines of a UTF-8 text file, each with None, or with its error if it is not UTF-8.
 
     Only line feeds end lines: texts hold other characters that Python takes for line ends.
     """
@@ -56,96 +125,50 @@ def iter_lines(file: BinaryIO) -> Iterator[Tuple[str, Optional[InputError]]]:
         offset += len(line)
 
 
-def position(file: BinaryIO) -> int:
-    """How far a file has been read.
+@contextmanager
+def open_output(location: Location, *, make_folder: bool = False) -> Iterator[BinaryIO]:
+    """Open a file for writing, packed if its name ends in ".gz". It appears under its name when it is complete: if
+    anything fails before, there is no file, or the old one.
 
-    file (BinaryIO): What `open_input` gave.
-    RETURNS (int): The number of bytes, those of the packed file if it is gzipped.
+    location (Union[str, Path]): The file.
+    make_folder (bool): Whether to make its folder.
+    YIELDS (BinaryIO): The open file.
+    RAISES (InputError): If it cannot be written. An InputError of the body without a file gets this one.
     """
-    return (file.fileobj if isinstance(file, gzip.GzipFile) else file).tell()
-
-
-def part_name(name: str) -> str:
-    """Another name for a file that is not complete yet.
-
-    name (str): The name that it will have.
-    RETURNS (str): A name that no other writer has, be it on another machine.
-    """
-    return f".{name}.{uuid4().hex}.part"
-
-
-def name_of_part(part: str) -> Optional[str]:
-    """What a file that is not complete was to be called.
-
-    part (str): Its name.
-    RETURNS (Optional[str]): The name that `part_name` made it of; None if it is not of that form.
-    """
-    found = _PART.fullmatch(part)
-    return found[1] if found else None
+    with _write_remote(location) if is_uri(location) else _write_local(Path(location), make_folder) as file:
+        if is_gzipped(location):
+            # No name and no time inside: the same content is the same file.
+            with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
+                yield packed  # type: ignore[misc]
+        else:
+            yield file
 
 
 @contextmanager
-def open_output(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for writing. It appears under its name when it is complete: whatever happens before, there is no
-    file, or the one that was there.
-
-    path (Path): The file; packed if its name ends in ".gz".
-    YIELDS (BinaryIO): The open file.
-    RAISES (InputError): If it cannot be written. An InputError of the body that names no file names this one.
-    """
-    # A link stays one, and the file that it names is replaced.
+def _write_local(path: Path, make_folder: bool) -> Iterator[BinaryIO]:
+    # A link stays, and the file that it names is replaced.
     target = Path(os.path.realpath(path))
     part = target.with_name(part_name(target.name))
     with add_file_to_errors(path):
         if target.is_dir():
             raise InputError("it is a folder")
+        if make_folder:
+            target.parent.mkdir(parents=True, exist_ok=True)
         if not target.parent.is_dir():
             raise InputError(f"the folder {target.parent} does not exist")
-        raw = _Part(part, path)
+        raw = _PartFile(part, path)
     try:
         with _add_file_to_input_errors(path), io.BufferedWriter(raw) as file:
-            if is_gzipped(path):
-                # No name and no time inside: the same content is the same file.
-                with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
-                    yield packed  # type: ignore[misc]
-            else:
-                yield file
+            yield file
         with add_file_to_errors(path):
             os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
 
 
-@contextmanager
-def add_file_to_errors(path: Union[Path, str]) -> Iterator[None]:
-    """Make every error that a file can cause one that names it.
-
-    path (Union[Path, str]): The file.
-    RAISES (InputError): For errors of the operating system and of packing, and for those that do not name their file
-        yet.
-    """
-    try:
-        with _add_file_to_input_errors(path):
-            yield
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"not gzip, or truncated: {error}", file=str(path)) from error
-    except OSError as error:
-        raise InputError((error.strerror or str(error)).lower(), file=str(path)) from error
-
-
-@contextmanager
-def _add_file_to_input_errors(path: Union[Path, str]) -> Iterator[None]:
-    try:
-        yield
-    except InputError as error:
-        if error.file is not None:
-            raise
-        raise InputError(error.cause, file=str(path), document=error.document) from error
-
-
-class _Part(io.FileIO):
-    """A file that is being written. Its errors name the file that it will be, and no other errors do: where documents
-    come from files, those have errors too."""
+class _PartFile(io.FileIO):
+    """A local file that is being written. Only its own errors name the file that it will be: errors of the documents
+    that are written to it may come from other files."""
 
     def __init__(self, part: Path, path: Path) -> None:
         self._path = path
@@ -160,29 +183,195 @@ class _Part(io.FileIO):
             super().close()
 
 
-def format_of(path: Path, format: Optional[str] = None) -> str:
-    """The format of a file.
+@contextmanager
+def _write_remote(location: Location) -> Iterator[BinaryIO]:
+    files, path = _find_storage(location)
+    folder, _, name = path.rpartition("/")
+    part = f"{folder}/{part_name(name)}"
+    try:
+        with add_file_to_errors(location):
+            if folder:
+                files.makedirs(folder, exist_ok=True)
+            raw = files.open(part, "wb")
+        with _add_file_to_input_errors(location), raw:
+            yield raw
+        with add_file_to_errors(location):
+            if type(files).mv is AbstractFileSystem.mv:
+                # That one takes names for patterns.
+                files.cp_file(part, path)
+                files.rm_file(part)
+            else:
+                files.mv(part, path)
+    except BaseException:
+        # A remote file that is closed looks complete.
+        with suppress(Exception):
+            files.rm_file(part)
+        raise
 
-    path (Path): The file. Upper and lower case of its suffix are the same, ".gz" after it is passed over.
-    format (Optional[str]): The format, if the suffix is not to decide.
-    RETURNS (str): One of FORMATS.
-    RAISES (InputError): If neither the suffix nor the argument is known, or the format is not written with ".gz".
+
+def part_name(name: str) -> str:
+    """A name for a file that is not complete yet. No other writer has it, even on another machine."""
+    return f".{name}.{uuid4().hex}.part"
+
+
+def name_of_part(part: str) -> Optional[str]:
+    """The name that `part_name` was given; None for other files."""
+    match = _PART.fullmatch(part)
+    return match[1] if match else None
+
+
+def remove_parts(locations: Iterable[Location]) -> None:
+    """Remove what killed processes left of files that they were writing."""
+    names: Dict[str, Set[str]] = {}
+    for location in map(str, locations):
+        # What a link names is written beside that.
+        for target in (location,) if is_uri(location) else (location, os.path.realpath(location)):
+            folder, name = split_location(target)
+            names.setdefault(folder, set()).add(name)
+    for folder, of_folder in names.items():
+        for name in list_names(folder):
+            if name_of_part(name) in of_folder:
+                remove_file(f"{folder}/{name}" if folder else name)
+
+
+def find_file(location: Location) -> Optional[FileInfo]:
+    """A file; None if there is none."""
+    files, path = _find_storage(location)
+    with add_file_to_errors(location), suppress(FileNotFoundError, NotADirectoryError):
+        info = files.info(path)
+        if info["type"] == "file":
+            return _make_info(str(location), split_location(str(location))[1], info)
+    return None
+
+
+def is_folder(location: Location) -> bool:
+    """Whether there is a folder."""
+    files, path = _find_storage(location)
+    return files.isdir(path)
+
+
+def list_names(folder: Location) -> List[str]:
+    """The names of the files and folders in a folder; none if there is no such folder."""
+    files, path = _find_storage(folder)
+    with add_file_to_errors(folder), suppress(FileNotFoundError):
+        return sorted(split_location(name.rstrip("/"))[1] for name in files.ls(path, detail=False))
+    return []
+
+
+def list_files(folder: Location, leave_out: Callable[[str], bool] = lambda relative: False) -> List[FileInfo]:
+    """The files below a folder and behind links in it, by name.
+
+    folder (Union[str, Path]): The folder.
+    leave_out (Callable[[str], bool]): Takes a name below the folder, with "/" on every system. Whether to pass over
+        this file, or this folder with all files in it.
+    RETURNS (List[FileInfo]): The files.
+    RAISES (InputError): For a folder that cannot be read, or a link to nothing.
     """
-    name = path.name[:-3] if is_gzipped(path) else path.name
-    found = format or SUFFIXES.get(Path(name).suffix.lower())
-    if found is None:
-        raise InputError(f"unknown suffix: name the format or use one of {', '.join(SUFFIXES)}", file=str(path))
-    if found not in FORMATS:
-        raise InputError(f"unknown format {found!r}: use one of {', '.join(FORMATS)}", file=str(path))
-    if found == "docbin" and is_gzipped(path):
-        raise InputError("a .spacy file is compressed already and cannot be .gz", file=str(path))
-    return found
+    if not is_uri(folder):
+        return sorted(_walk(str(folder), leave_out))
+    files, path = _find_storage(folder)
+    with add_file_to_errors(folder):
+        entries = {name[len(path) :].lstrip("/"): info for name, info in files.find(path, detail=True).items()}
+    return [
+        _make_info(f"{str(folder).rstrip('/')}/{relative}", relative, info)
+        for relative, info in sorted(entries.items())
+        if not any(map(leave_out, map(str, [PurePosixPath(relative), *PurePosixPath(relative).parents])))
+    ]
 
 
-def is_gzipped(path: Path) -> bool:
-    """Whether the name of a file says that it is gzipped.
+def _walk(top: str, leave_out: Callable[[str], bool]) -> Iterator[FileInfo]:
+    # The folders that lead to each folder: a link to one of them leads round for ever.
+    above: Dict[str, List[Tuple[int, int]]] = {}
+    for folder, folders, names in os.walk(top, followlinks=True, onerror=_raise_named):
+        leading = above.pop(folder, None) or [_identify(os.stat(folder))]
+        deeper = []
+        for name in [*folders, *names]:
+            path = os.path.join(folder, name)
+            relative = Path(path).relative_to(top).as_posix()
+            status = None if leave_out(relative) else _look_at(path)
+            if status is not None and stat.S_ISREG(status.st_mode):
+                yield FileInfo(path, relative, status.st_size, str(status.st_mtime))
+            elif status is not None and stat.S_ISDIR(status.st_mode) and _identify(status) not in leading:
+                above[path] = [*leading, _identify(status)]
+                deeper.append(name)
+        folders[:] = deeper
 
-    path (Path): The file.
-    RETURNS (bool): True for ".gz".
-    """
-    return path.name.lower().endswith(".gz")
+
+def _identify(status: os.stat_result) -> Tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+def _raise_named(error: OSError) -> None:
+    with add_file_to_errors(error.filename):
+        raise error
+
+
+def _look_at(path: str) -> Optional[os.stat_result]:
+    """The state of a file or folder; None if it has gone, or is the mark of an editor, a hidden link to nothing."""
+    with add_file_to_errors(path):
+        try:
+            return os.stat(path)
+        except FileNotFoundError as error:
+            if not os.path.islink(path) or os.path.basename(path).startswith("."):
+                return None
+            raise InputError(f"a link to {os.readlink(path)}, which is not there") from error
+
+
+def remove_file(location: Location) -> None:
+    """Remove a file, if it is there."""
+    files, path = _find_storage(location)
+    with add_file_to_errors(location), suppress(FileNotFoundError):
+        files.rm_file(path)
+
+
+def remove_folder(location: Location) -> None:
+    """Remove a folder with all that is in it, if it is there."""
+    files, path = _find_storage(location)
+    with add_file_to_errors(location), suppress(FileNotFoundError):
+        # `rm` takes names for patterns.
+        for name in files.find(path):
+            files.rm_file(name)
+        files.rm(path, recursive=True)
+
+
+@contextmanager
+def add_file_to_errors(location: Location) -> Iterator[None]:
+    """Make errors of the operating system and of packing InputErrors that name the file, and add the file to those
+    InputErrors that name none."""
+    try:
+        with _add_file_to_input_errors(location):
+            yield
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"not gzip, or truncated: {error}", file=str(location)) from error
+    except OSError as error:
+        raise InputError((error.strerror or str(error)).lower(), file=str(location)) from error
+
+
+@contextmanager
+def _add_file_to_input_errors(location: Location) -> Iterator[None]:
+    try:
+        yield
+    except InputError as error:
+        if error.file is not None:
+            raise
+        raise InputError(error.cause, file=str(location), document=error.document) from error
+
+
+def _find_storage(location: Location) -> Tuple[AbstractFileSystem, str]:
+    """The file system of a location, and the path in it."""
+    if not is_uri(location):
+        return LocalFileSystem(), os.path.abspath(location)
+    try:
+        files, path = url_to_fs(str(location))
+    except (ImportError, ValueError) as error:
+        raise EmbreError(f"{location}: {error}") from error
+    # Other processes write there.
+    files.invalidate_cache()
+    return files, path
+
+
+def _make_info(location: str, relative: str, info: Dict[str, Any]) -> FileInfo:
+    version = next((info[key] for key in _VERSION_KEYS if info.get(key) is not None), "")
+    # One file system gives one moment in two forms.
+    version = version.timestamp() if isinstance(version, datetime) else version
+    return FileInfo(location, relative, info["size"] or 0, str(version))

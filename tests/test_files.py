@@ -1,0 +1,182 @@
+"""Files here and elsewhere: they appear when they are complete, and errors name the file that they are of."""
+
+import gzip
+import os
+
+import pytest
+import spacy
+
+import embre_spacy
+from embre_spacy.errors import EmbreError, InputError
+from embre_spacy.files import (
+    find_file,
+    is_folder,
+    iter_lines,
+    list_files,
+    list_names,
+    name_of_part,
+    open_input,
+    open_output,
+    part_name,
+    remove_file,
+    remove_folder,
+    remove_parts,
+)
+
+
+def test_two_writers_of_one_file_do_not_mix(tmp_path):
+    path = tmp_path / "a.txt"
+    with open_output(path) as first:
+        first.write(b"first")
+        with open_output(path) as second:
+            second.write(b"second")
+        assert path.read_bytes() == b"second"
+    assert path.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_name_of_a_part_says_what_it_is_a_part_of():
+    assert name_of_part(part_name("a.b.part")) == "a.b.part" and part_name("a") != part_name("a")
+    assert [name_of_part(name) for name in ("a", ".a.part", ".a.12.part", "a" + part_name("a"))] == [None] * 4
+
+
+def test_an_error_of_another_file_is_not_one_of_the_output(tmp_path):
+    def docs():
+        yield spacy.blank("en")("one")
+        raise PermissionError(13, "Permission denied", "other.txt")
+
+    for name in ("a.json", "a.json.gz"):
+        with pytest.raises(PermissionError, match=r"other\.txt"):
+            embre_spacy.write(docs(), tmp_path / name)
+        with pytest.raises(gzip.BadGzipFile), open_output(tmp_path / name):
+            raise gzip.BadGzipFile("of another file")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.txt.gz"])
+def test_what_the_system_does_not_write_names_the_output(name, tmp_path):
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Numbers that do not shrink much.
+    data = b"".join(str(number**9).encode() for number in range(20_000))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        with pytest.raises(InputError) as error, open_output(tmp_path / name) as file:
+            file.write(data)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert str(error.value) == f"{tmp_path / name}: file too large"
+    assert not list(tmp_path.iterdir())
+
+
+def test_lines_end_at_line_feeds_and_those_that_are_no_text_have_an_error(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfone\x0ctwo\xe2\x80\xa8\r\n\xff\nend")
+    with open_input(tmp_path / "a.txt") as file:
+        lines = [(line, error and error.cause) for line, error in iter_lines(file)]
+    assert lines == [
+        ("one\x0ctwo\u2028\r\n", None),
+        ("\ufffd\n", "not UTF-8 text: invalid start byte at byte 15"),
+        ("end", None),
+    ]
+
+
+# A file system of fsspec that keeps its files, and one that is gone with this process.
+@pytest.fixture(params=["path", "file", "memory"])
+def folder(request, tmp_path):
+    if request.param == "memory":
+        yield "memory://corpus"
+        remove_folder("memory://corpus")
+    else:
+        yield f"file://{tmp_path}/corpus" if request.param == "file" else str(tmp_path / "corpus")
+
+
+def test_every_storage_does_the_same(folder):
+    for name in ("b.xml", "deep/a.xml.gz", "deep/[1]/*.xml"):
+        with open_output(f"{folder}/{name}", make_folder=True) as file:
+            file.write(name.encode() * 9)
+        with open_input(f"{folder}/{name}") as file:
+            assert file.read() == name.encode() * 9
+    assert list_names(folder) == ["b.xml", "deep"] and list_names(f"{folder}/none") == []
+    assert [info.relative for info in list_files(folder)] == ["b.xml", "deep/[1]/*.xml", "deep/a.xml.gz"]
+    assert [info.relative for info in list_files(folder, lambda name: name == "deep")] == ["b.xml"]
+    found = find_file(f"{folder}/b.xml")
+    assert found == list_files(folder)[0] and (found.relative, found.size) == ("b.xml", 45) and found.version
+    assert find_file(f"{folder}/deep") is None and find_file(f"{folder}/none") is None
+    assert is_folder(f"{folder}/deep") and not is_folder(f"{folder}/b.xml") and not is_folder(f"{folder}/none")
+    with open_output(f"{folder}/b.xml") as file:
+        file.write(b"other")
+    assert find_file(f"{folder}/b.xml").version != found.version
+    remove_file(f"{folder}/b.xml")
+    remove_file(f"{folder}/b.xml")
+    assert list_names(folder) == ["deep"]
+    remove_folder(f"{folder}/deep")
+    remove_folder(f"{folder}/deep")
+    assert list_names(folder) == []
+
+
+def test_a_file_that_is_not_written_to_its_end_is_not_there(folder):
+    with open_output(f"{folder}/a.json", make_folder=True) as file:
+        file.write(b"whole")
+    with pytest.raises(TypeError), open_output(f"{folder}/a.json") as file:
+        file.write(b"half")
+        file.write("no bytes")
+    assert list_names(folder) == ["a.json"]
+    with open_input(f"{folder}/a.json") as file:
+        assert file.read() == b"whole"
+    # What a killed process has left.
+    for name in (part_name("a.json"), part_name("b.json"), ".a.json.part"):
+        with open_output(f"{folder}/{name}") as file:
+            file.write(b"half")
+    remove_parts([f"{folder}/a.json"])
+    assert [name for name in list_names(folder) if "b.json" not in name] == [".a.json.part", "a.json"]
+
+
+def test_what_fsspec_does_not_know_is_named():
+    with pytest.raises(EmbreError, match=r"^unknown://bucket/a\.xml: Protocol not known: unknown$"):
+        find_file("unknown://bucket/a.xml")
+
+
+def names(folder):
+    return [info.relative for info in list_files(folder)]
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    (tmp_path / "in" / "deep" / "a.xml").write_text("")
+    return tmp_path / "in"
+
+
+def test_links_in_a_folder_are_followed(corpus, tmp_path):
+    (tmp_path / "more" / "far").mkdir(parents=True)
+    (tmp_path / "more" / "far" / "b.xml").write_text("")
+    (corpus / "more").symlink_to("../more")
+    (corpus / "c.xml").symlink_to("deep/a.xml")
+    # Round and round: to itself from within, and to the folder above all.
+    (corpus / "deep" / "up").symlink_to(corpus)
+    (tmp_path / "more" / "far" / "back").symlink_to(tmp_path / "more")
+    assert names(corpus) == ["c.xml", "deep/a.xml", "more/far/b.xml"]
+
+
+def test_a_link_to_nothing_is_an_error(corpus):
+    # An editor marks a file that is open like this.
+    (corpus / ".#a.xml").symlink_to("somebody@somewhere")
+    assert names(corpus) == ["deep/a.xml"]
+    (corpus / "deep" / "b.xml").symlink_to("gone.xml")
+    with pytest.raises(InputError) as error:
+        names(corpus)
+    assert str(error.value) == f"{corpus}/deep/b.xml: a link to gone.xml, which is not there"
+    (corpus / "deep" / "b.xml").unlink()
+    (corpus / "deep" / "b").symlink_to("b")
+    with pytest.raises(InputError, match="deep/b: too many levels of symbolic links"):
+        names(corpus)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="there is nothing that root cannot read")
+def test_a_folder_that_cannot_be_read_is_an_error(corpus):
+    (corpus / "deep").chmod(0)
+    try:
+        with pytest.raises(InputError, match=r"in/deep: permission denied"):
+            names(corpus)
+    finally:
+        (corpus / "deep").chmod(0o700)
