@@ -42,7 +42,6 @@ temperature = 1.0
 novelty_temperature = 1.0
 relation_weight = 1.0
 novelty_weight = 2.0
-consistency_weight = 0.0
 novelty_smoothing = 0.0
 teacher_weight = 0.5
 
@@ -110,7 +109,6 @@ def make_embre_relation(
     novelty_temperature: float,
     relation_weight: float,
     novelty_weight: float,
-    consistency_weight: float,
     novelty_smoothing: float,
     teacher_weight: float,
 ) -> "EmbreRelation":
@@ -128,8 +126,6 @@ def make_embre_relation(
         divided by before softmax; `calibrate` finds them.
     relation_weight (float): The weight of the relation type in the loss (l1 of the paper).
     novelty_weight (float): The weight of the novelty in the loss (l2 of the paper).
-    consistency_weight (float): How much it counts in training that a candidate is classified in the same way with other
-        dropout and other masks, see `RelationLoss`; 0, and each document is read once and not twice.
     novelty_smoothing (float): How much of the probability is shared out among all novelty labels in training, from 0 to
         less than 1; see `RelationLoss`.
     teacher_weight (float): Where `initialize` is given teachers, how much of what is learned is what they say, from 0
@@ -148,7 +144,6 @@ def make_embre_relation(
         novelty_temperature=novelty_temperature,
         relation_weight=relation_weight,
         novelty_weight=novelty_weight,
-        consistency_weight=consistency_weight,
         novelty_smoothing=novelty_smoothing,
         teacher_weight=teacher_weight,
     )
@@ -175,15 +170,13 @@ class EmbreRelation(TrainablePipe):
         novelty_temperature: float = 1.0,
         relation_weight: float = 1.0,
         novelty_weight: float = 2.0,
-        consistency_weight: float = 0.0,
         novelty_smoothing: float = 0.0,
         teacher_weight: float = 0.5,
     ) -> None:
         """Make the component; see `make_embre_relation` for the arguments.
 
         RAISES (EmbreError): If the threshold, `type_certainty` or `teacher_weight` is not between 0 and 1, a
-            temperature not above 0, `novelty_smoothing` below 0 or not below 1, or `consistency_weight` below 0, or
-            above 0 with vectors of tokens from a layer that may be shared.
+            temperature not above 0, or `novelty_smoothing` below 0 or not below 1.
         """
         shares = {"threshold": threshold, "type_certainty": type_certainty, "teacher_weight": teacher_weight}
         for setting, value in shares.items():
@@ -193,12 +186,6 @@ class EmbreRelation(TrainablePipe):
             raise EmbreError(f"the temperatures of {name} must be above 0, not {temperature} and {novelty_temperature}")
         if not 0.0 <= novelty_smoothing < 1.0:
             raise EmbreError(f"`novelty_smoothing` of {name} must be at least 0 and below 1, not {novelty_smoothing}")
-        if consistency_weight < 0.0:
-            raise EmbreError(f"`consistency_weight` of {name} must not be below 0: {consistency_weight}")
-        if consistency_weight and model.has_ref("tok2vec"):
-            raise EmbreError(
-                f"{name} with a `tok2vec` reads each document once, so it cannot have a `consistency_weight`"
-            )
         register_extensions()
         self.vocab = vocab
         self.model = model
@@ -208,7 +195,6 @@ class EmbreRelation(TrainablePipe):
         self._loss = RelationLoss(
             relation_weight=relation_weight,
             novelty_weight=novelty_weight,
-            consistency_weight=consistency_weight,
             novelty_smoothing=novelty_smoothing,
             teacher_weight=teacher_weight,
         )
@@ -352,7 +338,7 @@ class EmbreRelation(TrainablePipe):
         if not len(targets.types):
             learn_nothing(self.model, [instance.doc for instance in instances])
         else:
-            scores, backprop = self.model.begin_update(instances * self._loss.n_views)
+            scores, backprop = self.model.begin_update(instances)
             loss, d_scores = self._loss(self.model.ops, scores, targets)
             backprop(d_scores)
             losses[self.name] += loss
@@ -371,7 +357,9 @@ class EmbreRelation(TrainablePipe):
 
     def _read(self, examples: Sequence[Example]) -> Tuple[List[Instance], Targets]:
         instances = [Instance(example.predicted, self.candidates(example.predicted)) for example in examples]
-        targets = find_targets(examples, instances, self.labels, self.novelty_labels)
+        targets = find_targets(
+            examples, [instance.candidates for instance in instances], self.labels, self.novelty_labels
+        )
         if self._teachers is not None and instances:
             targets.teacher_probabilities = self._teachers.predict(instances)
         return instances, targets

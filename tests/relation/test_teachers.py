@@ -3,16 +3,11 @@
 import numpy
 import pytest
 import spacy
-from loss_gradients import assert_gradient_is_that_of_the_loss
-from thinc.api import NumpyOps
 
 from embre_spacy.errors import EmbreError
 from embre_spacy.relation.component import load_teacher
 from embre_spacy.relation.instance import Instance
-from embre_spacy.relation.loss import RelationLoss, Targets
 from embre_spacy.relation.teachers import Teachers
-
-OPS = NumpyOps()
 
 
 @pytest.fixture
@@ -95,37 +90,6 @@ def test_documents_without_candidates_have_no_opinions(make_examples, teacher):
     )
     types, novelties = teachers.predict(make_instances(teaching, make_examples(teaching)[3:]))
     assert types.shape == (0, len(labels["labels"]) + 1) and novelties.shape == (0, len(labels["novelty_labels"]))
-
-
-@pytest.mark.parametrize("consistency_weight", [0.0, 1.5])
-def test_the_gradient_is_that_of_the_loss(consistency_weight):
-    random = numpy.random.RandomState(0)
-    targets = Targets()
-    for type, novelty in ((2, 1), (0, None), (1, 0)):
-        targets.add(type, novelty)
-    targets.teacher_probabilities = (
-        random.dirichlet([1.0] * 4, 3).astype("f"),
-        random.dirichlet([1.0] * 2, 3).astype("f"),
-    )
-    loss = RelationLoss(
-        relation_weight=1.0,
-        novelty_weight=2.0,
-        consistency_weight=consistency_weight,
-        novelty_smoothing=0.2,
-        teacher_weight=0.3,
-    )
-    scores = random.normal(size=(3 * loss.n_views, 4)), random.normal(size=(3 * loss.n_views, 2))
-    assert_gradient_is_that_of_the_loss(loss, scores, targets, 1e-4)
-
-
-def test_the_loss_is_least_where_it_is_between_gold_and_teachers():
-    targets = Targets()
-    targets.add(1, 0)
-    targets.teacher_probabilities = numpy.asarray([[0.2, 0.4, 0.4]], dtype="f"), numpy.asarray([[0.5, 0.5]], dtype="f")
-    loss = RelationLoss(relation_weight=1.0, novelty_weight=1.0, teacher_weight=0.25)
-    types, novelties = numpy.asarray([[0.05, 0.85, 0.1]]), numpy.asarray([[0.875, 0.125]])
-    for gradient in loss(OPS, (numpy.log(types), numpy.log(novelties)), targets)[1]:
-        assert gradient == pytest.approx(numpy.zeros_like(gradient), abs=1e-6)
 
 
 def test_teachers_are_not_saved(make_nlp, make_examples, teacher, tmp_path):

@@ -1,0 +1,141 @@
+"""The targets of candidates, and the loss that learns them."""
+
+from itertools import combinations
+
+import numpy
+import pytest
+import spacy
+from thinc.api import NumpyOps
+
+from embre_spacy.errors import EmbreError
+from embre_spacy.relation.loss import RelationLoss, Targets, find_labels, find_targets
+from embre_spacy.tokens import get_concepts
+
+OPS = NumpyOps()
+
+
+@pytest.fixture
+def encoder_kind() -> str:
+    return "document"
+
+
+def make_targets(types, novelties, teachers=None) -> Targets:
+    return Targets(numpy.asarray(types, dtype="int64"), numpy.asarray(novelties, dtype="int64"), teachers)
+
+
+def get_candidates(doc):
+    return list(combinations(get_concepts(doc), 2))
+
+
+def test_labels_are_those_of_the_gold_relations(make_nlp, make_examples):
+    assert find_labels(make_examples(make_nlp())) == {
+        "labels": ["Bind", "Negative_Correlation", "Positive_Correlation"],
+        "novelty_labels": ["No", "Novel"],
+        "entity_types": ["ChemicalEntity", "DiseaseOrPhenotypicFeature", "GeneOrGeneProduct"],
+    }
+
+
+def test_targets_are_what_gold_says_of_each_candidate(make_nlp, make_examples):
+    examples = make_examples(make_nlp())
+    examples[1].reference._.relations[0].update(novelty=None)
+    candidates = [get_candidates(example.predicted) for example in examples]
+    labels = ["Bind", "Negative_Correlation", "Positive_Correlation"]
+    targets = find_targets(examples, candidates, labels, ["No", "Novel"])
+    found = {
+        tuple(sorted((source.key, target.key))): (type, novelty)
+        for (source, target), type, novelty in zip(candidates[0], targets.types, targets.novelties)
+    }
+    assert {pair: classes for pair, classes in found.items() if classes != (0, -1)} == {
+        ("D001241", "D013276"): (3, 1),
+        ("D001241", "D005334"): (2, 0),
+        ("5742", "D001241"): (1, 1),
+    }
+    assert len(found) == 6
+    # The second document has one relation, without a novelty; the third has the same candidate, which is not related.
+    assert targets.types[6:].tolist() == [3, 0] and targets.novelties[6:].tolist() == [-1, -1]
+
+
+@pytest.mark.parametrize("labels", [{"labels": ["Bind"]}, {"novelty_labels": ["No"]}])
+def test_labels_that_the_component_does_not_have_are_refused(make_nlp, make_examples, labels):
+    examples = make_examples(make_nlp())[1:]
+    candidates = [get_candidates(example.predicted) for example in examples]
+    labels = {"labels": ["Positive_Correlation"], "novelty_labels": ["Novel"], **labels}
+    with pytest.raises(EmbreError, match=r"document without id: .* was not initialized with the .*'(Positive|Novel)"):
+        find_targets(examples, candidates, **labels)
+
+
+def test_the_loss_is_the_weighted_cross_entropy():
+    loss = RelationLoss(relation_weight=1.0, novelty_weight=2.0)
+    types, novelties = numpy.asarray([[0.2, 0.3, 0.5], [0.6, 0.3, 0.1]]), numpy.asarray([[0.9, 0.1], [0.3, 0.7]])
+    value, gradients = loss(OPS, (numpy.log(types), numpy.log(novelties)), make_targets([2, 0], [0, -1]))
+    assert value == pytest.approx(-(numpy.log(0.5) + numpy.log(0.6)) / 2 - 2 * numpy.log(0.9) / 2)
+    assert gradients[0] == pytest.approx((types - [[0, 0, 1], [1, 0, 0]]) / 2)
+    # What is not related has no novelty to learn.
+    assert gradients[1] == pytest.approx(numpy.asarray([[-0.1, 0.1], [0.0, 0.0]]), abs=1e-6)
+
+
+def test_a_corpus_without_novelty_has_none_to_learn():
+    loss = RelationLoss(relation_weight=1.0, novelty_weight=2.0, novelty_smoothing=0.1)
+    scores = numpy.zeros((2, 3)), numpy.zeros((2, 0))
+    value, gradients = loss(OPS, scores, make_targets([1, 0], [-1, -1]))
+    assert value == pytest.approx(numpy.log(3)) and gradients[1].shape == (2, 0)
+
+
+@pytest.mark.parametrize("smoothing, teacher_weight", [(0.0, 0.0), (0.2, 0.3), (0.0, 1.0)])
+def test_the_gradient_is_that_of_the_loss(smoothing, teacher_weight):
+    random = numpy.random.RandomState(0)
+    teachers = random.dirichlet([1.0] * 4, 3).astype("f"), random.dirichlet([1.0] * 2, 3).astype("f")
+    targets = make_targets([2, 0, 1], [1, -1, 0], teachers)
+    loss = RelationLoss(
+        relation_weight=1.0, novelty_weight=2.0, novelty_smoothing=smoothing, teacher_weight=teacher_weight
+    )
+    scores = random.normal(size=(3, 4)), random.normal(size=(3, 2))
+    gradients = loss(OPS, scores, targets)[1]
+    for of_task, gradient in zip(scores, gradients, strict=True):
+        for position in numpy.ndindex(*of_task.shape):
+            around = []
+            for change in (1e-4, -1e-4):
+                of_task[position] += change
+                around.append(loss(OPS, scores, targets)[0])
+                of_task[position] -= change
+            assert gradient[position] == pytest.approx((around[0] - around[1]) / 2e-4, abs=1e-5)
+
+
+def test_the_loss_is_least_where_the_probability_is_the_smoothed_one():
+    targets = make_targets([1], [1])
+    loss = RelationLoss(relation_weight=1.0, novelty_weight=1.0, novelty_smoothing=0.2)
+    relations = numpy.zeros((1, 3))
+    losses = {}
+    for probability in (0.5, 0.85, 0.9, 0.95):
+        novelties = numpy.log([[1.0 - probability, probability]])
+        losses[probability], (_, gradient) = loss(OPS, (relations, novelties), targets)
+        assert gradient[0] == pytest.approx([0.9 - probability, probability - 0.9], abs=1e-6)
+    assert min(losses, key=losses.__getitem__) == 0.9
+    # The relation types are not smoothed.
+    certain = numpy.asarray([[0.0, 50.0, 0.0]])
+    assert loss(OPS, (certain, numpy.log([[0.1, 0.9]])), targets)[1][0] == pytest.approx(numpy.zeros((1, 3)), abs=1e-9)
+
+
+def test_the_loss_is_least_where_it_is_between_gold_and_teachers():
+    teachers = numpy.asarray([[0.2, 0.4, 0.4]], dtype="f"), numpy.asarray([[0.5, 0.5]], dtype="f")
+    targets = make_targets([1], [0], teachers)
+    loss = RelationLoss(relation_weight=1.0, novelty_weight=1.0, teacher_weight=0.25)
+    types, novelties = numpy.asarray([[0.05, 0.85, 0.1]]), numpy.asarray([[0.875, 0.125]])
+    for gradient in loss(OPS, (numpy.log(types), numpy.log(novelties)), targets)[1]:
+        assert gradient == pytest.approx(numpy.zeros_like(gradient), abs=1e-6)
+
+
+def test_a_pipeline_learns_the_novelty_but_is_never_certain(make_nlp, make_examples):
+    probabilities = {}
+    for smoothing in (0.0, 0.4):
+        spacy.util.fix_random_seed(0)
+        nlp = make_nlp(novelty_smoothing=smoothing)
+        examples = make_examples(nlp)
+        optimizer = nlp.initialize(lambda examples=examples: examples)
+        optimizer.learn_rate = 0.0005
+        for _ in range(80):
+            nlp.update(examples, sgd=optimizer)
+        relations = nlp(examples[1].predicted.copy())._.relations
+        assert [relation.novelty for relation in relations] == ["Novel"]
+        probabilities[smoothing] = relations[0].novelty_probabilities["Novel"]
+    assert probabilities[0.4] == pytest.approx(0.8, abs=0.1) and probabilities[0.0] > 0.95
