@@ -12,7 +12,7 @@ from spacy.vocab import Vocab
 
 from .errors import EmbreError, InputError
 from .formats import Rejected, read, read_each, write
-from .formats.anomalies import Anomalies
+from .formats.record import Anomalies
 from .tokens import get_mentions
 
 SPLITS = ("train", "dev", "test")

@@ -8,8 +8,8 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from ..formats import Rejected, read_each
-from ..formats.anomalies import Anomalies
-from ..formats.tolerant import reason
+from ..formats.reading import describe_error
+from ..formats.record import Anomalies
 from .joining import write_file
 from .outputs import make_output
 from .predict import Item, predict_each
@@ -175,7 +175,7 @@ class _Run:
                     raise entry.error
                 piece, frame = self.output.encode(doc, identifier, self.anomalies)
             except Exception as error:
-                rejected = Rejected(source.name, identifier, number, reason(error))
+                rejected = Rejected(source.name, identifier, number, describe_error(error))
             else:
                 relations = len(doc._.relations)
                 self.documents.append(Document(number, identifier, relations, piece))

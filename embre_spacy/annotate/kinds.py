@@ -5,7 +5,7 @@ from typing import Dict, Optional, Tuple
 
 from ..errors import InputError
 from ..files import SUFFIXES
-from ..formats import FORMATS
+from ..files import FORMATS
 
 # The suffix of each kind; for a suffix that two have, the first decides.
 KINDS: Dict[str, str] = {

@@ -5,11 +5,9 @@ from typing import Any, BinaryIO, Iterator, List, Optional, Protocol, Tuple
 
 from spacy.tokens import Doc, DocBin
 
-from ..formats.anomalies import Anomalies
-from ..formats.docbin import write_docbin
-from ..formats.fragments import FRAGMENTS, FRAMES
-from ..formats.frame import Frame, join_fragments
-from ..formats.from_doc import record_from_doc
+from ..formats.doc import record_from_doc
+from ..formats.record import Anomalies, Envelope
+from ..formats.writing import ENVELOPES, FORMATTERS, docbin_bytes, join_documents
 from .tables import WRITERS, Row, check_parquet, relation_rows
 
 # What a document has become, and what stands around it; both are JSON.
@@ -58,10 +56,10 @@ class TextOutput:
 
     def encode(self, doc: Doc, identifier: str, anomalies: Anomalies) -> Piece:
         record = record_from_doc(doc, identifier)
-        return FRAGMENTS[self.format](record, anomalies), list(FRAMES[self.format](record))
+        return FORMATTERS[self.format](record, anomalies), list(ENVELOPES[self.format](record))
 
     def join(self, frame: Optional[List[Any]], pieces: Iterator[Any], file: BinaryIO) -> None:
-        join_fragments(Frame(*(frame or ())), pieces, file)
+        join_documents(Envelope(*(frame or ())), pieces, file)
 
 
 class DocBinOutput:
@@ -70,7 +68,7 @@ class DocBinOutput:
     may_be_empty = False
 
     def encode(self, doc: Doc, identifier: str, anomalies: Anomalies) -> Piece:
-        return b64encode(write_docbin([doc])).decode("ascii"), []
+        return b64encode(docbin_bytes([doc])).decode("ascii"), []
 
     def join(self, frame: Optional[List[Any]], pieces: Iterator[Any], file: BinaryIO) -> None:
         docbin = DocBin(store_user_data=True)

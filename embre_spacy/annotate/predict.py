@@ -9,7 +9,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from ..errors import EmbreError
-from ..formats.documents import reading_tokenizer
+from ..tokens import get_tokenizer
 from .processes import guard_workers
 
 # One that fails is set aside. If so many fail in a row, it is not the documents that are wrong.
@@ -53,7 +53,7 @@ def predict_each(
     RAISES (EmbreError): If the pipeline fails on very many documents in a row, or a worker process died.
     """
     # What is made where the vocabulary forgets is forgotten with it, and this must not be.
-    reading_tokenizer(nlp.vocab)
+    get_tokenizer(nlp.vocab)
     predictor = _Predictor(nlp, batch_size, n_process)
     stream = iter(items)
     with _setting_aside(nlp) as predictor.handler, guard_workers(n_process):

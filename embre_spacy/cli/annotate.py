@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from ..annotate.kinds import KINDS
-from ..formats import FORMATS
+from ..files import FORMATS
 from ._app import app
 from ._output import note, report_errors
 

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from ..formats import FORMATS
+from ..files import FORMATS
 from ._app import app
 from ._output import report_errors
 

@@ -5,23 +5,8 @@ a `Doc` of it and one brings it up to date from a `Doc`. The `Doc` keeps the rec
 (passages, infons, annotation ids) goes out again as it came in.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
 from ..files import FORMATS
-
-if TYPE_CHECKING:
-    from .reading import read
-    from .tolerant import Rejected, read_each
-    from .writing import write
+from .reading import Rejected, read, read_each
+from .writing import write
 
 __all__ = ["FORMATS", "Rejected", "read", "read_each", "write"]
-
-# The commands ask for the names of the formats alone: spaCy is imported when a file is.
-_HOMES = {"read": ".reading", "read_each": ".tolerant", "Rejected": ".tolerant", "write": ".writing"}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name], __name__), name)

@@ -10,9 +10,7 @@ from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Tuple, Union
 
 from ..errors import InputError
 from ..files import iter_lines
-from .anomalies import Anomalies
-from .frame import Frame
-from .record import Record
+from .record import Anomalies, Envelope, Record
 
 _CONTAINERS = {"documents": "collection", "PubTator3": "PubTator3"}
 
@@ -64,29 +62,31 @@ def read_bioc_json_lines(file: BinaryIO, anomalies: Anomalies) -> Iterator[Union
     return _read_lines(enumerate(iter_lines(file), 1))
 
 
-def json_frame(record: Record) -> Frame:
+def make_envelope(record: Record) -> Envelope:
     """What stands around the documents of a JSON file that holds them as the file of the first one did.
 
     record (Record): The first document.
-    RETURNS (Frame): The frame, with a document on every line.
+    RETURNS (Envelope): The envelope, with a document on every line.
     """
     if record.shape == "list":
-        return Frame("[\n", ",\n", "\n]\n")
+        return Envelope("[\n", ",\n", "\n]\n")
     name = "PubTator3" if record.shape == "PubTator3" else "documents"
     fields = [*_head(record), json.dumps(name) + ": "]
-    return Frame("{" + ", ".join(fields) + "[\n", ",\n", "\n]}\n", alone="\n" if record.shape == "document" else None)
+    return Envelope(
+        "{" + ", ".join(fields) + "[\n", ",\n", "\n]}\n", alone="\n" if record.shape == "document" else None
+    )
 
 
-def json_lines_frame(record: Record) -> Frame:
+def make_lines_envelope(record: Record) -> Envelope:
     """What stands around the documents of a file with one on every line.
 
     record (Record): The first document.
-    RETURNS (Frame): The frame.
+    RETURNS (Envelope): The envelope.
     """
-    return Frame("", "\n", "\n")
+    return Envelope("", "\n", "\n")
 
 
-def json_fragment(record: Record, anomalies: Anomalies) -> str:
+def format_document(record: Record, anomalies: Anomalies) -> str:
     """A document as JSON.
 
     record (Record): The document.

@@ -1,12 +1,21 @@
 """What a `Doc` offers: mentions, concepts, candidates, relations. Knows nothing of files or models."""
 
 from .candidates import Candidate, CandidateFunction
-from .concepts import MENTIONS_KEY, Concept, find_concept, get_concepts, get_mentions
+from .concepts import (
+    MENTIONS_KEY,
+    Concept,
+    Passage,
+    Relation,
+    find_concept,
+    get_concepts,
+    get_mentions,
+    get_passages,
+    normalize_identifier,
+    set_passages,
+    split_identifiers,
+)
 from .extensions import copy_mentions, get_relations, register_extensions, set_relations
-from .identifiers import normalize_identifier, split_identifiers
-from .passages import Passage, get_passages, set_passages
-from .relation import Relation
-from .tokenizer import build_tokenizer, tokenize_at
+from .tokenizer import build_tokenizer, get_tokenizer, tokenize_at
 
 register_extensions()
 
@@ -24,6 +33,7 @@ __all__ = [
     "get_mentions",
     "get_passages",
     "get_relations",
+    "get_tokenizer",
     "normalize_identifier",
     "register_extensions",
     "set_passages",

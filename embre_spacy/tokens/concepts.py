@@ -1,14 +1,15 @@
-"""Mentions and concepts of a document."""
+"""Mentions, concepts and relations of a document."""
 
-from typing import Dict, List, Optional, Tuple
+import re
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 from spacy.tokens import Doc, Span
 
 from ..labels import entity_type
-from .identifiers import normalize_identifier, split_identifiers
 
 # The span group of the mentions that `doc.ents` cannot hold: overlapping, nested and discontinuous ones.
 MENTIONS_KEY = "mentions"
+_PASSAGES_KEY = "embre_passages"
 
 
 class Concept(dict):
@@ -112,3 +113,171 @@ def find_concept(concepts: List[Concept], identifier: str, type: Optional[str] =
         if concept.key == key and (not type or concept.type == type):
             return concept
     return None
+
+
+class Relation(dict):
+    """Two concepts of one document that are related, how, and whether the document reports it as novel.
+
+    A dictionary with the keys below (so that it is JSON and MessagePack as it stands), readable as attributes too. The
+    pair is unordered; `source` and `target` only say in which order it was written or found.
+
+    source (Concept), target (Concept): The two concepts.
+    type (str): The relation type.
+    novelty (Optional[str]): The novelty label, or None if it is not known.
+    type_probabilities (Dict[str, float]): The probability of each relation type; what is missing to 1 is the
+        probability that the two are not related. Empty for relations that were not predicted.
+    novelty_probabilities (Dict[str, float]): The probability of each novelty label, given that the two are related.
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        source: Union[Concept, Mapping[str, Any]],
+        target: Union[Concept, Mapping[str, Any]],
+        type: str,
+        novelty: Optional[str] = None,
+        type_probabilities: Optional[Mapping[str, float]] = None,
+        novelty_probabilities: Optional[Mapping[str, float]] = None,
+    ) -> None:
+        super().__init__(
+            source=source if isinstance(source, Concept) else Concept(**source),
+            target=target if isinstance(target, Concept) else Concept(**target),
+            type=type,
+            novelty=novelty,
+            type_probabilities=dict(type_probabilities or {}),
+            novelty_probabilities=dict(novelty_probabilities or {}),
+        )
+
+    def __reduce__(self):
+        return _rebuild_relation, (dict(self),)
+
+    @property
+    def source(self) -> Concept:
+        return self["source"]
+
+    @property
+    def target(self) -> Concept:
+        return self["target"]
+
+    @property
+    def type(self) -> str:
+        return self["type"]
+
+    @property
+    def novelty(self) -> Optional[str]:
+        return self["novelty"]
+
+    @property
+    def type_probabilities(self) -> Dict[str, float]:
+        return self["type_probabilities"]
+
+    @property
+    def novelty_probabilities(self) -> Dict[str, float]:
+        return self["novelty_probabilities"]
+
+    @property
+    def pair(self) -> Tuple[str, str]:
+        """The two normalized identifiers in alphabetical order: the same for both directions and all resources."""
+        first, second = sorted((self.source.key, self.target.key))
+        return first, second
+
+    @property
+    def pair_probability(self) -> Optional[float]:
+        """The probability that the two are related at all, or None for relations that were not predicted."""
+        return sum(self.type_probabilities.values()) if self.type_probabilities else None
+
+    def __str__(self) -> str:
+        text = f"{self.source} -- {self.type} -- {self.target}"
+        if self.novelty is not None:
+            text += f" | novelty: {self.novelty}"
+        probabilities = {
+            "related": self.pair_probability,
+            "type": self.type_probabilities.get(self.type),
+            "novelty": self.novelty_probabilities.get(self.novelty),
+        }
+        known = [f"{name} {value:.2f}" for name, value in probabilities.items() if value is not None]
+        return f"{text} | {', '.join(known)}" if known else text
+
+    __repr__ = __str__
+
+
+def _rebuild_relation(fields: Dict[str, Any]) -> Relation:
+    return Relation(**fields)
+
+
+_MISSING = frozenset({"", "-", "-1", "none", "null"})
+# Prefixes that some resources write and others leave out. Those that are part of the identifier ("OMIM:", "rs") stay.
+_PREFIX = re.compile(
+    r"^(mesh|ncbi ?gene|entrez ?gene|ncbi ?taxon|ncbi ?taxid|taxonomy|cellosaurus)\s*:\s*", re.IGNORECASE
+)
+# tmVar's descriptions of a variant ("tmVar:p|SUB|V|600|E;HGVS:p.V600E;RS#:113488022"): fields of one identifier.
+_VARIANT_FIELD = re.compile(r"(^|;)(tmVar|HGVS|RS#|VariantGroup|CorrespondingGene|Gene|Disease):", re.IGNORECASE)
+_RS_NUMBER = re.compile(r"(^|;)RS#:(rs)?(\d+)", re.IGNORECASE)
+_TAXON_NOTE = re.compile(r"\(Tax:\d+\)", re.IGNORECASE)
+
+
+def split_identifiers(field: str) -> List[str]:
+    """The identifiers that the identifier field of a mention or of one side of a relation names.
+
+    Several are separated by "," (BioRED) or ";" (PubTator3). Two identifiers joined by "|" or "+" are one, a composite
+    concept, as in BioRED's relations ("D015458|D016399"). The description of a variant by tmVar is one identifier,
+    whatever separators it contains.
+
+    field (str): The field, as in the file.
+    RETURNS (List[str]): The identifiers in the order of the field, each once, spelled as in the file; empty if the
+        field is empty or says that there is none ("-", "-1").
+    """
+    field = field.strip()
+    if _VARIANT_FIELD.search(field):
+        return [field]
+    parts = (part.strip() for part in re.split("[,;]", _TAXON_NOTE.sub("", field)))
+    return list(dict.fromkeys(part for part in parts if part.lower() not in _MISSING))
+
+
+def normalize_identifier(identifier: str) -> str:
+    """The form of an identifier that is the same in every resource: without a database prefix that others leave out,
+    and the reference SNP number or the tmVar form for a variant that is described by several fields.
+
+    identifier (str): One identifier, as `split_identifiers` returns it.
+    RETURNS (str): The normalized identifier.
+    """
+    identifier = identifier.strip()
+    if _VARIANT_FIELD.search(identifier):
+        rs_number = _RS_NUMBER.search(identifier)
+        if rs_number:
+            return f"rs{rs_number.group(3)}"
+        identifier = re.sub(r"^tmVar:", "", identifier, flags=re.IGNORECASE).split(";")[0]
+    return _PREFIX.sub("", identifier)
+
+
+class Passage(NamedTuple):
+    """A part of a document: a title, an abstract, a paragraph, the caption of a figure.
+
+    start (int), end (int): Where it starts and ends, in characters of `doc.text`.
+    section (str): What its file says it is: "title", "abstract", "INTRO", "RESULTS" ...; empty if it does not.
+    """
+
+    start: int
+    end: int
+    section: str
+
+
+def get_passages(doc: Doc) -> List[Passage]:
+    """The passages of a document.
+
+    doc (Doc): The document.
+    RETURNS (List[Passage]): The passages in the order of the text; the whole text if the document has none.
+    """
+    # Documents that come from bytes bring tuples.
+    passages = [Passage(*passage) for passage in doc.user_data.get(_PASSAGES_KEY, ())]
+    return passages or [Passage(0, len(doc.text), "")]
+
+
+def set_passages(doc: Doc, passages: Iterable[Passage]) -> None:
+    """Say what the passages of a document are.
+
+    doc (Doc): The document.
+    passages (Iterable[Passage]): The passages in the order of the text. They do not overlap.
+    """
+    doc.user_data[_PASSAGES_KEY] = [list(passage) for passage in passages]

@@ -7,9 +7,7 @@ from spacy.tokens import Doc, Span, SpanGroup
 
 from ..errors import InputError
 from .candidates import Candidate, get_default_candidates
-from .concepts import MENTIONS_KEY, Concept, find_concept, get_concepts
-from .passages import get_passages, set_passages
-from .relation import Relation
+from .concepts import MENTIONS_KEY, Concept, Relation, find_concept, get_concepts, get_passages, set_passages
 
 _RELATIONS_KEY = "embre_relations"
 _DOCUMENT_ID_KEY = "embre_document_id"

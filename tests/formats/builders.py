@@ -47,3 +47,20 @@ def all_annotations(file: Path) -> List[Node]:
         for owner in [*(part.get("sentences") or []), part]
         for found in owner["annotations"]
     ]
+
+
+def block(number: int) -> str:
+    """A document of PubTator with four concepts and a relation."""
+    title, name = "Aspirin causes gastric ulcer", f"PTGS{number}"
+    text = f"It binds {name} & lowers “fever” in {number * 7919} mice."
+    start = len(title) + 1
+    mentions = [
+        (0, 7, "Aspirin", "Chemical", "D001241"),
+        (15, 28, "gastric ulcer", "Disease", "D013276"),
+        (start + 9, start + 9 + len(name), name, "Gene", str(5000 + number)),
+        (start + text.index("fever"), start + text.index("fever") + 5, "fever", "Disease", "D005334"),
+    ]
+    lines = [f"{number}|t|{title}", f"{number}|a|{text}"]
+    lines += ["\t".join([str(number), *map(str, mention)]) for mention in mentions]
+    lines.append(f"{number}\tGold\tD001241\tD013276\tNovel")
+    return "\n".join(lines) + "\n"

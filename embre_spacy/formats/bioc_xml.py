@@ -4,13 +4,15 @@ bioc's own readers are not used: both keep the whole file in memory, crash where
 repeated infon, and lose what follows a comment or an entity inside a text.
 """
 
-from typing import Any, BinaryIO, Dict, Iterator, Optional, Union
+import json
+from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Tuple, Union
 
+from bioc.biocjson.decoder import parse_doc
+from bioc.biocxml.encoder import encode_document, encode_infons
 from lxml import etree
 
 from ..errors import InputError
-from .anomalies import NOT_BIOC, Anomalies
-from .record import Node, Record
+from .record import NOT_BIOC, Anomalies, Envelope, Node, Record, get_infons, get_list
 
 _DOCUMENT_PARTS = frozenset({"id", "infon", "passage", "annotation", "relation"})
 _PASSAGE_PARTS = frozenset({"infon", "offset", "text", "sentence", "annotation", "relation"})
@@ -206,3 +208,130 @@ def _text(element: Any) -> str:
             raise InputError(f"not BioC: <{child.tag}> inside <{element.tag}>")
         parts.append(child.tail or "")
     return "".join(parts)
+
+
+_COLLECTION_KEYS = ("source", "date", "key")
+_DOCUMENT_KEYS = ("id", "passages", "annotations", "relations")
+
+
+class _Infons(List[Tuple[str, str]]):
+    """Infons in which a key may come twice. All that bioc's encoder asks of infons is `items`."""
+
+    def items(self) -> "_Infons":
+        return self
+
+
+def make_envelope(record: Record) -> Envelope:
+    """What stands around the documents of a BioC XML collection.
+
+    record (Record): The first document. What it says about its collection holds for all.
+    RETURNS (Envelope): The envelope.
+    RAISES (InputError): If that has characters that XML cannot have.
+    """
+    head = etree.Element("collection")
+    try:
+        for key in _COLLECTION_KEYS:
+            etree.SubElement(head, key).text = _as_text(record.collection.get(key) or "")
+        encode_infons(head, _infon_pairs(record.collection, _COLLECTION_KEYS))
+    except ValueError as error:
+        raise InputError(f"the collection of document {record.id} cannot be written as XML: {error}") from error
+    start = ["<?xml version='1.0' encoding='utf-8'?>\n"]
+    if record.doctype:
+        start.append(f"{record.doctype}\n")
+    start += ["<collection>", *map(_serialize, head), "\n"]
+    return Envelope("".join(start), "\n", "\n</collection>")
+
+
+def format_document(record: Record, anomalies: Anomalies) -> str:
+    """A document as BioC XML.
+
+    record (Record): The document.
+    anomalies (Anomalies): Where to report what BioC XML cannot express: nothing.
+    RETURNS (str): The element `document`.
+    RAISES (InputError): If it has characters that XML cannot have.
+    """
+    try:
+        element = encode_document(parse_doc(_bioc_document(record.document)))
+    except ValueError as error:
+        raise InputError(f"cannot be written as XML: {error}", document=record.id) from error
+    for child in element.iter("annotation", "relation", "node"):
+        for key, value in child.items():
+            if not value:
+                del child.attrib[key]
+        text = child.find("text")
+        if text is not None and not text.text:
+            child.remove(text)
+    return _serialize(element)
+
+
+def _serialize(element: Any) -> str:
+    return etree.tostring(element, encoding="utf-8", xml_declaration=False).decode("utf-8")
+
+
+def _bioc_document(document: Node) -> Node:
+    return {
+        "id": str(document["id"]),
+        # BioC XML has no other place for what PubTator3 says about a document (journal, authors ...).
+        "infons": _infon_pairs(document, _DOCUMENT_KEYS),
+        "passages": [
+            {
+                **_bioc_passage(passage),
+                "sentences": [_bioc_passage(sentence) for sentence in get_list(passage, "sentences")],
+            }
+            for passage in get_list(document, "passages")
+        ],
+        "annotations": [_bioc_annotation(annotation) for annotation in get_list(document, "annotations")],
+        "relations": [_bioc_relation(relation) for relation in get_list(document, "relations")],
+    }
+
+
+def _bioc_passage(node: Node) -> Node:
+    return {
+        "infons": _infon_pairs(node),
+        "offset": node["offset"],
+        "text": node.get("text"),
+        "annotations": [_bioc_annotation(annotation) for annotation in get_list(node, "annotations")],
+        "relations": [_bioc_relation(relation) for relation in get_list(node, "relations")],
+    }
+
+
+def _bioc_annotation(annotation: Node) -> Node:
+    return {
+        "id": _attribute(annotation, "id"),
+        "infons": _infon_pairs(annotation),
+        "text": annotation.get("text"),
+        "locations": get_list(annotation, "locations"),
+    }
+
+
+def _bioc_relation(relation: Node) -> Node:
+    return {
+        "id": _attribute(relation, "id"),
+        "infons": _infon_pairs(relation),
+        "nodes": [
+            {"refid": _attribute(node, "refid"), "role": _attribute(node, "role")}
+            for node in get_list(relation, "nodes")
+        ],
+    }
+
+
+def _attribute(node: Node, key: str) -> str:
+    value = node.get(key)
+    return "" if value is None else _as_text(value)
+
+
+def _infon_pairs(node: Node, known: Tuple[str, ...] = ()) -> _Infons:
+    """Infons as text. With `known`, other keys of the node are infons too, as far as they say anything."""
+    found: Dict[str, Any] = get_infons(node)
+    if known:
+        skipped = (*known, "infons", "bioctype", *found)
+        found = {**found, **{key: value for key, value in node.items() if key not in skipped and value}}
+    pairs = _Infons()
+    for key, value in found.items():
+        repeated = isinstance(value, list) and len(value) > 1 and all(isinstance(item, str) for item in value)
+        pairs.extend((key, _as_text(item)) for item in (value if repeated else [value]))
+    return pairs
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -5,7 +5,7 @@ import json
 from typing import List
 
 import pytest
-from annotate_files import block
+from builders import block
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 

@@ -9,13 +9,13 @@ from typing import BinaryIO, Iterator, List, Optional, Tuple, Union
 
 from ..errors import InputError
 from ..files import iter_lines
-from .anomalies import Anomalies
-from .record import Node, Record
+from .fields import annotations_by_id, identifier_field, mention_keys, relation_fields
+from .record import NOT_IN_PUBTATOR, Anomalies, Envelope, Node, Record, TextOffsets, get_infons, get_list, iter_nodes
 
 _TEXT_LINE = re.compile(r"([^|\t]+)\|([ta])\|(.*)", re.DOTALL)
 _OFFSET = re.compile(r"[0-9]{1,12}")
 # What tells the lines of annotations from those of relations.
-LIKE_OFFSET = re.compile(r"\s*[-+]?[0-9]")
+_LIKE_OFFSET = re.compile(r"\s*[-+]?[0-9]")
 _COLLECTION = {"source": "PubTator", "date": "", "key": "BioC.key", "infons": {}}
 _FIRST_EXTRA_COLUMN = 7
 
@@ -95,7 +95,7 @@ class _Block:
         )
 
     def add_columns(self, columns: List[str]) -> None:
-        if len(columns) > 2 and LIKE_OFFSET.match(columns[1]):
+        if len(columns) > 2 and _LIKE_OFFSET.match(columns[1]):
             self._add_annotation(columns)
         elif len(columns) in (4, 5):
             found = {"entity1": columns[2], "entity2": columns[3], "type": columns[1]}
@@ -143,3 +143,121 @@ def _offsets(start: str, end: str) -> Tuple[int, int]:
     if not _OFFSET.fullmatch(start) or not _OFFSET.fullmatch(end) or int(end) < int(start):
         raise InputError(f"offsets {start!r} and {end!r} are not a range")
     return int(start), int(end)
+
+
+_BREAKS = re.compile(r"[\t\n\r]")
+
+
+def make_envelope(record: Record) -> Envelope:
+    """What stands around the documents of a PubTator file.
+
+    record (Record): The first document.
+    RETURNS (Envelope): The envelope: blank lines, after the last document too.
+    """
+    return Envelope("", "\n\n", "\n\n")
+
+
+def format_document(record: Record, anomalies: Anomalies) -> str:
+    """A document as PubTator. The first passage is the title; all others, joined by spaces, are the abstract.
+
+    record (Record): The document.
+    anomalies (Anomalies): Where to report what PubTator cannot express.
+    RETURNS (str): Its lines.
+    RAISES (InputError): If an id, type or identifier has a tab or a line break in it.
+    """
+    return "\n".join(_lines(record, anomalies))
+
+
+def _lines(record: Record, anomalies: Anomalies) -> List[str]:
+    document = record.document
+    offsets = TextOffsets(document)
+    if "|" in record.id or _BREAKS.search(record.id):
+        raise InputError("PubTator cannot have a bar, tab or line break in an id", document=record.id)
+    title = "".join(segment.text for segment in offsets.segments if segment.passage == 0)
+    rest = offsets.text
+    shift = 1
+    if title:
+        # Sentences of a title are joined by spaces too: count where the second passage starts.
+        start = next((segment.start for segment in offsets.segments if segment.passage > 0), len(offsets.text) + 1)
+        title, rest, shift = offsets.text[: start - 1], offsets.text[start:], 0
+    lines = [f"{record.id}|t|{_text(title, record)}"]
+    if rest or len(get_list(document, "passages")) > 1 or record.format != "pubtator":
+        lines.append(f"{record.id}|a|{_text(rest, record)}")
+    lines.extend(_annotation_lines(record, offsets, shift, anomalies))
+    lines.extend(_relation_lines(record, anomalies))
+    return lines
+
+
+def _annotation_lines(record: Record, offsets: TextOffsets, shift: int, anomalies: Anomalies) -> List[str]:
+    found = [
+        (passage, annotation)
+        for passage, owner in iter_nodes(record.document)
+        for annotation in get_list(owner, "annotations")
+    ]
+    if record.format == "pubtator":
+        # The order of the file, which need not be that of the text.
+        found.sort(key=lambda item: int(item[1]["id"]))
+    lines = []
+    for passage, annotation in found:
+        keys = mention_keys(annotation, passage, offsets)
+        ranges = [(key.start, key.end) for key in keys]
+        if not ranges and record.format == "pubtator":
+            offset = annotation["locations"][0]["offset"]
+            ranges = [(offset - shift, offset - shift)]
+        if not ranges:
+            anomalies.add(NOT_IN_PUBTATOR, record.id, f"annotation {annotation.get('id')} has no location")
+        for start, end in ranges:
+            # PubTator has no discontinuous mentions: each piece has a line.
+            own = annotation.get("text") if len(ranges) == 1 else None
+            text = offsets.text[start:end] if own is None else own
+            columns = [record.id, str(start + shift), str(end + shift), _BREAKS.sub(" ", text)]
+            lines.append("\t".join([*map(_Column(record), columns), *_type_columns(annotation, record)]))
+    return lines
+
+
+def _type_columns(annotation: Node, record: Record) -> List[str]:
+    found = get_infons(annotation)
+    columns = ["" if found.get("type") is None else str(found["type"])]
+    identifier = identifier_field(annotation)
+    extra = []
+    while (value := found.get(f"column{7 + len(extra)}")) is not None:
+        extra.append(str(value))
+    if identifier or extra or "identifier" in found:
+        columns.append(identifier)
+    return list(map(_Column(record), [*columns, *extra]))
+
+
+def _relation_lines(record: Record, anomalies: Anomalies) -> List[str]:
+    annotations = annotations_by_id(record.document)
+    lines = []
+    for _, owner in iter_nodes(record.document):
+        for relation in get_list(owner, "relations"):
+            fields = relation_fields(relation, annotations)
+            found = get_infons(relation)
+            if fields is not None and not _LIKE_OFFSET.match(fields.type):
+                sides = [fields.source.field, fields.target.field]
+                columns = [fields.type, *sides, *([] if fields.novelty is None else [fields.novelty])]
+            elif record.format != "pubtator":
+                anomalies.add(NOT_IN_PUBTATOR, record.id, f"relation {relation.get('id')} has no line")
+                continue
+            if record.format == "pubtator":
+                columns = [str(found[key]) for key in ("type", "entity1", "entity2", "novel") if key in found]
+            lines.append("\t".join(map(_Column(record), [record.id, *columns])))
+    return lines
+
+
+def _text(text: str, record: Record) -> str:
+    # What came from PubTator has no line breaks, and may have tabs.
+    return text if record.format == "pubtator" else _BREAKS.sub(" ", text)
+
+
+class _Column:
+    """Refuses what would break a line into other columns."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+
+    def __call__(self, value: str) -> str:
+        if _BREAKS.search(value):
+            raise InputError(f"PubTator cannot have a tab or line break in {value!r}", document=self.record.id)
+        return value

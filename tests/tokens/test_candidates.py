@@ -6,7 +6,7 @@ from spacy.tokens import Doc, DocBin
 from embre_spacy import read
 from embre_spacy.errors import EmbreError
 from embre_spacy.tokens import Passage, copy_mentions, get_passages, set_passages
-from embre_spacy.tokens.nearby import create_nearby_candidates
+from embre_spacy.tokens.candidates import create_nearby_candidates
 
 
 @pytest.fixture
