@@ -5,7 +5,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from embre_spacy.cli._output import note, report_errors, write_json
+from embre_spacy.cli.app import note, report_errors, write_json
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
 

@@ -1,4 +1,4 @@
-"""The registered corpus reader for `spacy train`."""
+"""The corpus reader of `spacy train`."""
 
 from pathlib import Path
 from typing import Callable, Iterable, Iterator, List, Optional, Union
@@ -12,11 +12,12 @@ from .tokens import copy_mentions
 
 
 def create_corpus(path: Optional[Union[str, Path]], limit: int = 0) -> Callable[[Language], Iterable[Example]]:
-    """Examples whose predicted documents have the gold mentions and no relations (`embre_spacy.Corpus.v1`).
+    """Create the reader of a corpus (`embre_spacy.Corpus.v1`). The predicted documents of its examples have the gold
+    mentions and no relations.
 
-    path (Optional[Union[str, Path]]): A DocBin file or any other that `embre_spacy.read` reads, or a folder (all
-        `.spacy` files below it).
-    limit (int): The most documents to read; 0 for all.
+    path (Optional[Union[str, Path]]): A file in any format that `embre_spacy.read` reads, or a folder with DocBin
+        files.
+    limit (int): The largest number of documents to read; 0 for all.
     RETURNS (Callable[[Language], Iterable[Example]]): Reads the corpus for a pipeline.
     """
     return RelationCorpus(path, limit=limit)
@@ -30,14 +31,16 @@ class RelationCorpus:
         self.limit = limit
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
-        """Yield an example for each document.
+        """Read the corpus.
 
-        nlp (Language): The pipeline whose vocabulary the documents share.
-        YIELDS (Example): The examples.
-        RAISES (InputError): If the path is missing or holds no documents.
+        nlp (Language): The pipeline whose vocabulary the documents get.
+        YIELDS (Example): An example for each document.
+        RAISES (InputError): If there is no such file or folder, or it holds no documents.
         """
+        if self.path is None or str(self.path) == "":
+            raise InputError("no path is given: set `paths.train` and `paths.dev` in the config or on the command line")
         count = 0
-        for file in self._files():
+        for file in list_corpus_files(self.path):
             for reference in read(file, nlp.vocab):
                 yield Example(copy_mentions(reference), reference)
                 count += 1
@@ -46,12 +49,15 @@ class RelationCorpus:
         if not count:
             raise InputError("the corpus has no documents", file=str(self.path))
 
-    def _files(self) -> List[Path]:
-        if self.path is None or str(self.path) == "":
-            raise InputError("no path is given: set `paths.train` and `paths.dev` in the config or on the command line")
-        path = Path(self.path)
-        if path.is_dir():
-            return sorted(path.rglob("*.spacy"))
-        if not path.is_file():
-            raise InputError("there is no such file or folder", file=str(path))
+
+def list_corpus_files(path: Union[str, Path]) -> List[Path]:
+    """List the files of a corpus: the file itself, or all DocBin files below the folder."""
+    path = Path(path)
+    if not path.exists():
+        raise InputError("there is no such file or folder", file=str(path))
+    if not path.is_dir():
         return [path]
+    files = sorted(path.rglob("*.spacy"))
+    if not files:
+        raise InputError("there is no .spacy file in this folder or below it", file=str(path))
+    return files

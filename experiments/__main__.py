@@ -7,7 +7,7 @@ from typing import Annotated, Iterator, List, Optional
 
 import typer
 
-from embre_spacy.cli._output import note, report_errors
+from embre_spacy.cli.app import note, report_errors
 from embre_spacy.errors import EmbreError
 
 app = typer.Typer(

@@ -1,6 +1,6 @@
-"""The commands. Each module holds one, thin: it reads its arguments, calls the rooms, and prints."""
+"""The commands: each reads its arguments, calls the rooms, and prints."""
 
-from . import annotate, calibrate, convert, evaluate, prepare, pretrain, score  # noqa: F401
-from ._app import app
+from . import annotate, data, scoring, training  # noqa: F401
+from .app import app
 
 __all__ = ["app"]

@@ -9,8 +9,7 @@ from rich.console import Console
 
 from ..annotate.kinds import KINDS
 from ..files import FORMATS
-from ._app import app
-from ._output import note, report_errors
+from .app import app, note, report_errors
 
 if TYPE_CHECKING:
     from ..annotate.engine import Progress

@@ -1,4 +1,4 @@
-"""`pretrain`: a transformer, by entity masking."""
+"""`pretrain` and `calibrate`: what comes before and after `spacy train`."""
 
 from pathlib import Path
 from typing import Annotated, Any, Dict, List, Optional
@@ -6,8 +6,7 @@ from typing import Annotated, Any, Dict, List, Optional
 import typer
 
 from ..errors import EmbreError
-from ._app import app
-from ._output import note, report_errors
+from .app import app, note, report_errors, write_json
 
 
 @app.command(
@@ -63,6 +62,7 @@ def pretrain_command(
 
         from spacy.vocab import Vocab
 
+        from ..corpus import list_corpus_files
         from ..formats import read
         from ..pretraining import join_corpora
 
@@ -71,7 +71,8 @@ def pretrain_command(
         docs = list(read(corpus, vocab))
         if also:
             # With one corpus, what it holds is what is trained on; what is put together may overlap.
-            docs, left_out = join_corpora(docs, [read(file, vocab) for file in _find_files(also)], dev_docs or [])
+            others = [read(file, vocab) for path in also for file in list_corpus_files(path)]
+            docs, left_out = join_corpora(docs, others, dev_docs or [])
             for line in left_out:
                 note(line)
 
@@ -91,16 +92,6 @@ def pretrain_command(
         )
 
 
-def _find_files(paths: List[Path]) -> List[Path]:
-    files = []
-    for path in paths:
-        found = sorted(path.rglob("*.spacy")) if path.is_dir() else [path]
-        if not found:
-            raise EmbreError(f"{path}: there is no .spacy file in this folder or below it")
-        files.extend(found)
-    return files
-
-
 def _parse_overrides(extra: List[str]) -> Dict[str, Any]:
     """Read settings from the command line, and from SPACY_CONFIG_OVERRIDES, as `spacy train` does."""
     from click import NoSuchOption
@@ -111,3 +102,40 @@ def _parse_overrides(extra: List[str]) -> Dict[str, Any]:
     except NoSuchOption as error:
         # Some versions of typer do not handle the errors of click, which spaCy raises.
         raise EmbreError(f"no such option: {error.option_name} (settings have a section: --training.epochs)") from error
+
+
+@app.command("calibrate")
+def calibrate_command(
+    model: Annotated[str, typer.Argument(help="A pipeline: its folder, or the name of an installed package.")],
+    dev: Annotated[Path, typer.Argument(help="Held-out gold documents, in any format that `convert` reads.")],
+    output: Annotated[Path, typer.Argument(help="The folder to write the calibrated pipeline to.")],
+    level: Annotated[
+        Optional[str],
+        typer.Option(help="The level whose F1 chooses the threshold: pair, type, novelty, all; by default their mean."),
+    ] = None,
+    report: Annotated[Optional[Path], typer.Option(help="Write what was found as JSON.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="How many documents the pipeline gets at once.")] = 64,
+    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="The GPU to use; -1 for the CPU.")] = -1,
+) -> None:
+    """Fit temperatures on held-out documents, so that of the candidates with a probability of 0.7 about 70% are
+    related, and choose the threshold with the best F1.
+    """
+    with report_errors():
+        from ..formats import read
+        from ..relation.calibration import calibrate
+        from ..relation.scoring import LEVELS
+        from ..util import describe_run, load_pipeline
+
+        if level is not None and level not in LEVELS:
+            raise EmbreError(f"--level must be one of {', '.join(LEVELS)}, not {level!r}")
+        nlp = load_pipeline(model, gpu_id)
+        found = calibrate(nlp, list(read(dev, nlp.vocab)), level=level, batch_size=batch_size)
+        nlp.to_disk(output)
+        for name, row in found["calibration"].items():
+            note(
+                f"{name}: temperature {row['temperature']:.3f}, calibration error {row['ece']:.4f} before, "
+                f"{row['ece_after']:.4f} after (fitted on one half of the documents, measured on the other)"
+            )
+        note(f"threshold {found['threshold']:.2f} -> {output}")
+        if report is not None:
+            write_json({**found, "run": describe_run()}, report)

@@ -1,0 +1,77 @@
+"""The application that the commands belong to, and how they talk: tables and notes for people, JSON files for programs,
+one line for an error."""
+
+import json
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ..errors import EmbreError
+from ..files import open_output
+
+_HEAD = ("gold", "tp", "fp", "fn", "P", "R", "F1")
+
+app = typer.Typer(
+    name="embre_spacy",
+    help="Biomedical relations with novelty in spaCy: corpora, pretraining, calibration, annotation, evaluation. "
+    "Training is `spacy train`.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def main() -> None:
+    """Biomedical relations with novelty in spaCy."""
+
+
+def note(message: str) -> None:
+    """Print a line that is not the result of a command."""
+    typer.echo(message, err=True)
+
+
+@contextmanager
+def report_errors() -> Iterator[None]:
+    """Turn the errors of this package and of the file system into one line and exit code 1."""
+    try:
+        yield
+    except EmbreError as error:
+        note(f"Error: {error}")
+        raise typer.Exit(1) from None
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        note(f"Error: {where}{error.strerror or error}")
+        raise typer.Exit(1) from None
+
+
+def print_counts(counts: Dict[str, Dict[str, Any]], title: Optional[str] = None) -> None:
+    """Print what `count_relations` returns: a table of the four levels, and one of the relation types."""
+    from ..relation.scoring import LEVEL_NAMES
+
+    console = Console(file=sys.stdout)
+    levels = Table("", *_HEAD, title=title, title_justify="left")
+    for level, name in LEVEL_NAMES.items():
+        levels.add_row(name, *_format_row(counts[level]))
+    types = Table("pair + type, by relation type", *_HEAD)
+    for name, row in counts["type"]["per_relation_type"].items():
+        types.add_row(name, *_format_row(row))
+    console.print(levels)
+    console.print(types)
+
+
+def _format_row(row: Dict[str, Any]) -> List[str]:
+    return [*(str(row[key]) for key in ("gold", "tp", "fp", "fn")), *(f"{row[key]:.4f}" for key in ("p", "r", "f"))]
+
+
+def write_json(data: Dict[str, Any], path: Path) -> None:
+    """Write a JSON file, and the folders above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open_output(path) as file:
+        file.write((json.dumps(data, indent=1) + "\n").encode())
