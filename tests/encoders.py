@@ -70,3 +70,17 @@ def make_tiny_encoder(path: Path, *, hidden: int = 32, layers: int = 2, max_posi
         BertModel(config).save_pretrained(path)
     tokenizer.save_pretrained(path)
     return path
+
+
+def use_plain_tokenizer(path: Path) -> None:
+    """Store the tokenizer of a folder as ModernBERT has it: without a class of its own, so that only its post-processor
+    knows its special tokens."""
+    from transformers import BertTokenizerFast, PreTrainedTokenizerFast
+
+    tokenizer = BertTokenizerFast.from_pretrained(path)
+    plain = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer.backend_tokenizer,
+        model_max_length=tokenizer.model_max_length,
+        **tokenizer.special_tokens_map,
+    )
+    plain.save_pretrained(path)

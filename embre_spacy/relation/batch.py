@@ -67,13 +67,13 @@ def make_document_batch(
         instances, [found.mentions for found in pieces], [len(found) for found in pieces], entity_types
     )
     ids = mask_some(pieces, layout, tokenizer, mention_dropout=mention_dropout, word_dropout=word_dropout)
-    n_before = len(special_tokens(tokenizer)[0])
+    before, after = (numpy.asarray(some, dtype="int64") for some in special_tokens(tokenizer))
+    n_before = len(before)
     windows, places, spans = [], [], []
     for found, (first, *_) in zip(pieces, layout.documents):
         of_document = split_windows(len(found), window, overlap)
         for start, end in of_document:
-            window_ids = tokenizer.build_inputs_with_special_tokens(ids[first + start : first + end].tolist())
-            windows.append(numpy.asarray(window_ids, dtype="int64"))
+            windows.append(numpy.concatenate([before, ids[first + start : first + end], after]))
             places.append(numpy.arange(first + start, first + end))
         spans.append([(first + start, first + end) for start, end in of_document])
     if not markers:

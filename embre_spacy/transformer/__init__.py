@@ -1,7 +1,4 @@
-"""From text and mentions to a transformer: checkpoints, wordpieces, tags, windows, precision.
-
-What pretraining and the relation component share. Knows nothing of relations and files of annotations.
-"""
+"""What pretraining and the relation component share: checkpoints, wordpieces, tags, windows, precision."""
 
 from .checkpoint import (
     PRECISIONS,

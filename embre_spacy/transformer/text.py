@@ -1,4 +1,4 @@
-"""Text with mentions to wordpieces: tags around mentions, special tokens, windows."""
+"""Text with mentions as wordpieces: tags around mentions, special tokens around texts, windows over long texts."""
 
 import re
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class TaggedText:
 
 @dataclass
 class Wordpieces:
-    """An encoded text of n wordpieces and m mentions, without the special tokens that the transformer wants around it.
+    """An encoded text of n wordpieces and m mentions, without the special tokens of the transformer.
 
     ids (NDArray[int64]): The ids; shape (n,).
     mentions (NDArray[int64]): The first and the one-after-last wordpiece of each mention, its own tags included;
@@ -47,12 +47,7 @@ class Wordpieces:
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, texts: Sequence[TaggedText]) -> List[Wordpieces]:
-    """Encode texts, however long. No wordpiece crosses the border of a mention.
-
-    tokenizer (PreTrainedTokenizerBase): A fast tokenizer.
-    texts (Sequence[TaggedText]): The texts.
-    RETURNS (List[Wordpieces]): The wordpieces of each text.
-    """
+    """Encode texts of any length. No wordpiece crosses the border of a mention."""
     cuts = [sorted({0, len(text.text), *(offset for mention in text.mentions for offset in mention)}) for text in texts]
     segments = [
         text.text[start:end] for text, offsets in zip(texts, cuts) for start, end in zip(offsets[:-1], offsets[1:])
@@ -63,40 +58,13 @@ def encode(tokenizer: PreTrainedTokenizerBase, texts: Sequence[TaggedText]) -> L
             add_special_tokens=False,
             return_attention_mask=False,
             return_token_type_ids=False,
+            # No warning of texts that are longer than a window.
             verbose=False,
         )["input_ids"]
         if segments
         else ()
     )
     return [_lay_out(text, offsets, pieces) for text, offsets in zip(texts, cuts)]
-
-
-def sort_borders(mentions: Sequence[Tuple[int, int]]) -> List[Tuple[int, int]]:
-    """The order in which tags stand in the text. At one place what ends comes before what starts; inner mentions end
-    first and start last.
-
-    mentions (Sequence[Tuple[int, int]]): Start and end of each mention in characters. They may overlap.
-    RETURNS (List[Tuple[int, int]]): The number of a mention and 0 for its start or 1 for its end; both of each mention.
-    """
-
-    def place(border: Tuple[int, int]) -> Tuple[int, int, int, int]:
-        number, side = border
-        start, end = mentions[number]
-        return (end, 0, end - start, number) if side else (start, 1, start - end, -number)
-
-    return sorted(((number, side) for number in range(len(mentions)) for side in (0, 1)), key=place)
-
-
-def special_tokens(tokenizer: PreTrainedTokenizerBase) -> Tuple[List[int], List[int]]:
-    """The special tokens that a tokenizer puts around a text.
-
-    tokenizer (PreTrainedTokenizerBase): The tokenizer.
-    RETURNS (Tuple[List[int], List[int]]): The ids before the text ([CLS] for BERT) and after it ([SEP]).
-    """
-    probe = tokenizer.unk_token_id if tokenizer.unk_token_id is not None else 0
-    ids = tokenizer.build_inputs_with_special_tokens([probe])
-    place = ids.index(probe)
-    return ids[:place], ids[place + 1 :]
 
 
 def _lay_out(text: TaggedText, cuts: Sequence[int], pieces: Iterator[List[int]]) -> Wordpieces:
@@ -128,34 +96,57 @@ def _lay_out(text: TaggedText, cuts: Sequence[int], pieces: Iterator[List[int]])
     return Wordpieces(numpy.asarray(ids, dtype="int64"), spans, numpy.asarray(is_tag, dtype="bool"))
 
 
-def tag_tokens(entity_type: str) -> Tuple[str, str]:
-    """The opening and the closing tag of an entity type.
+def sort_borders(mentions: Sequence[Tuple[int, int]]) -> List[Tuple[int, int]]:
+    """Sort the starts and ends of mentions into the order of their tags in the text.
 
-    entity_type (str): The entity type.
-    RETURNS (Tuple[str, str]): The two special tokens.
+    At the same offset, ends come before starts. Inner mentions start last and end first.
+
+    mentions (Sequence[Tuple[int, int]]): Start and end of each mention in characters. They may overlap.
+    RETURNS (List[Tuple[int, int]]): The index of a mention and 0 for its start or 1 for its end; both of each mention.
     """
+
+    def key(border: Tuple[int, int]) -> Tuple[int, int, int, int]:
+        mention, side = border
+        start, end = mentions[mention]
+        return (end, 0, end - start, mention) if side else (start, 1, start - end, -mention)
+
+    return sorted(((mention, side) for mention in range(len(mentions)) for side in (0, 1)), key=key)
+
+
+def special_tokens(tokenizer: PreTrainedTokenizerBase) -> Tuple[List[int], List[int]]:
+    """The ids of the special tokens that a tokenizer puts before a text ([CLS] for BERT) and after it ([SEP]).
+
+    They are read off an encoded text, since only its post-processor knows what a fast tokenizer adds:
+    `build_inputs_with_special_tokens` of a plain `PreTrainedTokenizerFast`, which ModernBERT has, adds nothing.
+    """
+    encoded = tokenizer("a", return_special_tokens_mask=True)
+    ids, is_special = encoded["input_ids"], encoded["special_tokens_mask"]
+    n_before = is_special.index(0)
+    n_after = is_special[::-1].index(0)
+    return ids[:n_before], ids[len(ids) - n_after :]
+
+
+def tag_tokens(entity_type: str) -> Tuple[str, str]:
+    """The opening and the closing tag of an entity type: tokens that name it before and after a mention (section 3.3 of
+    the paper)."""
     return f"[{entity_type}]", f"[/{entity_type}]"
 
 
 def get_tag_ids(tokenizer: PreTrainedTokenizerBase, entity_types: Sequence[str]) -> TagIds:
-    """The ids of the tags that a tokenizer knows.
-
-    tokenizer (PreTrainedTokenizerBase): The tokenizer.
-    entity_types (Sequence[str]): The entity types.
-    RETURNS (TagIds): The ids for each entity type whose tags the tokenizer has.
-    """
+    """The ids of the tags of those entity types whose tags a tokenizer has."""
     vocabulary = tokenizer.get_added_vocab()
-    found = {}
-    for entity_type in entity_types:
-        opening, closing = tag_tokens(entity_type)
-        if opening in vocabulary and closing in vocabulary:
-            found[entity_type] = (vocabulary[opening], vocabulary[closing])
-    return found
+    tags = {entity_type: tag_tokens(entity_type) for entity_type in entity_types}
+    return {
+        entity_type: (vocabulary[opening], vocabulary[closing])
+        for entity_type, (opening, closing) in tags.items()
+        if opening in vocabulary and closing in vocabulary
+    }
 
 
 def add_tags(transformer: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, entity_types: Sequence[str]) -> TagIds:
-    """Teach a tokenizer the tags of some entity types, and give the transformer a vector for each that is new: the
-    mean of the vectors of the words that the type is named by, so that nothing here is drawn at random.
+    """Add the tags of entity types to a tokenizer, and a vector for each new one to its transformer.
+
+    The vector of a tag is the mean of those of the words that name its type, so that none is drawn at random.
 
     transformer (PreTrainedModel): The transformer; its embeddings are resized in place.
     tokenizer (PreTrainedTokenizerBase): Its tokenizer; changed in place.
@@ -163,31 +154,30 @@ def add_tags(transformer: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, e
     RETURNS (TagIds): The ids of the tags of all these types.
     """
     vocabulary = tokenizer.get_added_vocab()
-    new: List[Tuple[str, str]] = [
-        (token, entity_type)
+    new = {
+        token: entity_type
         for entity_type in entity_types
         for token in tag_tokens(entity_type)
         if token not in vocabulary
-    ]
+    }
     if new:
-        tokenizer.add_special_tokens(
-            {"additional_special_tokens": [token for token, _ in new]}, replace_additional_special_tokens=False
-        )
+        tokenizer.add_special_tokens({"additional_special_tokens": list(new)}, replace_additional_special_tokens=False)
         transformer.resize_token_embeddings(max(len(tokenizer), transformer.config.vocab_size), mean_resizing=False)
         embeddings = transformer.get_input_embeddings().weight
         with torch.no_grad():
-            for token, entity_type in new:
+            for token, entity_type in new.items():
                 words = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", entity_type)
                 pieces = tokenizer(words, add_special_tokens=False)["input_ids"]
-                # A type that no word is in: the mean of nothing would not be a number.
+                # A name may have no wordpieces, and the mean of nothing is no number.
                 of_name = embeddings[pieces] if pieces else embeddings
                 embeddings[tokenizer.convert_tokens_to_ids(token)] = of_name.mean(dim=0)
     return get_tag_ids(tokenizer, entity_types)
 
 
 def split_windows(length: int, size: int, overlap: int) -> List[Tuple[int, int]]:
-    """Windows of about equal length that cover a sequence. Neighbours share at least `overlap` wordpieces, so that
-    whatever is not longer than that lies whole in some window.
+    """Cover a sequence with windows of about equal length.
+
+    Neighbours share at least `overlap` wordpieces, so anything that is not longer than that lies whole in some window.
 
     length (int): The number of wordpieces.
     size (int): The most wordpieces that a window may have.

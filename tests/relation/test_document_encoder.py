@@ -3,6 +3,7 @@
 import numpy
 import pytest
 import spacy
+from encoders import make_tiny_encoder, use_plain_tokenizer
 from relation_docs import make_doc
 
 from embre_spacy.relation.instance import Instance
@@ -92,3 +93,20 @@ def test_bfloat16_is_close_to_float32(make_nlp, make_examples):
         nlp.initialize(lambda examples=examples: examples)
         results.append(nlp.get_pipe("embre_relation").predict([examples[0].predicted])[0][1])
     numpy.testing.assert_allclose(*results, atol=0.05)
+
+
+def test_a_tokenizer_without_a_class_of_its_own_has_its_special_tokens(make_nlp, make_examples, tmp_path):
+    folders = [make_tiny_encoder(tmp_path / name) for name in ("bert", "plain")]
+    use_plain_tokenizer(folders[1])
+    probabilities = []
+    for folder in folders:
+        spacy.util.fix_random_seed(0)
+        nlp = make_nlp(encoder={"name": str(folder)})
+        examples = make_examples(nlp)
+        nlp.initialize(lambda examples=examples: examples)
+        nlp.to_disk(tmp_path / "pipeline")
+        for pipeline in (nlp, spacy.load(tmp_path / "pipeline")):
+            component = pipeline.get_pipe("embre_relation")
+            probabilities.append(component.predict([example.predicted for example in examples])[0][1])
+    for others in probabilities[1:]:
+        numpy.testing.assert_allclose(others, probabilities[0], atol=1e-6)

