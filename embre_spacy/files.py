@@ -109,19 +109,35 @@ def position(file: BinaryIO) -> int:
     return (file.fileobj if isinstance(file, gzip.GzipFile) else file).tell()
 
 
-def iter_lines(file: BinaryIO) -> Iterator[Tuple[str, Optional[InputError]]]:
-    """Yield the lines of a UTF-8 text file, each with None, or with its error if it is not UTF-8.
+class FileSection(NamedTuple):
+    """A range of bytes of a file that can be read on its own, and the number of its first line."""
+
+    start: int
+    end: int
+    first_line: int
+
+
+class SectionReader(io.BufferedReader):
+    """The content of a section as an open file, which knows where its lines stand in the whole file."""
+
+    def __init__(self, content: bytes, section: FileSection) -> None:
+        super().__init__(io.BytesIO(content))
+        self.section = section
+
+
+def iter_lines(file: BinaryIO) -> Iterator[Tuple[int, str, Optional[InputError]]]:
+    """Yield the lines of a UTF-8 text file with their numbers, and with an error those that are not UTF-8.
 
     Only line feeds end lines: texts hold other characters that Python takes for line ends.
     """
-    offset = 0
-    for line in file:
+    offset, _, first = file.section if isinstance(file, SectionReader) else (0, 0, 1)
+    for number, line in enumerate(file, first):
         start = len(BOM_UTF8) if not offset and line.startswith(BOM_UTF8) else 0
         try:
-            yield line[start:].decode("utf-8"), None
+            yield number, line[start:].decode("utf-8"), None
         except UnicodeDecodeError as error:
-            at = offset + start + error.start
-            yield line[start:].decode("utf-8", "replace"), InputError(f"not UTF-8 text: {error.reason} at byte {at}")
+            cause = f"not UTF-8 text: {error.reason} at byte {offset + start + error.start}"
+            yield number, line[start:].decode("utf-8", "replace"), InputError(cause)
         offset += len(line)
 
 

@@ -72,11 +72,11 @@ def test_what_the_system_does_not_write_names_the_output(name, tmp_path):
 def test_lines_end_at_line_feeds_and_those_that_are_no_text_have_an_error(tmp_path):
     (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfone\x0ctwo\xe2\x80\xa8\r\n\xff\nend")
     with open_input(tmp_path / "a.txt") as file:
-        lines = [(line, error and error.cause) for line, error in iter_lines(file)]
+        lines = [(number, line, error and error.cause) for number, line, error in iter_lines(file)]
     assert lines == [
-        ("one\x0ctwo\u2028\r\n", None),
-        ("\ufffd\n", "not UTF-8 text: invalid start byte at byte 15"),
-        ("end", None),
+        (1, "one\x0ctwo\u2028\r\n", None),
+        (2, "\ufffd\n", "not UTF-8 text: invalid start byte at byte 15"),
+        (3, "end", None),
     ]
 
 

@@ -15,7 +15,7 @@ from .record import Anomalies, Envelope, Record
 _CONTAINERS = {"documents": "collection", "PubTator3": "PubTator3"}
 
 # A line with its number and, if it is no text, the error.
-_Line = Tuple[int, Tuple[str, Optional[InputError]]]
+_Line = Tuple[int, str, Optional[InputError]]
 
 
 def read_bioc_json(file: BinaryIO, anomalies: Anomalies) -> Iterator[Union[Record, InputError]]:
@@ -26,23 +26,23 @@ def read_bioc_json(file: BinaryIO, anomalies: Anomalies) -> Iterator[Union[Recor
     YIELDS (Union[Record, InputError]): Its documents, and for a line that is none what is wrong.
     RAISES (InputError): If the one value is not valid JSON, or not BioC.
     """
-    lines = enumerate(iter_lines(file), 1)
+    lines = iter_lines(file)
     read: List[str] = []
-    for _, (line, error) in lines:
+    for _, line, error in lines:
         if error is not None:
             raise error
         read.append(line)
         if line.strip():
             break
-    rest = next((found for found in lines if found[1][0].strip()), None)
+    rest = next((found for found in lines if found[1].strip()), None)
     if rest is not None and _is_whole(read[-1]):
-        yield from _read_lines(chain([(len(read), (read[-1], None)), rest], lines))
+        yield from _read_lines(chain([(len(read), read[-1], None), rest], lines))
         return
     if rest is not None:
         # From here on blank lines count only for the numbers in messages.
         read.extend(["\n"] * (rest[0] - len(read) - 1))
         lines = chain([rest], lines)
-    for _, (line, error) in lines:
+    for _, line, error in lines:
         if error is not None:
             raise error
         read.append(line)
@@ -59,7 +59,7 @@ def read_bioc_json_lines(file: BinaryIO, anomalies: Anomalies) -> Iterator[Union
     anomalies (Anomalies): Where to report what is odd. JSON has nothing of that kind.
     YIELDS (Union[Record, InputError]): Its documents, and for a line that is none what is wrong.
     """
-    return _read_lines(enumerate(iter_lines(file), 1))
+    return _read_lines(iter_lines(file))
 
 
 def make_envelope(record: Record) -> Envelope:
@@ -103,7 +103,7 @@ def format_document(record: Record, anomalies: Anomalies) -> str:
 
 
 def _read_lines(lines: Iterator[_Line]) -> Iterator[Union[Record, InputError]]:
-    for number, (line, damage) in lines:
+    for number, line, damage in lines:
         if damage is not None:
             yield damage
         elif line.strip():

@@ -31,7 +31,7 @@ def read_pubtator(file: BinaryIO, anomalies: Anomalies) -> Iterator[Union[Record
     block: Optional[_Block] = None
     # The document whose other lines are passed over, because one was wrong.
     skipped: Optional[str] = None
-    for number, (line, damage) in enumerate(iter_lines(file), 1):
+    for number, line, damage in iter_lines(file):
         line = line.removesuffix("\n").removesuffix("\r")
         if not line.strip():
             if block:

@@ -1,16 +1,28 @@
 """Files to `Doc`s."""
 
 import gzip
+import re
 from os import PathLike
 from pathlib import Path
-from typing import Callable, Dict, Iterator, NamedTuple, Optional, Union
+from typing import BinaryIO, Callable, Dict, Iterator, NamedTuple, Optional, Union
 
 from spacy.tokenizer import Tokenizer
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
 from ..errors import InputError
-from ..files import add_file_to_errors, format_of, open_input, position
+from ..files import (
+    FileSection,
+    Location,
+    SectionReader,
+    add_file_to_errors,
+    find_file,
+    format_of,
+    is_folder,
+    is_uri,
+    open_input,
+    position,
+)
 from ..tokens import get_tokenizer
 from .bioc_json import read_bioc_json, read_bioc_json_lines
 from .bioc_xml import read_bioc_xml
@@ -25,6 +37,13 @@ _READERS = {
     "bioc-jsonl": read_bioc_json_lines,
     "pubtator": read_pubtator,
 }
+# After these bytes a file can be cut, and each section read on its own. Other files are read as a whole.
+CUTS: Dict[str, "re.Pattern[bytes]"] = {
+    "bioc-xml": re.compile(rb"</document>\s*(?=<document>)"),
+    "bioc-jsonl": re.compile(rb"\n"),
+    "pubtator": re.compile(rb"\n\r?\n"),
+}
+_HEAD_BLOCK = 2**16
 
 
 class Rejected(NamedTuple):
@@ -68,13 +87,13 @@ def read(
     YIELDS (Doc): The documents, each when it is asked for.
     RAISES (InputError): If the file cannot be used. It names the file, the document and the cause.
     """
-    path = Path(path)
-    format = find_format(path, format)
-    return _read(path, tokenizer or get_tokenizer(vocab), format, Anomalies(strict), on_anomalies)
+    location = path if is_uri(path) else Path(path)
+    format = find_format(location, format)
+    return _read(location, tokenizer or get_tokenizer(vocab), format, Anomalies(strict), on_anomalies)
 
 
 def _read(
-    path: Path, tokenizer: Tokenizer, format: str, anomalies: Anomalies, on_anomalies: Callable[[str], None]
+    path: Location, tokenizer: Tokenizer, format: str, anomalies: Anomalies, on_anomalies: Callable[[str], None]
 ) -> Iterator[Doc]:
     with add_file_to_errors(path):
         for doc in iter_documents(path, tokenizer, format, anomalies):
@@ -94,6 +113,7 @@ def read_each(
     anomalies: Optional[Anomalies] = None,
     on_position: Optional[Callable[[int], None]] = None,
     tokenizer: Optional[Tokenizer] = None,
+    section: Optional[FileSection] = None,
 ) -> Iterator[Union[Doc, Rejected]]:
     """Read the documents of a file as `read` does, but go on after a bad one.
 
@@ -108,17 +128,18 @@ def read_each(
     anomalies (Optional[Anomalies]): Counts the anomalies.
     on_position (Optional[Callable[[int], None]]): Takes how many bytes have been read, before each document.
     tokenizer (Optional[Tokenizer]): Tokenizes the texts; that of `build_tokenizer` if None.
+    section (Optional[FileSection]): What to read of the file, between two places where CUTS fits; all of it if None.
     YIELDS (Union[Doc, Rejected]): The documents in their order. In place of a bad one, what is wrong.
     RAISES (InputError): If there is no such file, its format is not known, or the operating system cannot read it.
     """
-    path = Path(path)
-    format = find_format(path, format)
+    location = path if is_uri(path) else Path(path)
+    format = find_format(location, format)
     anomalies = Anomalies() if anomalies is None else anomalies
-    docs = iter_documents(path, tokenizer or get_tokenizer(vocab), format, anomalies, on_position)
-    return _reject(docs, path, name or str(path))
+    docs = iter_documents(location, tokenizer or get_tokenizer(vocab), format, anomalies, on_position, section)
+    return _reject(docs, location, name or str(path))
 
 
-def _reject(docs: Iterator[Union[Doc, Exception]], path: Path, name: str) -> Iterator[Union[Doc, Rejected]]:
+def _reject(docs: Iterator[Union[Doc, Exception]], path: Location, name: str) -> Iterator[Union[Doc, Rejected]]:
     number = 0
     try:
         with add_file_to_errors(path):
@@ -141,30 +162,33 @@ def describe_error(error: Exception) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:500]
 
 
-def find_format(path: Path, format: Optional[str] = None) -> str:
+def find_format(path: Location, format: Optional[str] = None) -> str:
     """Find the format of an input file. RAISES (InputError): If there is no such file, or its format is not known."""
     with add_file_to_errors(path):
-        if path.is_dir():
+        if is_folder(path):
             raise InputError("it is a folder")
-        if not path.exists():
+        if find_file(path) is None and not Path(path).exists():
             raise InputError("no such file")
         return format_of(path, format)
 
 
 def iter_documents(
-    path: Path,
+    path: Location,
     tokenizer: Tokenizer,
     format: str,
     anomalies: Anomalies,
     on_position: Optional[Callable[[int], None]] = None,
+    section: Optional[FileSection] = None,
 ) -> Iterator[Union[Doc, Exception]]:
     """Read a file, and go on after a bad document.
 
-    path (Path): The file.
+    path (Union[str, Path]): The file.
     tokenizer (Tokenizer): Tokenizes the texts. Its vocabulary is that of the documents.
     format (str): One of FORMATS.
     anomalies (Anomalies): Counts the anomalies.
     on_position (Optional[Callable[[int], None]]): Takes how many bytes have been read, before each document.
+    section (Optional[FileSection]): What to read of the file; all of it if None. Whoever joins sections has to look for
+        repeated ids, since one section does not know the others, and may be empty.
     YIELDS (Union[Doc, Exception]): The documents in their order. In place of a bad one, its error: an InputError, or
         one that nobody has thought of.
     RAISES (InputError): If the rest of the file cannot be read, or it has no document.
@@ -172,7 +196,10 @@ def iter_documents(
     if format == "docbin":
         docs: Iterator[Union[Doc, Exception]] = _read_docbin(path, tokenizer.vocab)
     else:
-        docs = _read_text(path, tokenizer, format, anomalies, on_position)
+        docs = _read_text(path, tokenizer, format, anomalies, on_position, section)
+    if section is not None:
+        yield from docs
+        return
     numbers: Dict[str, int] = {}
     number = 0
     for number, doc in enumerate(docs, 1):
@@ -188,13 +215,15 @@ def iter_documents(
 
 
 def _read_text(
-    path: Path,
+    path: Location,
     tokenizer: Tokenizer,
     format: str,
     anomalies: Anomalies,
     on_position: Optional[Callable[[int], None]],
+    section: Optional[FileSection],
 ) -> Iterator[Union[Doc, Exception]]:
-    with open_input(path) as file:
+    with open_input(path) as whole:
+        file = whole if section is None else _open_section(whole, section, format)
         if not file.peek(1):  # type: ignore[attr-defined]
             raise InputError("the file is empty")
         for number, record in enumerate(_READERS[format](file, anomalies), 1):
@@ -210,8 +239,23 @@ def _read_text(
             yield doc
 
 
-def _read_docbin(path: Path, vocab: Vocab) -> Iterator[Doc]:
-    data = path.read_bytes()
+def _open_section(file: BinaryIO, section: FileSection, format: str) -> BinaryIO:
+    """A section of an open file, made a file of its own by what stands around the documents of XML."""
+    head = b""
+    if format == "bioc-xml" and section.start:
+        while b"<document>" not in head:
+            head += file.read(_HEAD_BLOCK)
+        head = head[: head.index(b"<document>")]
+    file.seek(section.start)
+    content = file.read(section.end - section.start)
+    is_last = not file.peek(1)  # type: ignore[attr-defined]
+    tail = b"" if format != "bioc-xml" or is_last else b"</collection>"
+    return SectionReader(head + content + tail, section)
+
+
+def _read_docbin(path: Location, vocab: Vocab) -> Iterator[Doc]:
+    with open_input(path) as file:
+        data = file.read()
     if not data:
         raise InputError("the file is empty")
     try:

@@ -3,7 +3,7 @@
 import json
 import warnings
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 from ..errors import InputError
 
@@ -110,8 +110,8 @@ class Anomalies:
 
     def __init__(self, strict: bool = False) -> None:
         self.strict = strict
-        self._counts: Dict[str, int] = {}
-        self._first: Dict[str, Tuple[str, str]] = {}
+        # How many there are of each kind, and the first of them: its document and what it is.
+        self.counts: Dict[str, Tuple[int, str, str]] = {}
 
     def add(self, kind: str, document: str, detail: str) -> None:
         """Count an anomaly.
@@ -123,16 +123,21 @@ class Anomalies:
         """
         if self.strict:
             raise InputError(detail, document=document)
-        self._counts[kind] = self._counts.get(kind, 0) + 1
-        self._first.setdefault(kind, (document, detail))
+        self.update({kind: (1, document, detail)})
+
+    def update(self, counts: Mapping[str, Tuple[int, str, str]]) -> None:
+        """Add the `counts` of anomalies that come after these."""
+        for kind, (count, document, detail) in counts.items():
+            before, *first = self.counts.get(kind, (0, document, detail))
+            self.counts[kind] = (before + count, *first)
 
     def __bool__(self) -> bool:
-        return bool(self._counts)
+        return bool(self.counts)
 
     def __str__(self) -> str:
         return "; ".join(
-            f"{kind}: {count} (first in document {self._first[kind][0]}: {self._first[kind][1]})"
-            for kind, count in self._counts.items()
+            f"{kind}: {count} (first in document {document}: {detail})"
+            for kind, (count, document, detail) in self.counts.items()
         )
 
 
