@@ -1,19 +1,21 @@
-"""Scores: predicted relations against gold ones, counted as the official BioRED evaluation does it.
+"""Scores: predicted relations against gold ones, counted as the official BioRED evaluation does.
 
-Relations are compared per document as unordered pairs of identifiers, at four levels of what has to agree. Relations
-between types that the corpus does not evaluate are left out on both sides. Precision, recall and F1 are micro averages.
+Relations are compared within documents as unordered pairs of identifiers, at four levels that ask for more and more.
+Relations between entity types that the corpus does not evaluate are left out on both sides. Precision, recall and F1
+are micro averages.
 """
 
 from collections import defaultdict
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Callable, Dict, Hashable, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from spacy.training import Example
 
 from ..labels import UNSCORED_TYPE_PAIRS
 from ..tokens import Relation, get_relations
 
-# The levels, and what they are called in tables.
+# The levels, and their names in tables.
 LEVEL_NAMES: Dict[str, str] = {
     "pair": "pair",
     "type": "pair + type",
@@ -21,40 +23,36 @@ LEVEL_NAMES: Dict[str, str] = {
     "all": "pair + type + novelty",
 }
 LEVELS: Tuple[str, ...] = tuple(LEVEL_NAMES)
-# Levels that say something about single relation types.
-_TYPED_LEVELS = ("type", "all")
+# What has to agree at each level, beside the pair.
+_FIELDS: Dict[str, Tuple[str, ...]] = {
+    "pair": (),
+    "type": ("type",),
+    "novelty": ("novelty",),
+    "all": ("type", "novelty"),
+}
 
 
+@dataclass
 class Counts:
     """True positives, false positives and false negatives."""
 
-    def __init__(self) -> None:
-        self.tp = self.fp = self.fn = 0
+    tp: int = 0
+    fp: int = 0
+    fn: int = 0
 
-    def add(self, gold: Set[Hashable], predicted: Set[Hashable]) -> None:
-        """Count what two sets have in common and what only one of them has."""
-        self.tp += len(gold & predicted)
-        self.fp += len(predicted - gold)
-        self.fn += len(gold - predicted)
-
-    @property
-    def gold(self) -> int:
-        return self.tp + self.fn
-
-    @property
-    def p(self) -> float:
-        return self.tp / (self.tp + self.fp) if self.tp + self.fp else 0.0
-
-    @property
-    def r(self) -> float:
-        return self.tp / self.gold if self.gold else 0.0
-
-    @property
-    def f(self) -> float:
-        return 2 * self.p * self.r / (self.p + self.r) if self.tp else 0.0
+    def add(self, is_gold: bool, is_predicted: bool) -> None:
+        """Count a relation that is gold, predicted, or both."""
+        self.tp += is_gold and is_predicted
+        self.fp += is_predicted and not is_gold
+        self.fn += is_gold and not is_predicted
 
     def to_dict(self) -> Dict[str, Any]:
-        return {"gold": self.gold, "tp": self.tp, "fp": self.fp, "fn": self.fn, "p": self.p, "r": self.r, "f": self.f}
+        """The counts with precision, recall and F1, which are 0 where there is nothing to divide by."""
+        gold, predicted = self.tp + self.fn, self.tp + self.fp
+        p = self.tp / predicted if predicted else 0.0
+        r = self.tp / gold if gold else 0.0
+        f = 2 * p * r / (p + r) if self.tp else 0.0
+        return {"gold": gold, "tp": self.tp, "fp": self.fp, "fn": self.fn, "p": p, "r": r, "f": f}
 
 
 def count_relations(
@@ -73,31 +71,32 @@ def count_relations(
     unscored = {frozenset(pair) for pair in unscored_type_pairs}
     total = {level: Counts() for level in LEVELS}
     by_type_pair: Dict[str, Dict[str, Counts]] = {level: defaultdict(Counts) for level in LEVELS}
-    by_type: Dict[str, Dict[str, Counts]] = {level: defaultdict(Counts) for level in _TYPED_LEVELS}
-    for gold_relations, predicted_relations in documents:
-        gold = _scored(gold_relations, unscored)
-        predicted = _scored(predicted_relations, unscored)
-        # Gold says of what types a pair is where both know it, so that one pair is counted in one place.
-        type_pairs = {**_type_pairs(predicted), **_type_pairs(gold)}
-        for level in LEVELS:
-            found, expected = _keys(predicted, level), _keys(gold, level)
-            total[level].add(expected, found)
-            for name in {type_pairs[key[0]] for key in found | expected}:
-                by_type_pair[level][name].add(
-                    {key for key in expected if type_pairs[key[0]] == name},
-                    {key for key in found if type_pairs[key[0]] == name},
-                )
-            if level in _TYPED_LEVELS:
-                for name in {key[1] for key in found | expected}:
-                    by_type[level][name].add(
-                        {key for key in expected if key[1] == name}, {key for key in found if key[1] == name}
-                    )
-    result: Dict[str, Dict[str, Any]] = {}
-    for level in LEVELS:
-        result[level] = total[level].to_dict()
-        result[level]["per_entity_type_pair"] = _to_dicts(by_type_pair[level])
-        if level in by_type:
-            result[level]["per_relation_type"] = _to_dicts(by_type[level])
+    by_type: Dict[str, Dict[str, Counts]] = {level: defaultdict(Counts) for level in LEVELS if "type" in _FIELDS[level]}
+    for relations in documents:
+        gold, predicted = (
+            [relation for relation in some if frozenset((relation.source.type, relation.target.type)) not in unscored]
+            for some in relations
+        )
+        # Where gold and prediction differ in the entity types of a pair, those of gold count.
+        type_pairs = {
+            relation.pair: "|".join(sorted((relation.source.type, relation.target.type)))
+            for relation in [*predicted, *gold]
+        }
+        for level, fields in _FIELDS.items():
+            expected, found = (
+                {(relation.pair, *(relation[field] for field in fields)) for relation in some}
+                for some in (gold, predicted)
+            )
+            for key in expected | found:
+                counts = [total[level], by_type_pair[level][type_pairs[key[0]]]]
+                if level in by_type:
+                    counts.append(by_type[level][key[1]])
+                for each in counts:
+                    each.add(key in expected, key in found)
+    result = {level: counts.to_dict() for level, counts in total.items()}
+    for name, groups in (("per_entity_type_pair", by_type_pair), ("per_relation_type", by_type)):
+        for level, counts in groups.items():
+            result[level][name] = {group: counts[group].to_dict() for group in sorted(counts)}
     return result
 
 
@@ -111,62 +110,43 @@ def count_documents(
     RETURNS (List[Dict[str, Any]]): For each document its `id`, and [tp, fp, fn] at each level.
     """
     rows = []
-    for name, gold, predicted in documents:
+    for document, gold, predicted in documents:
         counts = count_relations([(gold, predicted)])
-        rows.append({"id": name, **{level: [counts[level][key] for key in ("tp", "fp", "fn")] for level in LEVELS}})
+        rows.append({"id": document, **{level: [counts[level][key] for key in ("tp", "fp", "fn")] for level in LEVELS}})
     return rows
-
-
-def _scored(relations: Iterable[Relation], unscored: Set[frozenset]) -> List[Relation]:
-    return [r for r in relations if frozenset((r.source.type, r.target.type)) not in unscored]
-
-
-def _type_pairs(relations: List[Relation]) -> Dict[Tuple[str, str], str]:
-    return {relation.pair: "|".join(sorted((relation.source.type, relation.target.type))) for relation in relations}
-
-
-def _keys(relations: List[Relation], level: str) -> Set[Tuple]:
-    if level == "pair":
-        return {(relation.pair,) for relation in relations}
-    if level == "type":
-        return {(relation.pair, relation.type) for relation in relations}
-    if level == "novelty":
-        return {(relation.pair, relation.novelty) for relation in relations}
-    return {(relation.pair, relation.type, relation.novelty) for relation in relations}
-
-
-def _to_dicts(counts: Dict[str, Counts]) -> Dict[str, Dict[str, Any]]:
-    return {name: counts[name].to_dict() for name in sorted(counts)}
 
 
 def create_relation_scorer(
     unscored_type_pairs: Optional[Sequence[Sequence[str]]] = None,
 ) -> Callable[..., Dict[str, Any]]:
-    """The scorer of relations (`embre_spacy.relation_scorer.v1`): the official BioRED evaluation.
+    """The scorer for `spacy train` and `nlp.evaluate` (`embre_spacy.relation_scorer.v1`): the official BioRED
+    evaluation.
 
     unscored_type_pairs (Optional[Sequence[Sequence[str]]]): The pairs of entity types to leave out on both sides;
         those that BioRED's evaluation leaves out if None.
-    RETURNS (Callable): The scorer.
+    RETURNS (Callable[..., Dict[str, Any]]): The scorer; see `score_relations`.
     """
-    # No function in a function: components are pickled for `nlp.pipe(n_process=2)` where processes are not forked.
-    return partial(_score, unscored=UNSCORED_TYPE_PAIRS if unscored_type_pairs is None else unscored_type_pairs)
-
-
-def _score(examples: Iterable[Example], *, unscored: Sequence[Sequence[str]], **kwargs: Any) -> Dict[str, Any]:
-    return score_relations(examples, unscored_type_pairs=unscored)
+    # A partial function, since a nested one cannot be pickled for `nlp.pipe(n_process=2)`.
+    return partial(
+        score_relations, unscored_type_pairs=UNSCORED_TYPE_PAIRS if unscored_type_pairs is None else unscored_type_pairs
+    )
 
 
 def score_relations(
-    examples: Iterable[Example], *, unscored_type_pairs: Sequence[Sequence[str]] = UNSCORED_TYPE_PAIRS
+    examples: Iterable[Example],
+    *,
+    unscored_type_pairs: Sequence[Sequence[str]] = UNSCORED_TYPE_PAIRS,
+    **kwargs: Any,
 ) -> Dict[str, Any]:
     """Score the predicted relations of examples. Gold relations that are no candidates count as missed.
 
     examples (Iterable[Example]): The examples.
     unscored_type_pairs (Sequence[Sequence[str]]): The pairs of entity types to leave out on both sides.
+    kwargs (Any): What spaCy passes to every scorer; not used.
     RETURNS (Dict[str, Any]): `relation_{level}_p/r/f` and `relation_{level}_per_type_pair` for the levels pair, type,
         novelty and all; `relation_type_per_type` and `relation_all_per_type` by relation type;
         `relation_type_macro_f`, the mean F1 of the relation types that gold has; and `relation_type_accuracy`, the
-        share of the found pairs that have the right type.
+        share of right types among the pairs that are found.
     """
     counts = count_relations(
         ((get_relations(example.reference), get_relations(example.predicted)) for example in examples),
@@ -176,25 +156,22 @@ def score_relations(
 
 
 def flatten_scores(counts: Dict[str, Dict[str, Any]]) -> Dict[str, Any]:
-    """Scores under the names that spaCy's training loop and logs use.
-
-    counts (Dict[str, Dict[str, Any]]): What `count_relations` returns.
-    RETURNS (Dict[str, Any]): The scores; see `score_relations`.
-    """
+    """The counts of `count_relations` as scores with the names of `score_relations`."""
     scores: Dict[str, Any] = {}
-    for level in LEVELS:
-        found = counts[level]
-        for measure in ("p", "r", "f"):
-            scores[f"relation_{level}_{measure}"] = found[measure]
-        scores[f"relation_{level}_per_type_pair"] = _prf(found["per_entity_type_pair"])
-        if "per_relation_type" in found:
-            scores[f"relation_{level}_per_type"] = _prf(found["per_relation_type"])
-    typed = [found["f"] for found in counts["type"]["per_relation_type"].values() if found["gold"]]
-    scores["relation_type_macro_f"] = sum(typed) / len(typed) if typed else 0.0
+    for level, of_level in counts.items():
+        for measure, value in _select_measures(of_level).items():
+            scores[f"relation_{level}_{measure}"] = value
+        for group, name in (("per_entity_type_pair", "per_type_pair"), ("per_relation_type", "per_type")):
+            if group in of_level:
+                scores[f"relation_{level}_{name}"] = {
+                    key: _select_measures(of_group) for key, of_group in of_level[group].items()
+                }
+    f_of_types = [of_type["f"] for of_type in counts["type"]["per_relation_type"].values() if of_type["gold"]]
+    scores["relation_type_macro_f"] = sum(f_of_types) / len(f_of_types) if f_of_types else 0.0
     pairs = counts["pair"]["tp"]
     scores["relation_type_accuracy"] = counts["type"]["tp"] / pairs if pairs else 0.0
     return scores
 
 
-def _prf(counts: Dict[str, Dict[str, Any]]) -> Dict[str, Dict[str, float]]:
-    return {name: {measure: found[measure] for measure in ("p", "r", "f")} for name, found in counts.items()}
+def _select_measures(counts: Dict[str, Any]) -> Dict[str, float]:
+    return {measure: counts[measure] for measure in ("p", "r", "f")}
