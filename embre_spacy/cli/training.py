@@ -1,7 +1,10 @@
 """`pretrain` and `calibrate`: what comes before and after `spacy train`."""
 
+import json
+import os
+import shlex
 from pathlib import Path
-from typing import Annotated, Any, Dict, List, Optional
+from typing import Annotated, Any, Dict, List, Optional, Sequence
 
 import typer
 
@@ -55,31 +58,23 @@ def pretrain_command(
     Example: python -m embre_spacy pretrain train.spacy pretrained --dev dev.spacy --config configs/pretrain.cfg
     """
     with report_errors():
-        # Importing takes seconds, so what may be wrong in the call comes first.
-        from ..pretraining import load_pretraining_config
-
-        settings = load_pretraining_config(config, _parse_overrides(ctx.args))
-
+        from rich.console import Console
         from spacy.vocab import Vocab
 
         from ..corpus import list_corpus_files
         from ..formats import read
-        from ..pretraining import join_corpora
+        from ..pretraining import join_corpora, load_pretraining_config, pretrain
 
+        settings = load_pretraining_config(config, _parse_overrides(ctx.args))
         vocab = Vocab()
         dev_docs = None if dev is None else list(read(dev, vocab))
         docs = list(read(corpus, vocab))
         if also:
-            # With one corpus, what it holds is what is trained on; what is put together may overlap.
+            # A corpus alone is trained on as it is; corpora that are joined may overlap.
             others = [read(file, vocab) for path in also for file in list_corpus_files(path)]
             docs, left_out = join_corpora(docs, others, dev_docs or [])
             for line in left_out:
                 note(line)
-
-        from rich.console import Console
-
-        from ..pretraining import pretrain
-
         pretrain(
             docs,
             output,
@@ -92,16 +87,22 @@ def pretrain_command(
         )
 
 
-def _parse_overrides(extra: List[str]) -> Dict[str, Any]:
-    """Read settings from the command line, and from SPACY_CONFIG_OVERRIDES, as `spacy train` does."""
-    from click import NoSuchOption
-    from spacy.cli._util import parse_config_overrides
-
-    try:
-        return parse_config_overrides(list(extra))
-    except NoSuchOption as error:
-        # Some versions of typer do not handle the errors of click, which spaCy raises.
-        raise EmbreError(f"no such option: {error.option_name} (settings have a section: --training.epochs)") from error
+def _parse_overrides(arguments: Sequence[str]) -> Dict[str, Any]:
+    """Parse settings as `spacy train` does: those of the command line, then those of SPACY_CONFIG_OVERRIDES."""
+    overrides: Dict[str, Any] = {}
+    for source in (arguments, shlex.split(os.environ.get("SPACY_CONFIG_OVERRIDES", ""))):
+        rest = list(source)
+        while rest:
+            name, has_value, value = rest.pop(0).partition("=")
+            if not name.startswith("--") or "." not in name:
+                raise EmbreError(f"no such option: {name} (settings have a section: --training.epochs)")
+            if not has_value:
+                value = "true" if not rest or rest[0].startswith("--") else rest.pop(0)
+            try:
+                overrides[name[2:].replace("-", "_")] = json.loads(value)
+            except ValueError:
+                overrides[name[2:].replace("-", "_")] = value
+    return overrides
 
 
 @app.command("calibrate")

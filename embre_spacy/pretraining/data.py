@@ -1,4 +1,4 @@
-"""What is learned from: documents and their concepts, in words and in wordpieces, and the labels that are predicted."""
+"""What is read: documents with their concepts, in characters and in wordpieces, and the labels that are predicted."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -15,20 +15,25 @@ from ..tokens import get_concepts, get_mentions, split_identifiers
 from ..transformer import TaggedText, TagIds, Wordpieces, encode
 from .config import PretrainingConfig
 
-# One stream of random numbers for each thing that is drawn, so that none depends on how often another was.
+# One stream of random numbers for each purpose, so that none depends on how much another has drawn.
 TRAIN_STREAM, DEV_STREAM, ORDER_STREAM, SPLIT_STREAM = range(4)
-# The class of what is not predicted.
-NO_CLASS = -100
+# The label of what is not predicted.
+NO_LABEL = -100
 _ENCODED_AT_ONCE = 128
+
+
+def make_rng(seed: int, *stream: int) -> numpy.random.Generator:
+    """Make random numbers for a stream, an epoch, a document: a resumed run, and each process, draws the same."""
+    return numpy.random.default_rng([seed, *stream])
 
 
 @dataclass
 class MaskingConcept:
-    """A concept that can be chosen.
+    """A concept that can be masked.
 
     type (str): The entity type.
     identifier (Optional[str]): The normalized identifier; None for mentions without one.
-    mentions (List[int]): The numbers of its mentions in the order of `get_mentions`.
+    mentions (List[int]): The positions of its mentions in `get_mentions`.
     """
 
     type: str
@@ -37,38 +42,53 @@ class MaskingConcept:
 
 
 @dataclass
-class LabelCounts:
-    """What is predicted of concepts, counted over the training documents: how many of them have each class.
+class PretrainingDocs:
+    """Documents, with the concepts of each that can be masked."""
 
-    identifiers (Counter): The documents that each normalized identifier occurs in.
-    types (Counter): The concepts that have each entity type.
+    docs: List[Doc]
+    concepts: List[List[MaskingConcept]]
+
+    @property
+    def n_concepts(self) -> int:
+        return sum(map(len, self.concepts))
+
+    def describe(self) -> Dict[str, Any]:
+        """Give the sizes that the report has."""
+        counts = list(map(len, self.concepts))
+        return {
+            "documents": len(self.docs),
+            "mentions": sum(len(get_mentions(doc)) for doc in self.docs),
+            "concepts": sum(counts),
+            "concepts_per_document": round(float(numpy.mean(counts)), 1),
+            # At least one concept of a document stays unmasked, so these teach nothing but words.
+            "documents_with_fewer_than_two_concepts": sum(count < 2 for count in counts),
+        }
+
+
+@dataclass
+class LabelCounts:
+    """The labels of concepts, with their frequency in the training documents. Their order is that of the classes.
+
+    identifiers (Counter): The number of documents for each normalized identifier.
+    types (Counter): The number of concepts for each entity type.
     """
 
     identifiers: Counter = field(default_factory=Counter)
     types: Counter = field(default_factory=Counter)
 
     @classmethod
-    def count(cls, targets: Iterable[Sequence[MaskingConcept]]) -> "LabelCounts":
-        """Count the classes of documents.
-
-        targets (Iterable[Sequence[MaskingConcept]]): The concepts of each document.
-        RETURNS (LabelCounts): The classes.
-        """
-        classes = cls()
-        for of_document in targets:
-            classes.types.update(target.type for target in of_document if target.type)
-            classes.identifiers.update({target.identifier for target in of_document if target.identifier is not None})
-        # The order is that of the numbers of the classes, so it must not depend on the order of the documents.
-        classes.identifiers = Counter(dict(sorted(classes.identifiers.items())))
-        classes.types = Counter(dict(sorted(classes.types.items())))
-        return classes
+    def count(cls, concepts: Iterable[Sequence[MaskingConcept]]) -> "LabelCounts":
+        """Count the labels of the concepts of each document."""
+        types: Counter = Counter()
+        identifiers: Counter = Counter()
+        for doc_concepts in concepts:
+            types.update(concept.type for concept in doc_concepts if concept.type)
+            identifiers.update({concept.identifier for concept in doc_concepts if concept.identifier is not None})
+        # Sorted, so that the classes do not depend on the order of the documents.
+        return cls(Counter(dict(sorted(identifiers.items()))), Counter(dict(sorted(types.items()))))
 
     def majority(self, kind: str) -> Optional[str]:
-        """The most frequent class.
-
-        kind (str): "identifier" or "type".
-        RETURNS (Optional[str]): The class, the first in the alphabet if several are; None if there is none.
-        """
+        """Give the most frequent "identifier" or "type", the first in the alphabet of several; None without any."""
         counts = self.identifiers if kind == "identifier" else self.types
         return max(counts, key=counts.__getitem__, default=None)
 
@@ -78,8 +98,8 @@ class EncodedConcept:
     """A concept in the wordpieces of its document.
 
     pieces (NDArray[int64]): The wordpieces of all its mentions, without their tags; shape (n,).
-    type (int), identifier (int): Its classes, or NO_CLASS.
-    has_identifier (bool): Whether it has an identifier at all. If so, NO_CLASS means that training has not seen it.
+    type (int), identifier (int): Its classes, or NO_LABEL.
+    has_identifier (bool): Whether it has an identifier. If so, NO_LABEL means that no training document has it.
     """
 
     pieces: NDArray[numpy.int64]
@@ -90,115 +110,161 @@ class EncodedConcept:
 
 @dataclass
 class EncodedDocument:
-    """A document ready to be masked.
+    """A document that can be masked.
 
-    number (int): Its number in its corpus.
-    wordpieces (Wordpieces): Its wordpieces, with tags around all mentions if there are tags.
+    index (int): Its position among its documents.
+    wordpieces (Wordpieces): Its wordpieces, with tags around the mentions if there are tags.
     tagged (NDArray[bool]): Which mentions have tags; shape (mentions,).
-    concepts (List[EncodedConcept]): The concepts that can be chosen.
+    concepts (List[EncodedConcept]): The concepts that can be masked.
     """
 
-    number: int
+    index: int
     wordpieces: Wordpieces
     tagged: NDArray[numpy.bool_]
     concepts: List[EncodedConcept]
 
 
-def make_rng(seed: int, *stream: int) -> numpy.random.Generator:
-    """A generator of random numbers that depends on nothing but its arguments: a run that was interrupted draws what an
-    uninterrupted one would, and so do all processes of a run on many devices.
+def join_corpora(
+    docs: Sequence[Doc], others: Iterable[Iterable[Doc]], dev_docs: Sequence[Doc]
+) -> Tuple[List[Doc], List[str]]:
+    """Join corpora, without documents that are held out or that are there already.
 
-    seed (int): The seed of the run.
-    *stream (int): What the numbers are for: a stream, an epoch, the number of a document.
-    RETURNS (Generator): The generator.
+    docs (Sequence[Doc]): The documents of the first corpus. All are kept.
+    others (Iterable[Iterable[Doc]]): Those of the other corpora.
+    dev_docs (Sequence[Doc]): The held-out documents.
+    RETURNS (Tuple[List[Doc], List[str]]): The documents, and a line for each reason to leave some out.
     """
-    return numpy.random.default_rng([seed, *stream])
+    dev_ids = {doc._.document_id for doc in dev_docs}
+    ids = {doc._.document_id for doc in docs}
+    joined = list(docs)
+    n_held_out = n_repeated = 0
+    for doc in (doc for corpus in others for doc in corpus):
+        document_id = doc._.document_id
+        if document_id and document_id in dev_ids:
+            n_held_out += 1
+        elif document_id and document_id in ids:
+            n_repeated += 1
+        else:
+            joined.append(doc)
+            ids.add(document_id)
+    lines = []
+    if n_held_out:
+        lines.append(f"{n_held_out} documents are left out: they are among the held-out documents")
+    if n_repeated:
+        lines.append(f"{n_repeated} documents are left out: they are there already")
+    return joined, lines
 
 
-def find_concepts(doc: Doc, *, unidentified: bool = False) -> List[MaskingConcept]:
-    """The concepts of a document that can be chosen for masking.
+def find_concepts(docs: Sequence[Doc], config: PretrainingConfig) -> PretrainingDocs:
+    """Find the concepts that can be masked."""
+    return PretrainingDocs(list(docs), [_find_concepts(doc, config.masking.unidentified) for doc in docs])
 
-    doc (Doc): The document.
-    unidentified (bool): Whether mentions without an identifier are there too, those of the same type and lower-cased
-        text as one.
-    RETURNS (List[MaskingConcept]): The concepts.
-    """
+
+def split_docs(
+    docs: Sequence[Doc], dev_docs: Optional[Sequence[Doc]], config: PretrainingConfig
+) -> Tuple[PretrainingDocs, Optional[PretrainingDocs]]:
+    """Find the concepts of training and held-out documents, which are a share of the former if there are none."""
+    train = find_concepts(docs, config)
+    _check_usable(train, config)
+    if dev_docs is not None:
+        if not len(dev_docs):
+            raise EmbreError("there are no held-out documents")
+        return train, find_concepts(dev_docs, config)
+    share = config.training.dev_share
+    if not share:
+        return train, None
+    if len(docs) < 2:
+        raise EmbreError("one document cannot be split: give held-out documents, or set [training] dev_share to 0")
+    n_dev = min(max(1, round(share * len(docs))), len(docs) - 1)
+    order = make_rng(config.training.seed, SPLIT_STREAM).permutation(len(docs))
+    train, dev = (
+        PretrainingDocs([train.docs[index] for index in indices], [train.concepts[index] for index in indices])
+        for indices in (sorted(order[n_dev:]), sorted(order[:n_dev]))
+    )
+    _check_usable(train, config)
+    return train, dev
+
+
+def _check_usable(train: PretrainingDocs, config: PretrainingConfig) -> None:
+    """Refuse documents that nothing can be learned from."""
+    if not train.docs:
+        raise EmbreError("there are no documents")
+    if not config.masking.concept_rate:
+        return
+    if not any(get_mentions(doc) for doc in train.docs):
+        raise EmbreError("the documents have no mentions, so there are no concepts to mask")
+    if not any(train.concepts):
+        raise EmbreError(
+            "the mentions have no identifiers, so there are no concepts to mask; "
+            'set [masking] unidentified to true and [objective] objectives to ["type"] to mask mentions by their text'
+        )
+    if all(len(concepts) < 2 for concepts in train.concepts):
+        raise EmbreError("no document names two concepts, and at least one concept of a document must stay unmasked")
+
+
+def _find_concepts(doc: Doc, unidentified: bool) -> List[MaskingConcept]:
+    """Find the concepts of a document; if `unidentified`, mentions without identifier too, by type and text."""
     mentions = get_mentions(doc)
-    numbers: Dict[Tuple[int, int], List[int]] = {}
-    for number, mention in enumerate(mentions):
-        numbers.setdefault((mention.start_char, mention.end_char), []).append(number)
-    targets = [
+    positions: Dict[Tuple[int, int], List[int]] = {}
+    for position, mention in enumerate(mentions):
+        positions.setdefault((mention.start_char, mention.end_char), []).append(position)
+    concepts = [
         MaskingConcept(
             concept.type,
             concept.key,
-            sorted({number for start, end in concept.mentions for number in numbers[start, end]}),
+            sorted({position for start, end in concept.mentions for position in positions[start, end]}),
         )
         for concept in get_concepts(doc)
     ]
     if unidentified:
         by_text: Dict[Tuple[str, str], List[int]] = {}
-        for number, mention in enumerate(mentions):
+        for position, mention in enumerate(mentions):
             if not split_identifiers(mention.kb_id_):
-                by_text.setdefault((mention.text.lower(), entity_type(mention.label_)), []).append(number)
-        targets.extend(MaskingConcept(type, None, found) for (_, type), found in by_text.items())
-    return targets
+                by_text.setdefault((mention.text.lower(), entity_type(mention.label_)), []).append(position)
+        concepts.extend(MaskingConcept(type, None, positions) for (_, type), positions in by_text.items())
+    return concepts
 
 
 def find_entity_types(docs: Iterable[Doc]) -> List[str]:
-    """The entity types of the mentions of documents.
-
-    docs (Iterable[Doc]): The documents.
-    RETURNS (List[str]): The types, BioRED's first and in its order.
-    """
-    found = {entity_type(mention.label_) for doc in docs for mention in get_mentions(doc)} - {""}
-    return [name for name in ENTITY_TYPES if name in found] + sorted(found.difference(ENTITY_TYPES))
+    """Find the entity types of the mentions of documents, BioRED's first and in its order."""
+    types = {entity_type(mention.label_) for doc in docs for mention in get_mentions(doc)} - {""}
+    return [type for type in ENTITY_TYPES if type in types] + sorted(types.difference(ENTITY_TYPES))
 
 
 def encode_docs(
-    docs: Sequence[Doc],
-    targets: Sequence[Sequence[MaskingConcept]],
-    classes: LabelCounts,
-    tokenizer: PreTrainedTokenizerBase,
-    tag_ids: Optional[TagIds],
+    docs: PretrainingDocs, labels: LabelCounts, tokenizer: PreTrainedTokenizerBase, tag_ids: Optional[TagIds]
 ) -> List[EncodedDocument]:
-    """Encode documents.
-
-    docs (Sequence[Doc]): The documents.
-    targets (Sequence[Sequence[MaskingConcept]]): Their concepts.
-    classes (LabelCounts): The classes.
-    tokenizer (PreTrainedTokenizerBase): The tokenizer.
-    tag_ids (Optional[TagIds]): The tags of entity types, or None for text without tags.
-    RETURNS (List[EncodedDocument]): The documents in the same order.
-    """
-    identifiers = {identifier: number for number, identifier in enumerate(classes.identifiers)}
-    types = {type: number for number, type in enumerate(classes.types)}
+    """Encode documents, with tags around their mentions unless `tag_ids` is None."""
+    identifiers = {identifier: index for index, identifier in enumerate(labels.identifiers)}
+    types = {type: index for index, type in enumerate(labels.types)}
     return [
         EncodedDocument(
-            number,
+            index,
             wordpieces,
             tagged,
             [
                 EncodedConcept(
                     pieces,
-                    types.get(target.type, NO_CLASS),
-                    NO_CLASS if target.identifier is None else identifiers.get(target.identifier, NO_CLASS),
-                    target.identifier is not None,
+                    types.get(concept.type, NO_LABEL),
+                    NO_LABEL if concept.identifier is None else identifiers.get(concept.identifier, NO_LABEL),
+                    concept.identifier is not None,
                 )
-                for target in targets[number]
+                for concept in docs.concepts[index]
                 # A mention of characters that the tokenizer drops has no wordpieces, so there is nothing to mask.
-                if len(pieces := _pieces_of(target, wordpieces))
+                if len(pieces := _find_pieces(concept, wordpieces))
             ],
         )
-        for number, (wordpieces, tagged) in enumerate(_encode(docs, tokenizer, tag_ids))
+        for index, (wordpieces, tagged) in enumerate(_encode_texts(docs.docs, tokenizer, tag_ids))
     ]
 
 
-def _encode(
+def _encode_texts(
     docs: Sequence[Doc], tokenizer: PreTrainedTokenizerBase, tag_ids: Optional[TagIds]
 ) -> Iterator[Tuple[Wordpieces, NDArray[numpy.bool_]]]:
-    for first in range(0, len(docs), _ENCODED_AT_ONCE):
+    """Encode texts; yield the wordpieces of each, and which of its mentions have tags."""
+    for start in range(0, len(docs), _ENCODED_AT_ONCE):
         texts = []
-        for doc in docs[first : first + _ENCODED_AT_ONCE]:
+        for doc in docs[start : start + _ENCODED_AT_ONCE]:
             mentions = get_mentions(doc)
             tags = [(tag_ids or {}).get(entity_type(mention.label_)) for mention in mentions]
             texts.append(TaggedText(doc.text, [(span.start_char, span.end_char) for span in mentions], tags))
@@ -206,125 +272,9 @@ def _encode(
             yield wordpieces, numpy.asarray([tag is not None for tag in text.tags or ()], dtype="bool")
 
 
-def _pieces_of(target: MaskingConcept, wordpieces: Wordpieces) -> NDArray[numpy.int64]:
+def _find_pieces(concept: MaskingConcept, wordpieces: Wordpieces) -> NDArray[numpy.int64]:
+    """Find the wordpieces of all mentions of a concept, without their tags."""
     inside = numpy.zeros(len(wordpieces), dtype="bool")
-    for start, end in wordpieces.mentions[target.mentions]:
+    for start, end in wordpieces.mentions[concept.mentions]:
         inside[start:end] = True
     return numpy.flatnonzero(inside & ~wordpieces.is_tag)
-
-
-@dataclass
-class PretrainingDocs:
-    """The documents of one side, with what can be masked in them.
-
-    docs (List[Doc]): The documents.
-    targets (List[List[MaskingConcept]]): The concepts of each.
-    """
-
-    docs: List[Doc]
-    targets: List[List[MaskingConcept]]
-
-    @property
-    def n_concepts(self) -> int:
-        return sum(map(len, self.targets))
-
-    def describe(self) -> Dict[str, Any]:
-        """The sizes of the corpus.
-
-        RETURNS (Dict[str, Any]): Numbers by name.
-        """
-        concepts = [len(found) for found in self.targets]
-        return {
-            "documents": len(self.docs),
-            "mentions": sum(len(get_mentions(doc)) for doc in self.docs),
-            "concepts": sum(concepts),
-            "concepts_per_document": round(float(numpy.mean(concepts)), 1),
-            # Never all concepts of a document are masked, so these teach nothing but words.
-            "documents_with_fewer_than_two_concepts": sum(count < 2 for count in concepts),
-        }
-
-
-def join_corpora(
-    docs: Sequence[Doc], others: Iterable[Iterable[Doc]], dev_docs: Sequence[Doc]
-) -> Tuple[List[Doc], List[str]]:
-    """Put corpora together. No document comes twice, and none that is held out.
-
-    docs (Sequence[Doc]): The documents of the first corpus, all kept.
-    others (Iterable[Iterable[Doc]]): Those of the other corpora.
-    dev_docs (Sequence[Doc]): The held-out documents.
-    RETURNS (Tuple[List[Doc], List[str]]): The documents, and a line for each reason to leave some out.
-    """
-    held_out = {doc._.document_id for doc in dev_docs}
-    found = {doc._.document_id for doc in docs}
-    joined = list(docs)
-    in_dev = twice = 0
-    for corpus in others:
-        for doc in corpus:
-            name = doc._.document_id
-            if name and name in held_out:
-                in_dev += 1
-            elif name and name in found:
-                twice += 1
-            else:
-                joined.append(doc)
-                found.add(name)
-    lines = []
-    if in_dev:
-        lines.append(f"{in_dev} documents are left out: they are among the held-out documents")
-    if twice:
-        lines.append(f"{twice} documents are left out: they are there already")
-    return joined, lines
-
-
-def split_docs(
-    docs: Sequence[Doc], dev_docs: Optional[Sequence[Doc]], config: PretrainingConfig
-) -> Tuple[PretrainingDocs, Optional[PretrainingDocs]]:
-    """Find out what can be masked, and hold documents out if none are given.
-
-    docs (Sequence[Doc]): The training documents.
-    dev_docs (Optional[Sequence[Doc]]): The held-out documents; a share of the training documents if None.
-    config (PretrainingConfig): The settings.
-    RETURNS (Tuple[PretrainingDocs, Optional[PretrainingDocs]]): Training and held-out documents; None for the latter if
-        the share to hold out is 0.
-    RAISES (EmbreError): If nothing can be learned from the training documents.
-    """
-    train = _read(docs, config)
-    _refuse_unusable(train, config)
-    if dev_docs is not None:
-        if not len(dev_docs):
-            raise EmbreError("there are no held-out documents")
-        return train, _read(dev_docs, config)
-    share = config.training.dev_share
-    if not share:
-        return train, None
-    if len(docs) < 2:
-        raise EmbreError("one document cannot be split: give held-out documents, or set [training] dev_share to 0")
-    count = min(max(1, round(share * len(docs))), len(docs) - 1)
-    held_out = set(make_rng(config.training.seed, SPLIT_STREAM).permutation(len(docs))[:count].tolist())
-    rest, dev = PretrainingDocs([], []), PretrainingDocs([], [])
-    for number, (doc, targets) in enumerate(zip(train.docs, train.targets)):
-        part = dev if number in held_out else rest
-        part.docs.append(doc)
-        part.targets.append(targets)
-    _refuse_unusable(rest, config)
-    return rest, dev
-
-
-def _read(docs: Sequence[Doc], config: PretrainingConfig) -> PretrainingDocs:
-    return PretrainingDocs(list(docs), [find_concepts(doc, unidentified=config.masking.unidentified) for doc in docs])
-
-
-def _refuse_unusable(train: PretrainingDocs, config: PretrainingConfig) -> None:
-    if not train.docs:
-        raise EmbreError("there are no documents")
-    if not config.masking.concept_rate:
-        return
-    if not any(get_mentions(doc) for doc in train.docs):
-        raise EmbreError("the documents have no mentions, so there are no concepts to mask")
-    if not any(train.targets):
-        raise EmbreError(
-            "the mentions have no identifiers, so there are no concepts to mask; "
-            'set [masking] unidentified to true and [objective] objectives to ["type"] to mask mentions by their text'
-        )
-    if all(len(found) < 2 for found in train.targets):
-        raise EmbreError("no document names two concepts, and never all of a document may be masked")

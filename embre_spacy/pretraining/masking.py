@@ -1,6 +1,6 @@
 """The draw: which concepts and words of a document are masked, and what the transformer then reads."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import List
 
 import numpy
@@ -9,22 +9,22 @@ from transformers import PreTrainedTokenizerBase
 
 from .data import EncodedConcept, EncodedDocument
 
-# Of the words that are predicted as in ordinary masked language modelling (Devlin et al. 2019, section 3.1).
-_MASKED_SHARE, _RANDOM_SHARE = 0.8, 0.1
+# The shares of masked words that become the mask token and a random word; the rest stays (Devlin et al. 2019, 3.1).
+_MASK_SHARE, _RANDOM_SHARE = 0.8, 0.1
 
 
 @dataclass
 class MaskedDocument:
     """A document as the transformer reads it, and what is to be predicted.
 
-    number (int): Its number in its corpus.
+    index (int): Its position among its documents.
     ids (NDArray[int64]): The ids of its wordpieces; shape (n,).
-    concepts (List[EncodedConcept]): The chosen concepts. Their `pieces` count in `ids`.
-    words (NDArray[int64]): The wordpieces to predict one by one; shape (m,).
-    word_ids (NDArray[int64]): What they were; shape (m,).
+    concepts (List[EncodedConcept]): The masked concepts. Their `pieces` are positions in `ids`.
+    words (NDArray[int64]): The positions in `ids` of wordpieces that were masked one by one; shape (m,).
+    word_ids (NDArray[int64]): The ids that they had; shape (m,).
     """
 
-    number: int
+    index: int
     ids: NDArray[numpy.int64]
     concepts: List[EncodedConcept]
     words: NDArray[numpy.int64]
@@ -38,7 +38,7 @@ class Masker:
     """Masks documents.
 
     tokenizer (PreTrainedTokenizerBase): The tokenizer; must have a mask token.
-    concept_rate (float): The probability that a concept is chosen.
+    concept_rate (float): The probability that a concept is masked.
     word_rate (float): The share of the other wordpieces that are masked one by one.
     """
 
@@ -50,10 +50,10 @@ class Masker:
         self.ordinary_ids = numpy.asarray([id for id in range(len(tokenizer)) if id not in special], dtype="int64")
 
     def __call__(self, document: EncodedDocument, rng: numpy.random.Generator) -> MaskedDocument:
-        """Mask a document.
+        """Mask a document: every wordpiece of every mention of the chosen concepts, then other words.
 
         document (EncodedDocument): The document; not changed.
-        rng (Generator): Where the draw comes from.
+        rng (Generator): The source of random numbers.
         RETURNS (MaskedDocument): The masked document.
         """
         chosen = [document.concepts[i] for i in choose_concepts(len(document.concepts), self.concept_rate, rng)]
@@ -65,40 +65,36 @@ class Masker:
         ids[masked] = self.mask_id
         words = self._mask_words(ids, ~masked & ~wordpieces.is_tag, rng)
         kept = _keep_tags(document, masked)
-        places = numpy.cumsum(kept) - 1
+        positions = numpy.cumsum(kept) - 1
         return MaskedDocument(
-            document.number,
+            document.index,
             ids[kept],
-            [
-                EncodedConcept(places[concept.pieces], concept.type, concept.identifier, concept.has_identifier)
-                for concept in chosen
-            ],
-            places[words],
+            [replace(concept, pieces=positions[concept.pieces]) for concept in chosen],
+            positions[words],
             wordpieces.ids[words],
         )
 
     def _mask_words(
-        self, ids: NDArray[numpy.int64], ordinary: NDArray[numpy.bool_], rng: numpy.random.Generator
+        self, ids: NDArray[numpy.int64], maskable: NDArray[numpy.bool_], rng: numpy.random.Generator
     ) -> NDArray[numpy.int64]:
-        """Choose words and change their ids in place: most are masked, some are replaced, some stay as they are."""
+        """Choose words and change `ids` in place: most are masked, some are replaced, some stay as they are."""
         if not self.word_rate:
             return numpy.zeros(0, dtype="int64")
-        words = numpy.flatnonzero(ordinary & (rng.random(len(ids)) < self.word_rate))
-        how = rng.random(len(words))
-        ids[words[how < _MASKED_SHARE]] = self.mask_id
-        replaced = words[(how >= _MASKED_SHARE) & (how < _MASKED_SHARE + _RANDOM_SHARE)]
+        words = numpy.flatnonzero(maskable & (rng.random(len(ids)) < self.word_rate))
+        draws = rng.random(len(words))
+        ids[words[draws < _MASK_SHARE]] = self.mask_id
+        replaced = words[(draws >= _MASK_SHARE) & (draws < _MASK_SHARE + _RANDOM_SHARE)]
         ids[replaced] = rng.choice(self.ordinary_ids, len(replaced))
         return words
 
 
 def choose_concepts(count: int, rate: float, rng: numpy.random.Generator) -> NDArray[numpy.int64]:
-    """Choose concepts at random, each with the same probability, but never all of them.
+    """Choose concepts at random with equal probability: at least one of two or more, never all (paper, section 3.2).
 
     count (int): The number of concepts of the document.
     rate (float): The probability that a concept is chosen.
-    rng (Generator): Where the draw comes from.
-    RETURNS (NDArray[int64]): The numbers of those chosen. None is only if the document has fewer than two concepts, or
-        the rate is 0.
+    rng (Generator): The source of random numbers.
+    RETURNS (NDArray[int64]): The indices of the chosen ones; none if there are fewer than two or the rate is 0.
     """
     if count < 2 or not rate:
         return numpy.zeros(0, dtype="int64")
@@ -113,8 +109,7 @@ def choose_concepts(count: int, rate: float, rng: numpy.random.Generator) -> NDA
 
 
 def _keep_tags(document: EncodedDocument, masked: NDArray[numpy.bool_]) -> NDArray[numpy.bool_]:
-    """Which wordpieces stay: all but the tags of mentions that are masked, or share masked words with those that are.
-    They would give away what is to be predicted."""
+    """Keep all wordpieces but the tags of mentions with a masked word: they would tell what is to be predicted."""
     kept = numpy.ones(len(masked), dtype="bool")
     for (start, end), tagged in zip(document.wordpieces.mentions, document.tagged):
         if tagged and masked[start:end].any():

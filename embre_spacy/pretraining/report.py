@@ -1,42 +1,77 @@
-"""What is told of a run: the table of epochs as they end, the figures in it, and the report beside the weights."""
+"""What is told of a run: the table of epochs while it goes on, held-out accuracies, the report beside the weights."""
 
 import time
 from collections import Counter
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence
 
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from transformers import TrainerCallback, TrainerState, TrainingArguments
+from rich.progress import Progress
+from transformers import TrainerCallback, TrainerState
 
 from .config import ObjectiveConfig, PretrainingConfig
-from .data import NO_CLASS, EncodedDocument, LabelCounts, PretrainingDocs
+from .data import NO_LABEL, EncodedDocument, LabelCounts, PretrainingDocs
 from .masking import MaskedDocument
-from .model import COUNTED_OBJECTIVES
+from .model import OBJECTIVES
 
 _WIDTH = 10
+_TITLES = {
+    "epoch": "Epoch",
+    "train_loss": "Train loss",
+    "dev_loss": "Dev loss",
+    "type_accuracy": "Type acc",
+    "identifier_accuracy": "Ident acc",
+    "word_accuracy": "Word acc",
+    "seconds": "Seconds",
+}
+# What the trainer puts before the names of held-out figures.
 _PREFIX = "eval_"
 
 
+def say(console: Console, line: str) -> None:
+    """Print a line as it is."""
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def print_start(
+    console: Console,
+    train: PretrainingDocs,
+    dev: Optional[PretrainingDocs],
+    labels: LabelCounts,
+    dev_targets: Dict[str, Any],
+    checkpoint: Optional[str],
+) -> None:
+    """Print what a run starts with."""
+    say(console, f"Training: {len(train.docs)} documents, {train.n_concepts} concepts in them")
+    say(console, f"Classes: {len(labels.identifiers)} identifiers, {len(labels.types)} types")
+    if dev is not None:
+        say(console, f"Held out: {len(dev.docs)} documents, {dev.n_concepts} concepts in them")
+    identifiers = dev_targets.get("identifier", {})
+    if identifiers.get("unseen"):
+        say(
+            console,
+            f"Of {identifiers['items'] + identifiers['unseen']} masked held-out concepts with identifiers, "
+            f"{identifiers['unseen']} ({identifiers['unseen_share']:.0%}) have one that no training document has; "
+            f"they are left out of its loss",
+        )
+    if checkpoint:
+        say(console, f"Going on from {checkpoint}")
+
+
 class EpochTable(TrainerCallback):
-    """Prints the table of epochs row by row, and shows how far training is.
+    """Prints the table of epochs row by row, and a progress bar on a terminal.
 
     console (Console): Where to print.
-    objectives (Sequence[str]): Which of "identifier", "type" and "word" are predicted.
-    majority (Dict[str, Optional[float]]): The accuracy of the majority class for each objective.
+    dev_targets (Dict[str, Any]): What is predicted of the held-out documents; see `describe_dev_targets`.
     evaluates (bool): Whether there are held-out documents.
     """
 
-    def __init__(
-        self, console: Console, objectives: Sequence[str], majority: Dict[str, Optional[float]], *, evaluates: bool
-    ) -> None:
+    def __init__(self, console: Console, dev_targets: Dict[str, Any], evaluates: bool) -> None:
         self.console = console
-        self.majority = majority
+        self.majority = {f"{name}_accuracy": target["majority_accuracy"] for name, target in dev_targets.items()}
         self.evaluates = evaluates
-        self.columns = ["epoch", "train_loss", "seconds"]
-        if evaluates:
-            accuracies = [f"{name}_accuracy" for name in ("type", "identifier", "word") if name in objectives]
-            self.columns[2:2] = ["dev_loss", *accuracies]
+        accuracies = [name for name in _TITLES if name in self.majority]
+        self.columns = ["epoch", "train_loss", *(["dev_loss"] if evaluates else []), *accuracies, "seconds"]
         self.seconds_before = 0.0
         self.started = time.monotonic()
         self.progress: Optional[Progress] = None
@@ -46,25 +81,16 @@ class EpochTable(TrainerCallback):
         self.started = time.monotonic()
         if not state.is_world_process_zero:
             return
-        done = epoch_rows(state)
-        self._print([_TITLES.get(name, name) for name in self.columns])
+        self._print([_TITLES[name] for name in self.columns])
         self._print(["-" * _WIDTH for _ in self.columns])
         if self.evaluates:
-            self._print([self._majority_cell(name) for name in self.columns])
-        for row in done:
+            majority = {"epoch": "majority", **self.majority}
+            self._print([_format(majority[name]) if name in majority else "" for name in self.columns])
+        for row in get_epochs(state):
             self._print_row(row)
         if self.console.is_terminal:
-            self.progress = Progress(
-                TextColumn("steps"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeElapsedColumn(),
-                TextColumn("left"),
-                TimeRemainingColumn(),
-                console=self.console,
-                transient=True,
-            )
-            self.task = self.progress.add_task("", total=state.max_steps, completed=state.global_step)
+            self.progress = Progress(console=self.console, transient=True)
+            self.task = self.progress.add_task("steps", total=state.max_steps, completed=state.global_step)
             self.progress.start()
 
     def on_step_end(self, args, state, control, **kwargs) -> None:
@@ -76,11 +102,11 @@ class EpochTable(TrainerCallback):
             # Kept with the losses, so that a resumed run knows the time of all its parts.
             state.log_history[-1]["seconds"] = round(self.seconds_before + time.monotonic() - self.started, 1)
             if not self.evaluates and state.is_world_process_zero:
-                self._print_row(epoch_rows(state)[-1])
+                self._print_row(get_epochs(state)[-1])
 
     def on_evaluate(self, args, state, control, **kwargs) -> None:
         if state.is_world_process_zero:
-            self._print_row(epoch_rows(state)[-1])
+            self._print_row(get_epochs(state)[-1])
 
     def on_train_end(self, args, state, control, **kwargs) -> None:
         self.close()
@@ -95,73 +121,40 @@ class EpochTable(TrainerCallback):
         row = {**row, "seconds": round(row.get("seconds") or 0)}
         self._print([_format(row.get(name)) for name in self.columns])
 
-    def _majority_cell(self, name: str) -> str:
-        if name == "epoch":
-            return "majority"
-        return _format(self.majority.get(name[: -len("_accuracy")])) if name.endswith("_accuracy") else ""
-
     def _print(self, cells: Sequence[str]) -> None:
         say(self.console, "  ".join(cell.rjust(_WIDTH) for cell in cells))
 
 
-_TITLES = {
-    "epoch": "Epoch",
-    "train_loss": "Train loss",
-    "dev_loss": "Dev loss",
-    "type_accuracy": "Type acc",
-    "identifier_accuracy": "Ident acc",
-    "word_accuracy": "Word acc",
-    "seconds": "Seconds",
-}
-
-
-def say(console: Console, line: str) -> None:
-    """Print a line as it is.
-
-    console (Console): Where to.
-    line (str): The line.
-    """
-    console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-
-def epoch_rows(state: TrainerState) -> List[Dict[str, Any]]:
-    """The table of epochs.
-
-    state (TrainerState): The state of the trainer.
-    RETURNS (List[Dict[str, Any]]): For each epoch its number, the losses and accuracies, and the seconds until its end.
-    """
-    rows: Dict[int, Dict[str, Any]] = {}
-    for entry in state.log_history:
-        values: Sequence[Tuple[str, Any]] = []
-        if "loss" in entry:
-            values = [("train_loss", entry["loss"]), ("seconds", entry.get("seconds"))]
-        elif f"{_PREFIX}loss" in entry:
-            values = [
-                ("dev_loss" if key == f"{_PREFIX}loss" else key[len(_PREFIX) :], value)
-                for key, value in entry.items()
-                if key == f"{_PREFIX}loss" or key.endswith(("_accuracy", "_loss"))
-            ]
-        if values:
-            epoch = round(entry["epoch"])
-            rows.setdefault(epoch, {"epoch": epoch}).update(values)
-    return [rows[epoch] for epoch in sorted(rows)]
-
-
 def _format(value: Any) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    return "-" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def get_epochs(state: TrainerState) -> List[Dict[str, Any]]:
+    """Get the table of epochs: for each its number, the losses and accuracies, and the seconds until its end."""
+    epochs: Dict[int, Dict[str, Any]] = {}
+    for entry in state.log_history:
+        if "loss" in entry:
+            figures = {"train_loss": entry["loss"], "seconds": entry.get("seconds")}
+        elif f"{_PREFIX}loss" in entry:
+            named = {key[len(_PREFIX) :]: value for key, value in entry.items() if key.startswith(_PREFIX)}
+            figures = {"dev_loss": named.pop("loss")}
+            figures.update((name, value) for name, value in named.items() if name.endswith(("_accuracy", "_loss")))
+        else:
+            continue
+        epoch = round(entry["epoch"])
+        epochs.setdefault(epoch, {"epoch": epoch}).update(figures)
+    return [epochs[epoch] for epoch in sorted(epochs)]
 
 
 def summarize_counts(counts: NDArray, objective: ObjectiveConfig) -> Dict[str, float]:
-    """The figures of an evaluation.
+    """Compute the figures of an evaluation.
 
-    counts (NDArray[float32]): What the model counted of each document; shape (documents, objectives, 3).
+    counts (NDArray[float32]): What the model counts of each document; shape (documents, objectives, 3).
     objective (ObjectiveConfig): The weights of the losses.
-    RETURNS (Dict[str, float]): The weighted `loss`, and the loss and accuracy of each objective that had items.
+    RETURNS (Dict[str, float]): The weighted `loss`, and the loss and accuracy of each objective that has items.
     """
     metrics = {"loss": 0.0}
-    for name, (items, correct, loss) in zip(COUNTED_OBJECTIVES, counts.sum(axis=0, dtype="float64")):
+    for name, (items, correct, loss) in zip(OBJECTIVES, counts.sum(axis=0, dtype="float64")):
         if items:
             metrics[f"{name}_loss"] = float(loss / items)
             metrics[f"{name}_accuracy"] = float(correct / items)
@@ -169,96 +162,61 @@ def summarize_counts(counts: NDArray, objective: ObjectiveConfig) -> Dict[str, f
     return metrics
 
 
-def describe_held_out(
-    held_out: Sequence[MaskedDocument],
-    train: Sequence[EncodedDocument],
-    classes: LabelCounts,
-    objectives: Sequence[str],
+def describe_dev_targets(
+    dev: Sequence[MaskedDocument], train: Sequence[EncodedDocument], labels: LabelCounts, objectives: Sequence[str]
 ) -> Dict[str, Any]:
-    """What is asked of the held-out documents, and how often the majority class of training would be right.
+    """Describe what is predicted of held-out documents, and how often the majority label of training is right.
 
-    held_out (Sequence[MaskedDocument]): The masked held-out documents.
+    dev (Sequence[MaskedDocument]): The masked held-out documents.
     train (Sequence[EncodedDocument]): The training documents.
-    classes (LabelCounts): The classes of the training documents.
+    labels (LabelCounts): The labels of the training documents.
     objectives (Sequence[str]): Which of "identifier", "type" and "word" are predicted.
-    RETURNS (Dict[str, Any]): For each objective the number of items with a class, the majority class of the training
-        documents and its accuracy on them; for identifiers also how many items have no class.
+    RETURNS (Dict[str, Any]): For each objective the number of items with a label, the majority label of the training
+        documents and its accuracy on them; for concepts also the number and share of items that have another label.
     """
-    found: Dict[str, Any] = {}
-    concepts = [concept for document in held_out for concept in document.concepts]
-    for name in ("identifier", "type"):
-        if name not in objectives:
-            continue
-        wanted = [getattr(concept, name) for concept in concepts if name == "type" or concept.has_identifier]
-        labels = list(classes.identifiers if name == "identifier" else classes.types)
-        found[name] = {
-            **_majority([number for number in wanted if number != NO_CLASS], labels, classes.majority(name)),
-            "unseen": sum(number == NO_CLASS for number in wanted),
-            "unseen_share": _share(sum(number == NO_CLASS for number in wanted), len(wanted)),
-        }
+    targets: Dict[str, Any] = {}
+    concepts = [concept for document in dev for concept in document.concepts]
+    for name, names in (("identifier", list(labels.identifiers)), ("type", list(labels.types))):
+        if name in objectives:
+            classes = [getattr(concept, name) for concept in concepts if name == "type" or concept.has_identifier]
+            known = [names[index] for index in classes if index != NO_LABEL]
+            unseen = len(classes) - len(known)
+            targets[name] = {
+                **_measure_majority(known, labels.majority(name)),
+                "unseen": unseen,
+                "unseen_share": unseen / len(classes) if classes else None,
+            }
     if "word" in objectives:
-        usual: Counter = Counter()
+        counts: Counter = Counter()
         for document in train:
-            usual.update(document.wordpieces.ids[~document.wordpieces.is_tag].tolist())
-        wanted = [int(id) for document in held_out for id in document.word_ids]
-        most = usual.most_common(1)[0][0]
-        found["word"] = {
-            "items": len(wanted),
-            "majority": most,
-            "majority_accuracy": _share(wanted.count(most), len(wanted)),
-        }
-    return found
+            counts.update(document.wordpieces.ids[~document.wordpieces.is_tag].tolist())
+        ids = [int(id) for document in dev for id in document.word_ids]
+        targets["word"] = _measure_majority(ids, counts.most_common(1)[0][0])
+    return targets
 
 
-def _majority(wanted: List[int], labels: List[str], majority: Optional[str]) -> Dict[str, Any]:
-    right = sum(labels[number] == majority for number in wanted)
-    return {"items": len(wanted), "majority": majority, "majority_accuracy": _share(right, len(wanted))}
-
-
-def _share(part: int, whole: int) -> Optional[float]:
-    return part / whole if whole else None
+def _measure_majority(labels: Sequence[Any], majority: Any) -> Dict[str, Any]:
+    accuracy = sum(label == majority for label in labels) / len(labels) if labels else None
+    return {"items": len(labels), "majority": majority, "majority_accuracy": accuracy}
 
 
 def make_report(
     config: PretrainingConfig,
     train: PretrainingDocs,
     dev: Optional[PretrainingDocs],
-    classes: LabelCounts,
-    held_out: Dict[str, Any],
-    arguments: TrainingArguments,
+    labels: LabelCounts,
+    dev_targets: Dict[str, Any],
     state: TrainerState,
-    run: Dict[str, Any],
 ) -> Dict[str, Any]:
-    """Say what was done and what came of it.
-
-    config (PretrainingConfig): The settings.
-    train (PretrainingDocs), dev (Optional[PretrainingDocs]): The documents.
-    classes (LabelCounts): The classes.
-    held_out (Dict[str, Any]): What is asked of the held-out documents.
-    arguments (TrainingArguments): What the trainer was told.
-    state (TrainerState): The state that it ended in.
-    run (Dict[str, Any]): What ran, as `describe_run` told before it.
-    RETURNS (Dict[str, Any]): The report, as JSON takes it.
-    """
-    epochs = epoch_rows(state)
-    if dev is not None and config.training.keep == "best":
-        written = {
-            "epoch": min(epochs, key=lambda row: row["dev_loss"])["epoch"],
-            "why": "lowest loss on held-out documents",
-        }
-    else:
-        written = {"epoch": epochs[-1]["epoch"], "why": "last epoch"}
+    """Make the report on a finished run; what it ran on is added by the run itself."""
+    epochs = get_epochs(state)
     return {
-        "config": config.to_dict(),
+        "config": config.model_dump(),
         "corpus": {"train": train.describe(), "dev": None if dev is None else dev.describe()},
-        "classes": {"identifiers": len(classes.identifiers), "types": dict(classes.types)},
-        "held_out": held_out,
+        "classes": {"identifiers": len(labels.identifiers), "types": dict(labels.types)},
+        "held_out": dev_targets,
         "epochs": epochs,
-        "written": written,
+        "written": {"epoch": epochs[-1]["epoch"], "why": "last epoch"},
         "seconds": epochs[-1]["seconds"],
         "seed": config.training.seed,
-        "device": arguments.device.type,
-        "processes": arguments.world_size,
-        "precision": "bfloat16" if arguments.bf16 else "float32",
-        "run": run,
     }

@@ -71,7 +71,7 @@ def make_config(tiny_encoder) -> Callable[..., PretrainingConfig]:
     """Makes settings for the tiny encoder; what is given replaces values by their dotted names."""
 
     def make(**values) -> PretrainingConfig:
-        sections = PretrainingConfig().to_dict()
+        sections = PretrainingConfig().model_dump()
         given = {
             "encoder.name": str(tiny_encoder),
             "encoder.overlap": 16,
@@ -82,6 +82,6 @@ def make_config(tiny_encoder) -> Callable[..., PretrainingConfig]:
         for name, value in given.items():
             section, key = name.split(".")
             sections[section][key] = value
-        return PretrainingConfig.from_dict(sections)
+        return PretrainingConfig.model_validate(sections)
 
     return make

@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from embre_spacy.pretraining.config import ObjectiveConfig
-from embre_spacy.pretraining.data import NO_CLASS, EncodedConcept
-from embre_spacy.pretraining.dataset import Collator, EpochSampler
-from embre_spacy.pretraining.masking import MaskedDocument
+from embre_spacy.pretraining.data import NO_LABEL, EncodedConcept, EncodedDocument
+from embre_spacy.pretraining.dataset import Collator, MaskedDataset
+from embre_spacy.pretraining.masking import MaskedDocument, Masker
 from embre_spacy.pretraining.model import EntityMaskingModel
 from embre_spacy.pretraining.report import summarize_counts
-from embre_spacy.transformer import load_checkpoint, split_windows
+from embre_spacy.transformer import Wordpieces, load_checkpoint, split_windows
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_vectors_are_averaged_over_windows_and_wordpieces(tiny):
     transformer.eval()
     documents = [
         make_document(3, 150, [([0, 1, 149], 0, 0), (list(range(30, 90)), 1, 1)], [45, 149]),
-        make_document(5, 7, [([6], 0, NO_CLASS)], [0]),
+        make_document(5, 7, [([6], 0, NO_LABEL)], [0]),
     ]
     collate = Collator(tokenizer, window=60, overlap=20)
     batch = collate(documents)
@@ -59,7 +59,7 @@ def test_vectors_are_averaged_over_windows_and_wordpieces(tiny):
     with torch.no_grad():
         counts = model(**batch)["counts"]
     both = list(zip(wanted, documents))
-    concepts = torch.stack([means[one.pieces].mean(0) for means, document in both for one in document.concepts])
+    concepts = torch.stack([means[concept.pieces].mean(0) for means, document in both for concept in document.concepts])
     words = torch.stack([means[word] for means, document in both for word in document.words])
     torch.testing.assert_close(seen["concepts"], concepts, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(seen["words"], words, rtol=1e-4, atol=1e-5)
@@ -71,10 +71,11 @@ def test_every_window_length_keeps_every_wordpiece(tiny):
     for length in range(1, 200, 7):
         pieces = [([i], 0, 0) for i in range(length)]
         batch = Collator(tiny[1], window=50, overlap=16)([make_document(0, length, pieces)])
-        weights = torch.zeros(length).index_add(0, batch["concept_rows"], batch["concept_weights"])
+        concepts = batch["concepts"]
+        weights = torch.zeros(length).index_add(0, concepts["rows"], concepts["weights"])
         torch.testing.assert_close(weights, torch.ones(length))
-        ids = batch["input_ids"].flatten()[batch["concept_places"]]
-        assert ids.tolist() == (batch["concept_rows"] % 40 + 5).tolist()
+        ids = batch["input_ids"].flatten()[concepts["places"]]
+        assert ids.tolist() == (concepts["rows"] % 40 + 5).tolist()
 
 
 def test_a_batch_with_nothing_to_predict_has_gradients(tiny):
@@ -97,15 +98,26 @@ def test_losses_are_weighted(tiny):
     }
 
 
-def test_the_order_of_an_epoch():
-    widths = numpy.random.default_rng(0).integers(10, 500, 101)
-    sampler = EpochSampler(widths, 4, seed=0)
+def test_an_epoch_has_its_own_order_and_its_own_masks(tiny):
+    lengths = numpy.random.default_rng(0).integers(10, 500, 101)
+    documents = []
+    for index, length in enumerate(lengths):
+        ids = numpy.full(length, 40)
+        wordpieces = Wordpieces(ids, numpy.zeros((0, 2), dtype="int64"), numpy.zeros(length, dtype="bool"))
+        pieces = numpy.split(numpy.arange(8), 4)
+        concepts = [EncodedConcept(piece, 0, i, True) for i, piece in enumerate(pieces)]
+        documents.append(EncodedDocument(index, wordpieces, numpy.zeros(0, dtype="bool"), concepts))
+    masker = Masker(tiny[1], concept_rate=0.5, word_rate=0.0)
+    dataset = MaskedDataset(documents, masker, widths=lengths, batch_size=4, seed=0)
     epochs = []
-    for sampler.epoch in (0, 1, 0):
-        items = list(sampler)
-        assert sorted(number for _, number in items) == list(range(101))
-        assert {epoch for epoch, _ in items} == {sampler.epoch}
-        epochs.append([number for _, number in items])
-    assert epochs[0] == epochs[2] != epochs[1]
-    batches = [widths[epochs[0][i : i + 4]] for i in range(0, 101, 4)]
-    assert numpy.mean([batch.max() - batch.min() for batch in batches]) < 60
+    for epoch in (0, 1, 0):
+        dataset.set_epoch(epoch)
+        masked = list(dataset)
+        assert sorted(document.index for document in masked) == list(range(101)) and len(dataset) == 101
+        epochs.append([(document.index, document.ids.tolist()) for document in masked])
+    assert epochs[0] == epochs[2]
+    assert [index for index, _ in epochs[0]] != [index for index, _ in epochs[1]]
+    changed = [ids != dict(epochs[1])[index] for index, ids in epochs[0]]
+    assert sum(changed) > 80
+    batches = [[len(ids) for _, ids in epochs[0][i : i + 4]] for i in range(0, 101, 4)]
+    assert numpy.mean([max(batch) - min(batch) for batch in batches]) < 60

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embre_spacy.pretraining.data import (
-    NO_CLASS,
+    NO_LABEL,
     LabelCounts,
     encode_docs,
     find_concepts,
@@ -25,14 +25,14 @@ def tiny(tiny_encoder):
 
 
 @pytest.fixture
-def encode_doc(tiny):
+def encode_doc(tiny, make_config):
     """Encodes one document with tags, and gives its tokenizer."""
 
     def encode(doc, unidentified=False, tags=True):
         transformer, tokenizer = tiny
         tag_ids = add_tags(transformer, tokenizer, find_entity_types([doc])) if tags else None
-        targets = [find_concepts(doc, unidentified=unidentified)]
-        (document,) = encode_docs([doc], targets, LabelCounts.count(targets), tokenizer, tag_ids)
+        docs = find_concepts([doc], make_config(masking__unidentified=unidentified))
+        (document,) = encode_docs(docs, LabelCounts.count(docs.concepts), tokenizer, tag_ids)
         return document, tokenizer
 
     return encode
@@ -148,21 +148,24 @@ def test_words_and_concepts_never_share_a_wordpiece(make_doc, encode_doc):
         assert all(masked.ids[piece] == tokenizer.mask_token_id for piece in concepts)
 
 
-def test_mentions_without_identifiers_go_by_their_text(make_doc, encode_doc):
+def test_mentions_without_identifiers_go_by_their_text(make_doc, encode_doc, make_config):
     doc = make_doc("Fever, fever and aspirin", [(0, 5, "Disease", "-"), (7, 12, "Disease", ""), (17, 24, "Drug", "-1")])
-    assert not find_concepts(doc)
+    assert find_concepts([doc], make_config()).concepts == [[]]
     document, _ = encode_doc(doc, unidentified=True)
     assert [len(concept.pieces) for concept in document.concepts] == [2, 1]
-    assert all(concept.identifier == NO_CLASS and not concept.has_identifier for concept in document.concepts)
+    assert all(concept.identifier == NO_LABEL and not concept.has_identifier for concept in document.concepts)
     assert {concept.type for concept in document.concepts} == {0, 1}
 
 
-def test_classes_of_training(make_doc, tiny):
-    train, dev = make_doc("aspirin and fever and fever"), make_doc("aspirin and warfarin")
-    classes = LabelCounts.count([find_concepts(train)])
-    assert classes.identifiers == {"D001241": 1, "D005334": 1}
-    (document,) = encode_docs([dev], [find_concepts(dev)], classes, tiny[1], None)
+def test_labels_are_those_of_training(make_doc, tiny, make_config):
+    train, dev = (
+        find_concepts([make_doc(text)], make_config())
+        for text in ("aspirin and fever and fever", "aspirin and warfarin")
+    )
+    labels = LabelCounts.count(train.concepts)
+    assert labels.identifiers == {"D001241": 1, "D005334": 1}
+    (document,) = encode_docs(dev, labels, tiny[1], None)
     assert [(concept.identifier, concept.has_identifier) for concept in document.concepts] == [
         (0, True),
-        (NO_CLASS, True),
+        (NO_LABEL, True),
     ]

@@ -1,5 +1,7 @@
 """The command: its table, its errors."""
 
+import json
+
 import pytest
 from spacy.tokens import DocBin
 from typer.testing import CliRunner
@@ -49,6 +51,17 @@ def test_more_documents_are_added_once(call, docs, tmp_path):
     assert refused.exit_code == 1 and "no .spacy file in this folder" in refused.stderr
 
 
+def test_settings_are_read_as_spacy_train_reads_them(call, tmp_path, monkeypatch):
+    monkeypatch.setenv("SPACY_CONFIG_OVERRIDES", "--training.epochs 1 --training.seed=7")
+    result = call(
+        "--training.seed", "5", "--encoder.tags", "--training.weight-decay=0.5", '--objective.objectives=["type"]'
+    )
+    assert result.exit_code == 0, result.output
+    config = json.loads((tmp_path / "out" / "pretraining.json").read_text())["config"]
+    assert (config["training"]["epochs"], config["training"]["seed"], config["training"]["weight_decay"]) == (1, 7, 0.5)
+    assert config["encoder"]["tags"] is True and config["objective"]["objectives"] == ["type"]
+
+
 def test_it_shows_help():
     result = CliRunner().invoke(app, ["pretrain", "--help"])
     assert result.exit_code == 0 and "--resume" in result.output and "OUTPUT_DIR" in result.output
@@ -57,12 +70,13 @@ def test_it_shows_help():
 @pytest.mark.parametrize(
     "arguments, cause",
     [
-        (["--training.epoch", "3"], "has no key epoch"),
+        (["--training.epoch", "3"], "epoch: there is no such setting"),
         (["--config", "none.cfg"], "none.cfg: there is no such config file"),
         (["--dev", "none.spacy"], "none.spacy: no such file"),
         (["--encoder.name", "./none"], "there is no such folder"),
         (["--encoder.name", "package:none"], "not installed"),
         (["--epochs", "3"], "no such option: --epochs"),
+        (["more.spacy"], "no such option: more.spacy"),
         (["--gpu-id", "99"], "there is no GPU 99"),
     ],
 )
