@@ -1,10 +1,10 @@
-"""Calibration: probabilities that mean what they say (temperature scaling), and the threshold.
+"""Calibration: temperatures that make probabilities honest, and the threshold, both from held-out documents.
 
 Source: Guo et al. 2017, "On calibration of modern neural networks", sections 2 and 4.2.
 """
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy
@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 from spacy.language import Language
 from spacy.tokens import Doc
+from spacy.util import minibatch
 
 from ..errors import EmbreError
-from ..tokens import Relation, copy_mentions, get_relations
+from ..tokens import Candidate, Relation, copy_mentions, get_relations
 from .component import EmbreRelation, find_component
 from .decision import decision_score
 from .scoring import LEVELS, count_relations
@@ -22,158 +23,120 @@ from .scoring import LEVELS, count_relations
 N_BINS = 15
 # The thresholds that are tried. Finer steps would only fit the noise of the documents.
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
-# Probabilities are float32, so what is not above this is not told apart from 0.
-_LEAST = 1e-7
+# Below this a float32 is 0, which has no logarithm.
+_LEAST = float(numpy.finfo("float32").tiny)
 
 
 @dataclass
 class ScoredCandidates:
-    """All candidates of documents with their probabilities, and the gold relations.
+    """All n candidates of documents: what a pipeline says of them, and what gold says.
 
     documents (List[str]): The ids of the documents.
     gold (List[List[Relation]]): Their gold relations.
-    candidates (List[List[Relation]]): All their candidates as relations, whatever their probability.
-    labels (Tuple[str, ...]), novelty_labels (Tuple[str, ...]): The relation types and novelty labels of the pipeline.
-    type_certainty (float): How much the pipeline counts the certainty of the type; see `decision_score`.
+    candidates (List[List[Relation]]): Their candidates, with the most probable relation type and novelty.
+    types (NDArray): The probabilities of relation types, "not related" first; shape (n, relation types + 1).
+    novelties (NDArray): The probabilities of novelty labels; shape (n, novelty labels).
+    gold_types (NDArray[int64]): The right classes of relation types; 0 for "not related"; shape (n,).
+    gold_novelties (NDArray[int64]): The right classes of novelty; -1 where there is none; shape (n,).
+    type_certainty (float): How much the certainty of the type counts; see `decision_score`.
     """
 
     documents: List[str]
     gold: List[List[Relation]]
     candidates: List[List[Relation]]
-    labels: Tuple[str, ...]
-    novelty_labels: Tuple[str, ...]
+    types: NDArray[numpy.floating]
+    novelties: NDArray[numpy.floating]
+    gold_types: NDArray[numpy.int64]
+    gold_novelties: NDArray[numpy.int64]
     type_certainty: float
 
     def predicted(self, threshold: float) -> List[List[Relation]]:
-        """What the pipeline would say at a threshold.
+        """What the pipeline would predict at a threshold.
 
         threshold (float): The threshold.
         RETURNS (List[List[Relation]]): The relations of each document.
         """
-        return [[one for one in found if self._score(one) >= threshold] for found in self.candidates]
-
-    def _score(self, candidate: Relation) -> float:
-        return decision_score(
-            candidate.pair_probability, candidate.type_probabilities[candidate.type], self.type_certainty
-        )
+        scores = decision_score(1.0 - self.types[:, 0], self.types[:, 1:].max(axis=1, initial=0.0), self.type_certainty)
+        is_related = iter((scores >= threshold).tolist())
+        return [[relation for relation in of_document if next(is_related)] for of_document in self.candidates]
 
     def count(self, threshold: float) -> Dict[str, Dict[str, Any]]:
         """What `count_relations` returns at a threshold."""
         return count_relations(zip(self.gold, self.predicted(threshold)))
 
-    def relation_classes(self) -> Tuple[NDArray[numpy.float64], List[int]]:
-        """The probabilities of all candidates with "not related" first, shape (candidates, relation types + 1), and
-        their right classes."""
-        columns = {label: number for number, label in enumerate(self.labels, start=1)}
-        rows, classes = [], []
-        for candidate, gold in self._with_gold():
-            of_types = [candidate.type_probabilities[label] for label in self.labels]
-            rows.append([max(0.0, 1.0 - sum(of_types)), *of_types])
-            classes.append(0 if gold is None else columns.get(gold.type, 0))
-        return numpy.asarray(rows).reshape(-1, len(self.labels) + 1), classes
-
-    def novelty_classes(self) -> Tuple[NDArray[numpy.float64], List[int]]:
-        """The probabilities of novelty labels of the candidates that are related, shape (related, labels), and their
-        right classes."""
-        columns = {label: number for number, label in enumerate(self.novelty_labels)}
-        found = [
-            ([candidate.novelty_probabilities[label] for label in self.novelty_labels], columns[gold.novelty])
-            for candidate, gold in self._with_gold()
-            if gold is not None and gold.novelty in columns
-        ]
-        # There are none in a corpus without novelty, and then -1 could not be told from 0.
-        rows = numpy.asarray([row for row, _ in found]).reshape(len(found), len(self.novelty_labels))
-        return rows, [wanted for _, wanted in found]
-
-    def _with_gold(self) -> Iterator[Tuple[Relation, Optional[Relation]]]:
-        for candidates, relations in zip(self.candidates, self.gold):
-            gold = {relation.pair: relation for relation in relations}
-            for candidate in candidates:
-                yield candidate, gold.get(candidate.pair)
+    def scale(self, temperature: float, novelty_temperature: float) -> "ScoredCandidates":
+        """The same candidates with probabilities at other temperatures; see `apply_temperature`."""
+        return replace(
+            self,
+            types=apply_temperature(self.types, temperature),
+            novelties=apply_temperature(self.novelties, novelty_temperature),
+        )
 
 
 def score_candidates(nlp: Language, gold: Sequence[Doc], *, batch_size: int = 64) -> ScoredCandidates:
-    """Ask a pipeline for the probabilities of all candidates.
+    """Predict the probabilities of all candidates of documents.
 
     nlp (Language): The pipeline.
     gold (Sequence[Doc]): The gold documents.
     batch_size (int): The number of documents that the pipeline gets at once.
-    RETURNS (ScoredCandidates): The scored candidates.
+    RETURNS (ScoredCandidates): The candidates.
     RAISES (EmbreError): If the pipeline has no relation component.
     """
-    pipe = find_component(nlp)
-    with _threshold(pipe, 0.0):
-        docs = list(nlp.pipe((copy_mentions(reference) for reference in gold), batch_size=batch_size))
+    component = find_component(nlp)
+    position = [pipe for _, pipe in nlp.pipeline].index(component)
+    docs = nlp.pipe(map(copy_mentions, gold), batch_size=batch_size, disable=nlp.pipe_names[position:])
+    candidates: List[List[Candidate]] = []
+    types = [numpy.zeros((0, len(component.labels) + 1), dtype="float32")]
+    novelties = [numpy.zeros((0, len(component.novelty_labels)), dtype="float32")]
+    for batch in minibatch(docs, batch_size):
+        for of_document, types_of_document, novelties_of_document in component.predict(batch):
+            candidates.append(of_document)
+            types.append(types_of_document)
+            novelties.append(novelties_of_document)
+    return _compare_with_gold(component, gold, candidates, numpy.concatenate(types), numpy.concatenate(novelties))
+
+
+def _compare_with_gold(
+    component: EmbreRelation,
+    gold: Sequence[Doc],
+    candidates: Sequence[Sequence[Candidate]],
+    types: NDArray[numpy.float32],
+    novelties: NDArray[numpy.float32],
+) -> ScoredCandidates:
+    best_types = iter(types[:, 1:].argmax(axis=1).tolist())
+    best_novelties = iter(novelties.argmax(axis=1).tolist() if novelties.shape[1] else [-1] * len(novelties))
+    type_classes = {label: index for index, label in enumerate(component.labels, start=1)}
+    novelty_classes = {label: index for index, label in enumerate(component.novelty_labels)}
+    novelty_labels = [*component.novelty_labels, None]
+    predicted, gold_types, gold_novelties = [], [], []
+    for reference, of_document in zip(gold, candidates):
+        gold_relations = {relation.pair: relation for relation in get_relations(reference)}
+        predicted.append(
+            [
+                Relation(*candidate, component.labels[next(best_types)], novelty_labels[next(best_novelties)])
+                for candidate in of_document
+            ]
+        )
+        for relation in predicted[-1]:
+            right = gold_relations.get(relation.pair)
+            gold_types.append(0 if right is None else type_classes.get(right.type, 0))
+            gold_novelties.append(-1 if right is None else novelty_classes.get(right.novelty, -1))
     return ScoredCandidates(
         [reference._.document_id for reference in gold],
         [get_relations(reference) for reference in gold],
-        [get_relations(doc) for doc in docs],
-        pipe.labels,
-        pipe.novelty_labels,
-        pipe.cfg["type_certainty"],
+        predicted,
+        types,
+        novelties,
+        numpy.asarray(gold_types, dtype="int64"),
+        numpy.asarray(gold_novelties, dtype="int64"),
+        component.cfg["type_certainty"],
     )
-
-
-@contextmanager
-def _threshold(pipe: EmbreRelation, threshold: float) -> Iterator[None]:
-    before = pipe.cfg["threshold"]
-    pipe.cfg["threshold"] = threshold
-    try:
-        yield
-    finally:
-        pipe.cfg["threshold"] = before
-
-
-def choose_threshold(scored: ScoredCandidates, level: Optional[str] = None) -> Tuple[float, Dict[str, float]]:
-    """The threshold with the best F1.
-
-    scored (ScoredCandidates): The scored candidates of held-out documents.
-    level (Optional[str]): The level that counts; the mean of all four if None.
-    RETURNS (Tuple[float, Dict[str, float]]): The threshold, and F1 at the four levels with it.
-    """
-    found = {}
-    for threshold in THRESHOLDS:
-        counts = scored.count(threshold)
-        found[threshold] = {name: counts[name]["f"] for name in LEVELS}
-    best = max(found, key=lambda one: found[one][level] if level else sum(found[one].values()))
-    return best, found[best]
-
-
-def measure_calibration(scored: ScoredCandidates) -> Dict[str, Dict[str, float]]:
-    """The calibration error of the probability to be related (over all candidates) and of the novelty (over those that
-    are related), as it is and with a temperature. The temperature is fitted on one half of the documents and measured
-    on the other, both ways round, so that it is not measured where it was fitted.
-
-    scored (ScoredCandidates): The scored candidates of held-out documents.
-    RETURNS (Dict[str, Dict[str, float]]): Under "relation" and "novelty": `temperature` (fitted on all documents),
-        `ece` without it and `ece_after`.
-    """
-    halves = [_select(scored, numbers) for numbers in _halves(len(scored.documents))]
-    result = {}
-    for name, classes, event in (
-        ("relation", ScoredCandidates.relation_classes, _related),
-        ("novelty", ScoredCandidates.novelty_classes, _first),
-    ):
-        probabilities, wanted = classes(scored)
-        parts = [classes(half) for half in halves]
-        before, after, happened = [], [], []
-        for own, other in (parts, parts[::-1]):
-            scaled = apply_temperature(own[0], fit_temperature(*other)) if len(own[1]) else own[0]
-            before.append(event(own[0], own[1])[0])
-            after.append(event(scaled, own[1])[0])
-            happened.extend(event(own[0], own[1])[1])
-        result[name] = {
-            "temperature": fit_temperature(probabilities, wanted),
-            "ece": expected_calibration_error(numpy.concatenate(before), happened),
-            "ece_after": expected_calibration_error(numpy.concatenate(after), happened),
-        }
-    return result
 
 
 def calibrate(
     nlp: Language, gold: Sequence[Doc], *, level: Optional[str] = None, batch_size: int = 64
 ) -> Dict[str, Any]:
-    """Set the temperatures and the threshold of a pipeline's relation component.
+    """Set the temperatures and the threshold of a pipeline's relation component. An error leaves them as they were.
 
     nlp (Language): The pipeline; its component and its config are changed in place.
     gold (Sequence[Doc]): Held-out gold documents.
@@ -183,82 +146,109 @@ def calibrate(
         levels with it.
     RAISES (EmbreError): If the pipeline has no relation component, or the documents have no candidates.
     """
-    pipe = find_component(nlp)
-    settings = {"temperature": 1.0, "novelty_temperature": 1.0}
-    pipe.cfg.update(settings)
-    scored = score_candidates(nlp, gold, batch_size=batch_size)
+    component = find_component(nlp)
+    with _no_temperatures(component):
+        scored = score_candidates(nlp, gold, batch_size=batch_size)
     if not any(scored.candidates):
         raise EmbreError("the documents have no candidates, so there is nothing to calibrate on")
     calibration = measure_calibration(scored)
-    settings["temperature"] = calibration["relation"]["temperature"]
-    settings["novelty_temperature"] = calibration["novelty"]["temperature"]
-    pipe.cfg.update(settings)
-    threshold, scores = choose_threshold(score_candidates(nlp, gold, batch_size=batch_size), level)
-    settings["threshold"] = threshold
-    pipe.cfg.update(settings)
-    # The config says what the component does; a pipeline that is trained on from here starts with it.
-    nlp.get_pipe_config(pipe.name).update(settings)
+    temperature, novelty_temperature = (calibration[name]["temperature"] for name in ("relation", "novelty"))
+    threshold, scores = choose_threshold(scored.scale(temperature, novelty_temperature), level)
+    settings = {"temperature": temperature, "novelty_temperature": novelty_temperature, "threshold": threshold}
+    component.cfg.update(settings)
+    # A pipeline that is trained further starts with the settings in its config.
+    nlp.get_pipe_config(component.name).update(settings)
     return {"calibration": calibration, "threshold": threshold, "scores": scores}
 
 
-def _halves(count: int) -> Tuple[List[int], List[int]]:
-    return list(range(0, count, 2)), list(range(1, count, 2))
+@contextmanager
+def _no_temperatures(component: EmbreRelation) -> Iterator[None]:
+    before = {name: component.cfg[name] for name in ("temperature", "novelty_temperature")}
+    component.cfg.update(dict.fromkeys(before, 1.0))
+    try:
+        yield
+    finally:
+        component.cfg.update(before)
 
 
-def _select(scored: ScoredCandidates, numbers: List[int]) -> ScoredCandidates:
-    return ScoredCandidates(
-        [scored.documents[i] for i in numbers],
-        [scored.gold[i] for i in numbers],
-        [scored.candidates[i] for i in numbers],
-        scored.labels,
-        scored.novelty_labels,
-        scored.type_certainty,
-    )
+def choose_threshold(scored: ScoredCandidates, level: Optional[str] = None) -> Tuple[float, Dict[str, float]]:
+    """The threshold with the best F1.
 
-
-def _related(probabilities: NDArray[numpy.float64], wanted: List[int]) -> Tuple[NDArray[numpy.float64], List[bool]]:
-    return 1.0 - probabilities[:, 0], [one > 0 for one in wanted]
-
-
-def _first(probabilities: NDArray[numpy.float64], wanted: List[int]) -> Tuple[NDArray[numpy.float64], List[bool]]:
-    if not probabilities.shape[1]:
-        return numpy.zeros(0), []
-    return probabilities[:, 0], [one == 0 for one in wanted]
-
-
-def accuracy_on_gold_pairs(scored: ScoredCandidates) -> Dict[str, Any]:
-    """How often type and novelty are right where the pair is given: no threshold plays a part.
-
-    scored (ScoredCandidates): The scored candidates.
-    RETURNS (Dict[str, Any]): `pairs`, the number of gold relations that are candidates; `type_accuracy` and
-        `novelty_accuracy` among them, None where there is nothing to ask.
+    scored (ScoredCandidates): The candidates of held-out documents.
+    level (Optional[str]): The level that counts; the mean of all four if None.
+    RETURNS (Tuple[float, Dict[str, float]]): The threshold, and F1 at the four levels with it.
     """
-    probabilities, wanted = scored.relation_classes()
-    related = [row for row, one in enumerate(wanted) if one > 0]
-    novelties, novelty_wanted = scored.novelty_classes()
+    scores: Dict[float, Dict[str, float]] = {}
+    for threshold in THRESHOLDS:
+        counts = scored.count(threshold)
+        scores[threshold] = {name: counts[name]["f"] for name in LEVELS}
+    best = max(scores, key=lambda threshold: scores[threshold][level] if level else sum(scores[threshold].values()))
+    return best, scores[best]
+
+
+def measure_calibration(scored: ScoredCandidates) -> Dict[str, Dict[str, float]]:
+    """The calibration error of the probability to be related (over all candidates) and of the novelty (over those that
+    are related), as they are and with a temperature. That is fitted on every other document and measured on the rest,
+    both ways round, so that it is not measured where it was fitted.
+
+    scored (ScoredCandidates): The candidates of held-out documents.
+    RETURNS (Dict[str, Dict[str, float]]): Under "relation" and "novelty": `temperature` (fitted on all documents),
+        `ece` without it and `ece_after`.
+    """
+    is_odd = numpy.repeat(numpy.arange(len(scored.candidates)) % 2 == 1, list(map(len, scored.candidates)))
+    has_novelty = scored.gold_novelties >= 0
     return {
-        "pairs": len(related),
-        "type_accuracy": _accuracy(probabilities[related, 1:], [wanted[row] - 1 for row in related]),
-        "novelty_accuracy": _accuracy(novelties, novelty_wanted),
+        "relation": _measure_temperature(scored.types, scored.gold_types, is_odd),
+        "novelty": _measure_temperature(
+            scored.novelties[has_novelty], scored.gold_novelties[has_novelty], is_odd[has_novelty]
+        ),
     }
 
 
-def _accuracy(probabilities: NDArray[numpy.float64], wanted: List[int]) -> Optional[float]:
-    if not wanted or not probabilities.shape[1]:
-        return None
-    return float((probabilities.argmax(axis=1) == numpy.asarray(wanted)).mean())
+def _measure_temperature(
+    probabilities: NDArray[numpy.floating], classes: NDArray[numpy.int64], is_odd: NDArray[numpy.bool_]
+) -> Dict[str, float]:
+    """Fit a temperature, and measure the error of the probability of the first class with and without it."""
+    if not len(classes):
+        return {"temperature": 1.0, "ece": 0.0, "ece_after": 0.0}
+    scaled = numpy.empty(probabilities.shape)
+    for own in (is_odd, ~is_odd):
+        scaled[own] = apply_temperature(probabilities[own], fit_temperature(probabilities[~own], classes[~own]))
+    return {
+        "temperature": fit_temperature(probabilities, classes),
+        "ece": expected_calibration_error(probabilities[:, 0], classes == 0),
+        "ece_after": expected_calibration_error(scaled[:, 0], classes == 0),
+    }
+
+
+def accuracy_on_gold_pairs(scored: ScoredCandidates) -> Dict[str, Any]:
+    """How often type and novelty are right where the pair is given, whatever the threshold.
+
+    scored (ScoredCandidates): The candidates.
+    RETURNS (Dict[str, Any]): `pairs`, the number of gold relations that are candidates; `type_accuracy` and
+        `novelty_accuracy` among them, None where there is nothing to ask.
+    """
+    is_related, has_novelty = scored.gold_types > 0, scored.gold_novelties >= 0
+    return {
+        "pairs": int(is_related.sum()),
+        "type_accuracy": _accuracy(scored.types[is_related, 1:], scored.gold_types[is_related] - 1),
+        "novelty_accuracy": _accuracy(scored.novelties[has_novelty], scored.gold_novelties[has_novelty]),
+    }
+
+
+def _accuracy(probabilities: NDArray[numpy.floating], classes: NDArray[numpy.int64]) -> Optional[float]:
+    return float((probabilities.argmax(axis=1) == classes).mean()) if len(classes) else None
 
 
 def apply_temperature(probabilities: NDArray[numpy.floating], temperature: float) -> NDArray[numpy.float64]:
-    """What probabilities would be if the scores before softmax were divided by a temperature.
+    """The probabilities that scores would have if they were divided by a temperature before softmax.
 
     probabilities (NDArray): Probabilities of classes; shape (n, classes).
     temperature (float): The temperature; above 1 makes them less certain.
     RETURNS (NDArray[float64]): The new probabilities; shape (n, classes).
     """
-    scores = numpy.log(numpy.clip(probabilities.astype("float64"), _LEAST, None)) / temperature
-    scores = numpy.exp(scores - scores.max(axis=1, keepdims=True))
-    return scores / scores.sum(axis=1, keepdims=True)
+    powers = probabilities.astype("float64") ** (1.0 / temperature)
+    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def fit_temperature(probabilities: NDArray[numpy.floating], classes: Sequence[int]) -> float:
@@ -271,14 +261,14 @@ def fit_temperature(probabilities: NDArray[numpy.floating], classes: Sequence[in
     if not len(classes):
         return 1.0
     scores = torch.from_numpy(numpy.log(numpy.clip(probabilities.astype("float64"), _LEAST, None)))
-    wanted = torch.as_tensor(list(classes))
+    targets = torch.as_tensor(numpy.asarray(classes, dtype="int64"))
     # The likelihood has one maximum in 1 / temperature; its logarithm keeps it positive.
     inverse = torch.zeros(1, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([inverse], max_iter=100, line_search_fn="strong_wolfe")
 
     def closure() -> torch.Tensor:
         optimizer.zero_grad()
-        loss = torch.nn.functional.cross_entropy(scores * inverse.exp(), wanted)
+        loss = torch.nn.functional.cross_entropy(scores * inverse.exp(), targets)
         loss.backward()
         return loss
 
@@ -289,8 +279,8 @@ def fit_temperature(probabilities: NDArray[numpy.floating], classes: Sequence[in
 def expected_calibration_error(
     probabilities: NDArray[numpy.floating], happened: Sequence[bool], n_bins: int = N_BINS
 ) -> float:
-    """How far probabilities are from how often what they foretell happens: the mean difference over bins of equal
-    width, weighted by what is in them.
+    """How far probabilities are from how often their events happen: the mean difference over bins of equal width,
+    weighted by the number of events in each.
 
     probabilities (NDArray): The probability of each event; shape (n,).
     happened (Sequence[bool]): Whether it happened.
@@ -299,7 +289,7 @@ def expected_calibration_error(
     """
     if not len(probabilities):
         return 0.0
-    scored = numpy.asarray(happened, dtype="float64")
+    outcomes = numpy.asarray(happened, dtype="float64")
     bins = numpy.minimum((probabilities * n_bins).astype("int64"), n_bins - 1)
-    gaps = numpy.bincount(bins, weights=probabilities - scored, minlength=n_bins)
-    return float(numpy.abs(gaps).sum() / len(scored))
+    gaps = numpy.bincount(bins, weights=probabilities - outcomes, minlength=n_bins)
+    return float(numpy.abs(gaps).sum() / len(outcomes))

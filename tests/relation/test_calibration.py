@@ -5,6 +5,7 @@ import pytest
 import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from spacy.language import Language
 
 from embre_spacy.errors import EmbreError
 from embre_spacy.evaluation import evaluate_in_detail, evaluate_pipeline
@@ -17,6 +18,25 @@ from embre_spacy.relation.calibration import (
     score_candidates,
 )
 from embre_spacy.tokens import copy_mentions
+
+# The texts that came through a pipeline.
+READ = []
+
+
+@Language.component("note_text")
+def note_text(doc):
+    READ.append(doc.text)
+    return doc
+
+
+@Language.component("refuse")
+def refuse(doc):
+    raise ValueError("not this document")
+
+
+@pytest.fixture
+def encoder_kind() -> str:
+    return "document"
 
 
 @settings(max_examples=25, deadline=None)
@@ -65,8 +85,43 @@ def test_temperatures_change_probabilities_as_they_say(trained, make_examples):
 
 
 def test_documents_without_candidates_calibrate_nothing(trained, make_examples):
+    cfg = trained.get_pipe("embre_relation").cfg
+    cfg.update(temperature=2.0, novelty_temperature=3.0, threshold=0.4)
+    before = dict(cfg)
     with pytest.raises(EmbreError, match="no candidates"):
         calibrate(trained, [example.reference for example in make_examples(trained)[3:]])
+    assert cfg == before
+
+
+def test_a_failing_component_leaves_the_temperatures_as_they_were(trained, make_examples):
+    cfg = trained.get_pipe("embre_relation").cfg
+    cfg.update(temperature=2.0, novelty_temperature=3.0, threshold=0.4)
+    before = dict(cfg)
+    trained.add_pipe("refuse", first=True)
+    with pytest.raises(ValueError, match="not this document"):
+        calibrate(trained, [example.reference for example in make_examples(trained)])
+    assert cfg == before
+
+
+def test_documents_are_read_once(trained, make_examples):
+    READ.clear()
+    trained.add_pipe("note_text", first=True)
+    gold = [example.reference for example in make_examples(trained)]
+    calibrate(trained, gold)
+    assert [reference.text for reference in gold] == READ
+
+
+def test_the_threshold_is_chosen_with_the_temperatures(initialized, make_examples):
+    gold = [example.reference for example in make_examples(initialized)]
+    cfg = initialized.get_pipe("embre_relation").cfg
+    # What they were before does not matter.
+    cfg.update(temperature=0.3, novelty_temperature=4.0)
+    found = calibrate(initialized, gold)
+    assert cfg["temperature"] == found["calibration"]["relation"]["temperature"] != 0.3
+    assert cfg["novelty_temperature"] == found["calibration"]["novelty"]["temperature"] != 4.0
+    assert choose_threshold(score_candidates(initialized, gold)) == (cfg["threshold"], found["scores"])
+    again = calibrate(initialized, gold)
+    assert again["threshold"] == found["threshold"] and again["calibration"] == found["calibration"]
 
 
 def test_details_add_up_to_the_scores(trained, make_examples):

@@ -14,6 +14,7 @@ from transformers import AutoTokenizer
 
 from embre_spacy.errors import EmbreError
 from embre_spacy.formats import read
+from embre_spacy.relation.calibration import score_candidates
 from embre_spacy.relation.component import load_teacher
 from embre_spacy.relation.encoders import TokenVectors, create_token_encoder
 from embre_spacy.relation.instance import Instance
@@ -376,3 +377,14 @@ def test_a_pipeline_that_shares_a_layer_can_teach(make_shared, make_examples, ta
     expected = relation.predict(docs)
     for kind, of_candidates in enumerate(found, start=1):
         assert numpy.allclose(of_candidates, numpy.concatenate([one[kind] for one in expected]), atol=1e-6)
+
+
+def test_candidates_are_scored_as_in_the_pipeline(make_shared, make_examples, tagger):
+    nlp = make_shared(before=[tagger])
+    examples, _ = start(nlp, make_examples)
+    component = nlp.get_pipe("embre_relation")
+    scored = score_candidates(nlp, [example.reference for example in examples])
+    for component.cfg["threshold"] in numpy.quantile(1.0 - scored.types[:, 0], [0.0, 0.3, 0.6]) - 1e-6:
+        expected = [outcome(doc) for doc in nlp.pipe(predicted(nlp, make_examples))]
+        relations = scored.predicted(component.cfg["threshold"])
+        assert [[(one.pair, one.type, one.novelty) for one in of_document] for of_document in relations] == expected
