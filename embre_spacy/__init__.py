@@ -4,14 +4,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .formats import read, write
+    from .formats import from_bioc, read, to_bioc, write
     from .tokens import Concept, Relation
 
 __version__ = "0.1.0"
-__all__ = ["Concept", "Relation", "read", "write"]
+__all__ = ["Concept", "Relation", "from_bioc", "read", "to_bioc", "write"]
 
 # Importing the package stays cheap (spaCy and PyTorch take seconds): names are looked up when they are first used.
-_HOMES = {"read": ".formats", "write": ".formats", "Concept": ".tokens", "Relation": ".tokens"}
+_HOMES = {
+    **dict.fromkeys(("from_bioc", "read", "to_bioc", "write"), ".formats"),
+    **dict.fromkeys(("Concept", "Relation"), ".tokens"),
+}
 
 
 def __getattr__(name: str) -> Any:

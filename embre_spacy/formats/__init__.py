@@ -6,7 +6,7 @@ a `Doc` of it and one brings it up to date from a `Doc`. The `Doc` keeps the rec
 """
 
 from ..files import FORMATS
-from .reading import Rejected, read, read_each
-from .writing import write
+from .reading import Rejected, from_bioc, read, read_each
+from .writing import to_bioc, write
 
-__all__ = ["FORMATS", "Rejected", "read", "read_each", "write"]
+__all__ = ["FORMATS", "Rejected", "from_bioc", "read", "read_each", "to_bioc", "write"]

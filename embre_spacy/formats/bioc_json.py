@@ -6,121 +6,74 @@ key that is not BioC's, among them PubTator3's authors, journal and date.
 
 import json
 from itertools import chain
-from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Tuple, Union
+from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, Optional, Tuple, Union
 
 from ..errors import InputError
 from ..files import iter_lines
-from .record import Anomalies, Envelope, Record
+from .record import Anomalies, Envelope, Record, dump_json
 
 _CONTAINERS = {"documents": "collection", "PubTator3": "PubTator3"}
 
-# A line with its number and, if it is no text, the error.
+# A line with its number, and its error if it is not UTF-8.
 _Line = Tuple[int, str, Optional[InputError]]
 
 
-def read_bioc_json(file: BinaryIO, anomalies: Anomalies) -> Iterator[Union[Record, InputError]]:
+def read_bioc_json(file: BinaryIO) -> Iterator[Union[Record, InputError]]:
     """Read a JSON file, whether it is one value or has a document on every line.
 
     file (BinaryIO): The file.
-    anomalies (Anomalies): Where to report what is odd. JSON has nothing of that kind.
-    YIELDS (Union[Record, InputError]): Its documents, and for a line that is none what is wrong.
+    YIELDS (Union[Record, InputError]): The documents; in place of a line that is none, its error.
     RAISES (InputError): If the one value is not valid JSON, or not BioC.
     """
     lines = iter_lines(file)
-    read: List[str] = []
-    for _, line, error in lines:
-        if error is not None:
-            raise error
-        read.append(line)
-        if line.strip():
+    head: List[_Line] = []
+    first = ""
+    for line in lines:
+        head.append(line)
+        _, text, error = line
+        if not text.strip():
+            continue
+        if first and _is_object(first):
+            yield from _read_lines(chain(head, lines))
+            return
+        if first or error is not None:
             break
-    rest = next((found for found in lines if found[1].strip()), None)
-    if rest is not None and _is_whole(read[-1]):
-        yield from _read_lines(chain([(len(read), read[-1], None), rest], lines))
-        return
-    if rest is not None:
-        # From here on blank lines count only for the numbers in messages.
-        read.extend(["\n"] * (rest[0] - len(read) - 1))
-        lines = chain([rest], lines)
-    for _, line, error in lines:
+        first = text
+    parts: List[str] = []
+    for _, text, error in chain(head, lines):
         if error is not None:
             raise error
-        read.append(line)
-    text = "".join(read)
-    if not text.strip():
+        parts.append(text)
+    content = "".join(parts)
+    if not content.strip():
         raise InputError("the file is empty")
-    yield from _records(_parse(text), "bioc-json")
+    yield from _make_records(_parse(content), "bioc-json")
 
 
-def read_bioc_json_lines(file: BinaryIO, anomalies: Anomalies) -> Iterator[Union[Record, InputError]]:
-    """Read a file with a JSON document on every line, one line at a time.
-
-    file (BinaryIO): The file.
-    anomalies (Anomalies): Where to report what is odd. JSON has nothing of that kind.
-    YIELDS (Union[Record, InputError]): Its documents, and for a line that is none what is wrong.
-    """
+def read_bioc_json_lines(file: BinaryIO) -> Iterator[Union[Record, InputError]]:
+    """Read a file with a JSON document on every line, one line at a time. Yields an error in place of a bad line."""
     return _read_lines(iter_lines(file))
 
 
-def make_envelope(record: Record) -> Envelope:
-    """What stands around the documents of a JSON file that holds them as the file of the first one did.
-
-    record (Record): The first document.
-    RETURNS (Envelope): The envelope, with a document on every line.
-    """
-    if record.shape == "list":
-        return Envelope("[\n", ",\n", "\n]\n")
-    name = "PubTator3" if record.shape == "PubTator3" else "documents"
-    fields = [*_head(record), json.dumps(name) + ": "]
-    return Envelope(
-        "{" + ", ".join(fields) + "[\n", ",\n", "\n]}\n", alone="\n" if record.shape == "document" else None
-    )
-
-
-def make_lines_envelope(record: Record) -> Envelope:
-    """What stands around the documents of a file with one on every line.
-
-    record (Record): The first document.
-    RETURNS (Envelope): The envelope.
-    """
-    return Envelope("", "\n", "\n")
-
-
-def format_document(record: Record, anomalies: Anomalies) -> str:
-    """A document as JSON.
-
-    record (Record): The document.
-    anomalies (Anomalies): Where to report what JSON cannot express: nothing.
-    RETURNS (str): JSON in one line.
-    RAISES (InputError): If it cannot be JSON.
-    """
-    try:
-        text = json.dumps(record.document, ensure_ascii=False, allow_nan=False)
-        text.encode("utf-8")
-    except (RecursionError, ValueError) as error:
-        raise InputError(f"cannot be written as JSON: {error}", document=record.id) from error
-    return text
-
-
-def _read_lines(lines: Iterator[_Line]) -> Iterator[Union[Record, InputError]]:
-    for number, line, damage in lines:
+def _read_lines(lines: Iterable[_Line]) -> Iterator[Union[Record, InputError]]:
+    for number, text, damage in lines:
         if damage is not None:
             yield damage
-        elif line.strip():
+        elif text.strip():
             try:
-                value = _parse(line)
+                value = _parse(text)
             except InputError as error:
                 yield InputError(f"line {number}: {error.cause}")
                 continue
             try:
-                records = list(_records(value, "bioc-jsonl"))
+                records = list(_make_records(value, "bioc-jsonl"))
             except InputError as error:
                 yield error
                 continue
             yield from records
 
 
-def _records(value: Any, format: str) -> Iterator[Record]:
+def _make_records(value: Any, format: str) -> Iterator[Record]:
     collection: Dict[str, Any] = {}
     if isinstance(value, dict):
         container = next((key for key in _CONTAINERS if key in value), None)
@@ -138,17 +91,9 @@ def _records(value: Any, format: str) -> Iterator[Record]:
         yield Record(document, format, collection, "lines" if format == "bioc-jsonl" else shape)
 
 
-def _head(record: Record) -> List[str]:
-    return [
-        f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}"
-        for key, value in record.collection.items()
-        if key not in _CONTAINERS
-    ]
-
-
-def _is_whole(line: str) -> bool:
+def _is_object(text: str) -> bool:
     try:
-        return isinstance(_parse(line), dict)
+        return isinstance(_parse(text), dict)
     except InputError:
         return False
 
@@ -156,13 +101,35 @@ def _is_whole(line: str) -> bool:
 def _parse(text: str) -> Any:
     try:
         return json.loads(text, parse_constant=_refuse_constant)
-    except json.JSONDecodeError as error:
-        raise InputError(f"not valid JSON: {error}") from error
     except RecursionError as error:
         raise InputError("not BioC: the JSON is nested too deeply") from error
-    except ValueError as error:  # a number of thousands of digits, NaN
+    except ValueError as error:  # also a number of thousands of digits, or NaN
         raise InputError(f"not valid JSON: {error}") from error
 
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def make_envelope(record: Record) -> Envelope:
+    """Make the envelope of a JSON file that holds its documents as the file of its first document did."""
+    if record.shape == "list":
+        return Envelope("[\n", ",\n", "\n]\n")
+    name = "PubTator3" if record.shape == "PubTator3" else "documents"
+    head = "".join(
+        f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}, "
+        for key, value in record.collection.items()
+        if key not in _CONTAINERS
+    )
+    alone = "\n" if record.shape == "document" else None
+    return Envelope(f"{{{head}{json.dumps(name)}: [\n", ",\n", "\n]}\n", alone)
+
+
+def make_lines_envelope(record: Record) -> Envelope:
+    """Make the envelope of a file with a document on every line."""
+    return Envelope("", "\n", "\n")
+
+
+def format_document(record: Record, anomalies: Anomalies) -> str:
+    """Make JSON of a document, in one line. RAISES (InputError): If it has something that JSON cannot have."""
+    return dump_json(record.document, record.id, "cannot be written as JSON")

@@ -1,24 +1,34 @@
-"""BioC XML to records.
+"""BioC XML, and the objects of the library bioc.
 
 bioc's own readers are not used: both keep the whole file in memory, crash where an annotation has no id, overwrite a
-repeated infon, and lose what follows a comment or an entity inside a text.
+repeated infon, and lose what follows a comment or an entity inside a text. For writing its data classes and encoder are
+used, after what they lack: infons that are not text, or repeated, and ids and texts that are missing. Its streaming
+writer is not, for it leaves out the document type declaration.
 """
 
 import json
-from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Tuple, Union
+from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple, Union
 
+from bioc import BioCCollection, BioCDocument
 from bioc.biocjson.decoder import parse_doc
+from bioc.biocjson.encoder import toJSON
 from bioc.biocxml.encoder import encode_document, encode_infons
 from lxml import etree
 
 from ..errors import InputError
-from .record import NOT_BIOC, Anomalies, Envelope, Node, Record, get_infons, get_list
+from .record import NOT_BIOC, NOT_IN_XML, Anomalies, Envelope, Node, Record, get_infons, get_list
 
-_DOCUMENT_PARTS = frozenset({"id", "infon", "passage", "annotation", "relation"})
-_PASSAGE_PARTS = frozenset({"infon", "offset", "text", "sentence", "annotation", "relation"})
-_SENTENCE_PARTS = _PASSAGE_PARTS - {"sentence"}
-_ANNOTATION_PARTS = frozenset({"infon", "location", "text"})
-_RELATION_PARTS = frozenset({"infon", "node"})
+# The keys that BioC JSON has for each element of BioC XML. A list is named after its elements ("passages").
+_KEYS = {
+    "document": ("id", "infons", "passages", "annotations", "relations"),
+    "passage": ("infons", "offset", "text", "sentences", "annotations", "relations"),
+    "sentence": ("infons", "offset", "text", "annotations", "relations"),
+    "annotation": ("id", "infons", "text", "locations"),
+    "location": ("offset", "length"),
+    "relation": ("id", "infons", "nodes"),
+    "node": ("refid", "role"),
+}
+# Those of them that are attributes; the others are child elements.
 _ATTRIBUTES = {
     "infon": ("key",),
     "annotation": ("id",),
@@ -26,27 +36,31 @@ _ATTRIBUTES = {
     "relation": ("id",),
     "node": ("refid", "role"),
 }
+_CHILDREN = {
+    tag: {key.removesuffix("s") for key in keys if key not in _ATTRIBUTES.get(tag, ())} for tag, keys in _KEYS.items()
+}
+_COLLECTION_KEYS = ("source", "date", "key")
 
 
 def read_bioc_xml(file: BinaryIO, anomalies: Anomalies) -> Iterator[Union[Record, InputError]]:
     """Read a BioC XML collection, one document at a time.
 
     file (BinaryIO): The file.
-    anomalies (Anomalies): Where to report elements that BioC does not have.
-    YIELDS (Union[Record, InputError]): Its documents, and for one that is not BioC what is wrong.
+    anomalies (Anomalies): Counts elements that BioC does not have.
+    YIELDS (Union[Record, InputError]): The documents; in place of one that is not BioC, its error.
     RAISES (InputError): If the file is not valid XML, declares entities, or is not BioC.
     """
-    # Neither entities are expanded nor anything is fetched: not the DTD, not an external entity.
+    # Entities are not expanded, and nothing is fetched: no DTD, no external entity.
     events = etree.iterparse(
         file, events=("start", "end"), resolve_entities=False, load_dtd=False, no_network=True, remove_pis=True
     )
     try:
-        yield from _documents(events, anomalies)
+        yield from _read_documents(events, anomalies)
     except etree.XMLSyntaxError as error:
         raise InputError(f"not valid XML: {error.msg}") from error
 
 
-def _documents(events: Any, anomalies: Anomalies) -> Iterator[Union[Record, InputError]]:
+def _read_documents(events: Any, anomalies: Anomalies) -> Iterator[Union[Record, InputError]]:
     root = None
     collection: Node = {"infons": {}}
     doctype: Optional[str] = None
@@ -57,7 +71,7 @@ def _documents(events: Any, anomalies: Anomalies) -> Iterator[Union[Record, Inpu
         if event == "start" or element.getparent() is not root:
             continue
         if element.tag == "document":
-            document = _document(element, anomalies)
+            document = _read_document(element, anomalies)
             if isinstance(document, InputError):
                 yield document
             else:
@@ -68,13 +82,14 @@ def _documents(events: Any, anomalies: Anomalies) -> Iterator[Union[Record, Inpu
                 del root[0]
         elif element.tag == "infon":
             _add_infon(collection["infons"], element)
-        elif element.tag in ("source", "date", "key"):
+        elif element.tag in _COLLECTION_KEYS:
             collection[element.tag] = _text(element)
         elif isinstance(element.tag, str):
             anomalies.add(NOT_BIOC, "-", f"<{element.tag}> inside <collection> is not BioC")
 
 
 def _check_root(root: Any) -> Optional[str]:
+    """The document type declaration of a collection, if it has one."""
     info = root.getroottree().docinfo
     if info.internalDTD is not None and any(True for _ in info.internalDTD.iterentities()):
         raise InputError("refused: the XML declares entities")
@@ -83,10 +98,10 @@ def _check_root(root: Any) -> Optional[str]:
     return info.doctype or None
 
 
-def _document(element: Any, anomalies: Anomalies) -> Union[Node, InputError]:
+def _read_document(element: Any, anomalies: Anomalies) -> Union[Node, InputError]:
     parser = _Parser(anomalies)
     try:
-        return parser.document(element)
+        return parser.parse_document(element)
     except InputError as error:
         return InputError(error.cause, document=error.document or parser.id)
 
@@ -98,99 +113,68 @@ class _Parser:
         self.anomalies = anomalies
         self.id: Optional[str] = None
 
-    def document(self, element: Any) -> Node:
+    def parse_document(self, element: Any) -> Node:
         self.id = _child_text(element, "id") or None
-        self._check_parts(element, _DOCUMENT_PARTS)
         for part in element.iter(etree.Element):
             for attribute in part.attrib:
                 if attribute not in _ATTRIBUTES.get(part.tag, ()):
-                    self._add_odd(f"the attribute {attribute} of <{part.tag}> is not BioC")
-        return {
-            "id": _child_text(element, "id"),
-            "infons": _infons(element),
-            "passages": [self._passage(child) for child in element.iterchildren("passage")],
-            **self._owned(element),
-        }
+                    self._add_anomaly(f"the attribute {attribute} of <{part.tag}> is not BioC")
+        return self._parse(element, "the document")
 
-    def _passage(self, element: Any) -> Node:
-        self._check_parts(element, _PASSAGE_PARTS)
-        return {
-            "infons": _infons(element),
-            "offset": self._number(_child_text(element, "offset"), "offset of a passage"),
-            "text": _child_text(element, "text") or "",
-            "sentences": [self._sentence(child) for child in element.iterchildren("sentence")],
-            **self._owned(element),
-        }
+    def _parse(self, element: Any, name: str) -> Node:
+        self._check_children(element)
+        tag = element.tag
+        node: Node = {}
+        for key in _KEYS[tag]:
+            child_tag = key.removesuffix("s")
+            if key == "infons":
+                node[key] = _infons(element)
+            elif child_tag in _KEYS:
+                child_name = f"a {child_tag} of annotation {node['id']}" if tag == "annotation" else f"a {child_tag}"
+                node[key] = [self._parse(child, child_name) for child in element.iterchildren(child_tag)]
+            else:
+                text = element.get(key) if key in _ATTRIBUTES.get(tag, ()) else _child_text(element, key)
+                if key in ("offset", "length"):
+                    node[key] = self._parse_number(text, f"{key} of {name}")
+                else:
+                    # A passage has a text, though it be empty; an annotation need not.
+                    node[key] = "" if text is None and key == "text" and tag != "annotation" else text
+        return node
 
-    def _sentence(self, element: Any) -> Node:
-        self._check_parts(element, _SENTENCE_PARTS)
-        return {
-            "infons": _infons(element),
-            "offset": self._number(_child_text(element, "offset"), "offset of a sentence"),
-            "text": _child_text(element, "text") or "",
-            **self._owned(element),
-        }
-
-    def _owned(self, element: Any) -> Dict[str, Any]:
-        return {
-            "annotations": [self._annotation(child) for child in element.iterchildren("annotation")],
-            "relations": [self._relation(child) for child in element.iterchildren("relation")],
-        }
-
-    def _annotation(self, element: Any) -> Node:
-        self._check_parts(element, _ANNOTATION_PARTS)
-        name = f"a location of annotation {element.get('id')}"
-        return {
-            "id": element.get("id"),
-            "infons": _infons(element),
-            "text": _child_text(element, "text"),
-            "locations": [
-                {key: self._number(location.get(key), f"{key} of {name}") for key in ("offset", "length")}
-                for location in element.iterchildren("location")
-            ],
-        }
-
-    def _relation(self, element: Any) -> Node:
-        self._check_parts(element, _RELATION_PARTS)
-        return {
-            "id": element.get("id"),
-            "infons": _infons(element),
-            "nodes": [{"refid": node.get("refid"), "role": node.get("role")} for node in element.iterchildren("node")],
-        }
-
-    def _number(self, text: Optional[str], name: str) -> int:
+    def _parse_number(self, text: Optional[str], name: str) -> int:
         stripped = (text or "").strip()
         if not stripped.isascii() or not stripped.isdigit() or len(stripped) > 12:
             raise InputError(f"not BioC: the {name} is {text!r}")
         return int(stripped)
 
-    def _check_parts(self, element: Any, known: "frozenset[str]") -> None:
+    def _check_children(self, element: Any) -> None:
         for child in element.iterchildren(tag=etree.Element):
-            if child.tag not in known:
-                self._add_odd(f"<{child.tag}> inside <{element.tag}> is not BioC")
+            if child.tag not in _CHILDREN[element.tag]:
+                self._add_anomaly(f"<{child.tag}> inside <{element.tag}> is not BioC")
         stray = [element.text, *(child.tail for child in element)]
         if any(text and not text.isspace() for text in stray):
-            self._add_odd(f"text inside <{element.tag}> is not BioC")
+            self._add_anomaly(f"text inside <{element.tag}> is not BioC")
 
-    def _add_odd(self, detail: str) -> None:
+    def _add_anomaly(self, detail: str) -> None:
         self.anomalies.add(NOT_BIOC, self.id or "without an id", detail)
 
 
 def _infons(element: Any) -> Node:
-    found: Node = {}
+    infons: Node = {}
     for child in element.iterchildren("infon"):
-        _add_infon(found, child)
-    return found
+        _add_infon(infons, child)
+    return infons
 
 
-def _add_infon(found: Node, element: Any) -> None:
+def _add_infon(infons: Node, element: Any) -> None:
+    """Add an infon. The values of a repeated key become a list."""
     key, text = element.get("key", ""), _text(element)
-    if key not in found:
-        found[key] = text
-    elif isinstance(found[key], list):
-        found[key].append(text)
+    if key not in infons:
+        infons[key] = text
+    elif isinstance(infons[key], list):
+        infons[key].append(text)
     else:
-        found[key] = [found[key], text]
+        infons[key] = [infons[key], text]
 
 
 def _child_text(element: Any, tag: str) -> Optional[str]:
@@ -199,7 +183,7 @@ def _child_text(element: Any, tag: str) -> Optional[str]:
 
 
 def _text(element: Any) -> str:
-    """The text of an element, comments left out. lxml's `text` ends at the first of them."""
+    """The text of an element without comments. lxml's `text` ends at the first of them."""
     parts = [element.text or ""]
     for child in element:
         if child.tag is etree.Entity:
@@ -210,48 +194,31 @@ def _text(element: Any) -> str:
     return "".join(parts)
 
 
-_COLLECTION_KEYS = ("source", "date", "key")
-_DOCUMENT_KEYS = ("id", "passages", "annotations", "relations")
-
-
-class _Infons(List[Tuple[str, str]]):
-    """Infons in which a key may come twice. All that bioc's encoder asks of infons is `items`."""
-
-    def items(self) -> "_Infons":
-        return self
-
-
 def make_envelope(record: Record) -> Envelope:
-    """What stands around the documents of a BioC XML collection.
-
-    record (Record): The first document. What it says about its collection holds for all.
-    RETURNS (Envelope): The envelope.
-    RAISES (InputError): If that has characters that XML cannot have.
-    """
+    """Make the envelope of a BioC XML collection, with what the first document says about its collection.
+    RAISES (InputError): If that has characters that XML cannot have."""
     head = etree.Element("collection")
     try:
         for key in _COLLECTION_KEYS:
             etree.SubElement(head, key).text = _as_text(record.collection.get(key) or "")
-        encode_infons(head, _infon_pairs(record.collection, _COLLECTION_KEYS))
+        encode_infons(head, _InfonPairs(_all_infons(record.collection, _COLLECTION_KEYS)))
     except ValueError as error:
         raise InputError(f"the collection of document {record.id} cannot be written as XML: {error}") from error
-    start = ["<?xml version='1.0' encoding='utf-8'?>\n"]
-    if record.doctype:
-        start.append(f"{record.doctype}\n")
-    start += ["<collection>", *map(_serialize, head), "\n"]
-    return Envelope("".join(start), "\n", "\n</collection>")
+    doctype = f"{record.doctype}\n" if record.doctype else ""
+    start = f"<?xml version='1.0' encoding='utf-8'?>\n{doctype}<collection>{''.join(map(_serialize, head))}\n"
+    return Envelope(start, "\n", "\n</collection>")
 
 
 def format_document(record: Record, anomalies: Anomalies) -> str:
-    """A document as BioC XML.
+    """Make the element `document`. Other keys than BioC's become infons.
 
     record (Record): The document.
-    anomalies (Anomalies): Where to report what BioC XML cannot express: nothing.
-    RETURNS (str): The element `document`.
+    anomalies (Anomalies): Counts keys that cannot become infons.
+    RETURNS (str): The element.
     RAISES (InputError): If it has characters that XML cannot have.
     """
     try:
-        element = encode_document(parse_doc(_bioc_document(record.document)))
+        element = encode_document(_build(record, anomalies, _InfonPairs))
     except ValueError as error:
         raise InputError(f"cannot be written as XML: {error}", document=record.id) from error
     for child in element.iter("annotation", "relation", "node"):
@@ -268,70 +235,73 @@ def _serialize(element: Any) -> str:
     return etree.tostring(element, encoding="utf-8", xml_declaration=False).decode("utf-8")
 
 
-def _bioc_document(document: Node) -> Node:
-    return {
-        "id": str(document["id"]),
-        # BioC XML has no other place for what PubTator3 says about a document (journal, authors ...).
-        "infons": _infon_pairs(document, _DOCUMENT_KEYS),
-        "passages": [
-            {
-                **_bioc_passage(passage),
-                "sentences": [_bioc_passage(sentence) for sentence in get_list(passage, "sentences")],
-            }
-            for passage in get_list(document, "passages")
-        ],
-        "annotations": [_bioc_annotation(annotation) for annotation in get_list(document, "annotations")],
-        "relations": [_bioc_relation(relation) for relation in get_list(document, "relations")],
-    }
+class _InfonPairs(List[Tuple[str, str]]):
+    """Infons as text, in which a key may come twice. All that bioc's encoder asks of infons is `items`."""
+
+    def __init__(self, infons: Dict[str, Any]) -> None:
+        for key, value in infons.items():
+            repeated = isinstance(value, list) and len(value) > 1 and all(isinstance(item, str) for item in value)
+            self.extend((key, _as_text(item)) for item in (value if repeated else [value]))
+
+    def items(self) -> "_InfonPairs":
+        return self
 
 
-def _bioc_passage(node: Node) -> Node:
-    return {
-        "infons": _infon_pairs(node),
-        "offset": node["offset"],
-        "text": node.get("text"),
-        "annotations": [_bioc_annotation(annotation) for annotation in get_list(node, "annotations")],
-        "relations": [_bioc_relation(relation) for relation in get_list(node, "relations")],
-    }
+def _build(record: Record, anomalies: Anomalies, make_infons: Callable[[Dict[str, Any]], Any]) -> BioCDocument:
+    """Make a BioC document of a record, whose nodes need not have all keys. `make_infons` makes its infons."""
+
+    def build(node: Node, tag: str) -> Node:
+        keys = _KEYS[tag]
+        built: Node = {}
+        for key in keys:
+            child_tag = key.removesuffix("s")
+            if key == "infons":
+                built[key] = make_infons(_all_infons(node, keys))
+            elif child_tag in _KEYS:
+                built[key] = [build(child, child_tag) for child in get_list(node, key)]
+            elif key in ("id", "refid", "role"):
+                built[key] = "" if node.get(key) is None else _as_text(node[key])
+            else:
+                built[key] = node.get(key)
+        # They become infons where there are infons, unless an infon has the name.
+        for key in _other_keys(node, keys):
+            if "infons" not in keys or key in get_infons(node):
+                anomalies.add(NOT_IN_XML, record.id, f"{key} of a {tag}")
+        return built
+
+    return parse_doc(build(record.document, "document"))
 
 
-def _bioc_annotation(annotation: Node) -> Node:
-    return {
-        "id": _attribute(annotation, "id"),
-        "infons": _infon_pairs(annotation),
-        "text": annotation.get("text"),
-        "locations": get_list(annotation, "locations"),
-    }
+def _all_infons(node: Node, keys: Tuple[str, ...]) -> Dict[str, Any]:
+    """The infons of a node and, as BioC has no other place for them, its other keys."""
+    return {**{key: node[key] for key in _other_keys(node, keys)}, **get_infons(node)}
 
 
-def _bioc_relation(relation: Node) -> Node:
-    return {
-        "id": _attribute(relation, "id"),
-        "infons": _infon_pairs(relation),
-        "nodes": [
-            {"refid": _attribute(node, "refid"), "role": _attribute(node, "role")}
-            for node in get_list(relation, "nodes")
-        ],
-    }
-
-
-def _attribute(node: Node, key: str) -> str:
-    value = node.get(key)
-    return "" if value is None else _as_text(value)
-
-
-def _infon_pairs(node: Node, known: Tuple[str, ...] = ()) -> _Infons:
-    """Infons as text. With `known`, other keys of the node are infons too, as far as they say anything."""
-    found: Dict[str, Any] = get_infons(node)
-    if known:
-        skipped = (*known, "infons", "bioctype", *found)
-        found = {**found, **{key: value for key, value in node.items() if key not in skipped and value}}
-    pairs = _Infons()
-    for key, value in found.items():
-        repeated = isinstance(value, list) and len(value) > 1 and all(isinstance(item, str) for item in value)
-        pairs.extend((key, _as_text(item)) for item in (value if repeated else [value]))
-    return pairs
+def _other_keys(node: Node, keys: Tuple[str, ...]) -> List[str]:
+    """The keys of a node that are not BioC's and say something. bioc's JSON has the kind of each part as "bioctype"."""
+    known = (*keys, "infons", "bioctype")
+    return [key for key, value in node.items() if key not in known and value not in (None, "", [], {})]
 
 
 def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def record_from_bioc(document: BioCDocument, collection: BioCCollection) -> Record:
+    """Make a record of a document of the library bioc, and of what its collection says."""
+    head = {key: getattr(collection, key) for key in (*_COLLECTION_KEYS, "infons")}
+    return Record(toJSON(document), "bioc-xml", head)
+
+
+def bioc_from_record(record: Record, anomalies: Anomalies) -> BioCDocument:
+    """Make a document of the library bioc, with infons of any type."""
+    return _build(record, anomalies, dict)
+
+
+def collection_from_record(record: Record) -> BioCCollection:
+    """Make a collection of the library bioc, without documents, of what a record says about its collection."""
+    collection = BioCCollection()
+    for key in _COLLECTION_KEYS:
+        setattr(collection, key, _as_text(record.collection.get(key) or ""))
+    collection.infons = _all_infons(record.collection, _COLLECTION_KEYS)
+    return collection

@@ -1,11 +1,12 @@
-"""PubTator to records.
+"""PubTator: a title line, an abstract line, and lines of annotations and relations; blank lines between documents.
 
 bioc's PubTator reader is not used: it takes lines without an identifier (GNormPlus, DrugProt) for relations, strips the
-spaces that offsets count (NCBI Disease), drops a seventh column (BC5CDR), and prints what it cannot parse.
+spaces that offsets count (NCBI Disease), drops a seventh column (BC5CDR), and prints what it cannot parse. Nor is its
+writer: it writes "None" for a missing novelty and a tab after each line.
 """
 
 import re
-from typing import BinaryIO, Iterator, List, Optional, Tuple, Union
+from typing import BinaryIO, Iterable, Iterator, List, Optional, Tuple, Union
 
 from ..errors import InputError
 from ..files import iter_lines
@@ -16,30 +17,29 @@ _TEXT_LINE = re.compile(r"([^|\t]+)\|([ta])\|(.*)", re.DOTALL)
 _OFFSET = re.compile(r"[0-9]{1,12}")
 # What tells the lines of annotations from those of relations.
 _LIKE_OFFSET = re.compile(r"\s*[-+]?[0-9]")
+_BREAKS = re.compile(r"[\t\n\r]")
 _COLLECTION = {"source": "PubTator", "date": "", "key": "BioC.key", "infons": {}}
 _FIRST_EXTRA_COLUMN = 7
 
 
-def read_pubtator(file: BinaryIO, anomalies: Anomalies) -> Iterator[Union[Record, InputError]]:
-    """Read a PubTator file, one document at a time.
+def read_pubtator(file: BinaryIO) -> Iterator[Union[Record, InputError]]:
+    """Read a PubTator file, one document at a time. Annotations and relations get ids as in BioRED's BioC files.
 
     file (BinaryIO): The file.
-    anomalies (Anomalies): Where to report what is odd. PubTator has nothing of that kind.
-    YIELDS (Union[Record, InputError]): Its documents, and for one with a line that is not PubTator what is wrong.
-        Annotations and relations are numbered as BioRED's BioC files number them.
+    YIELDS (Union[Record, InputError]): The documents; in place of one with a line that is not PubTator, its error.
     """
     block: Optional[_Block] = None
     # The document whose other lines are passed over, because one was wrong.
     skipped: Optional[str] = None
     for number, line, damage in iter_lines(file):
-        line = line.removesuffix("\n").removesuffix("\r")
-        if not line.strip():
+        text = line.removesuffix("\n").removesuffix("\r")
+        if not text.strip():
             if block:
-                yield block.record()
+                yield block.make_record()
             block = skipped = None
             continue
-        text_line = _TEXT_LINE.match(line)
-        identifier = text_line[1] if text_line else line.split("\t")[0]
+        text_line = _TEXT_LINE.match(text)
+        identifier = text_line[1] if text_line else text.split("\t")[0]
         is_title = text_line is not None and text_line[2] == "t"
         if skipped is not None:
             if not is_title or identifier == skipped:
@@ -47,7 +47,7 @@ def read_pubtator(file: BinaryIO, anomalies: Anomalies) -> Iterator[Union[Record
             skipped = None
         if block and is_title and identifier != block.id:
             # A new document without a blank line before it.
-            yield block.record()
+            yield block.make_record()
             block = None
         try:
             if damage:
@@ -61,14 +61,14 @@ def read_pubtator(file: BinaryIO, anomalies: Anomalies) -> Iterator[Union[Record
             if text_line:
                 block.add_text(text_line[2], text_line[3])
             else:
-                block.add_columns(line.split("\t"))
+                block.add_columns(text.split("\t"))
         except InputError as error:
             cause = error.cause if error is damage else f"line {number}: {error.cause}"
             yield InputError(cause, document=block.id if block else None)
             skipped = block.id if block else identifier
             block = None
     if block:
-        yield block.record()
+        yield block.make_record()
 
 
 class _Block:
@@ -89,48 +89,38 @@ class _Block:
             raise InputError(f"a second {type} of one document")
         if kind == "a":
             offset = len(self.passages[0]["text"]) + 1
-        self.passages.append(
-            {"infons": {"type": type}, "offset": offset, "text": text}
-            | {"sentences": [], "annotations": [], "relations": []}
-        )
+        passage: Node = {"infons": {"type": type}, "offset": offset, "text": text}
+        self.passages.append({**passage, "sentences": [], "annotations": [], "relations": []})
 
     def add_columns(self, columns: List[str]) -> None:
         if len(columns) > 2 and _LIKE_OFFSET.match(columns[1]):
             self._add_annotation(columns)
         elif len(columns) in (4, 5):
-            found = {"entity1": columns[2], "entity2": columns[3], "type": columns[1]}
+            infons = {"entity1": columns[2], "entity2": columns[3], "type": columns[1]}
             if len(columns) == 5:
-                found["novel"] = columns[4]
-            self.relations.append({"id": f"R{len(self.relations)}", "infons": found, "nodes": []})
+                infons["novel"] = columns[4]
+            self.relations.append({"id": f"R{len(self.relations)}", "infons": infons, "nodes": []})
         else:
             raise InputError(f"neither text nor annotation nor relation ({len(columns)} columns)")
 
     def _add_annotation(self, columns: List[str]) -> None:
-        start, end = _offsets(columns[1], columns[2])
+        start, end = _parse_offsets(columns[1], columns[2])
         if len(columns) < 5:
             raise InputError("an annotation needs id, start, end, text and type")
-        found = {}
-        if len(columns) > 5:
-            found["identifier"] = columns[5]
-        found["type"] = columns[4]
+        infons = {"identifier": columns[5]} if len(columns) > 5 else {}
+        infons["type"] = columns[4]
         # BC5CDR has the names of the parts of a composite mention here.
         for number, value in enumerate(columns[6:], _FIRST_EXTRA_COLUMN):
-            found[f"column{number}"] = value
-        if end > self._length():
-            raise InputError(f"the annotation {start} to {end} lies outside the text ({self._length()} characters)")
+            infons[f"column{number}"] = value
+        length = self.passages[-1]["offset"] + len(self.passages[-1]["text"])
+        if end > length:
+            raise InputError(f"the annotation {start} to {end} lies outside the text ({length} characters)")
+        locations = [{"offset": start, "length": end - start}]
         self.annotations.append(
-            {
-                "id": str(len(self.annotations)),
-                "infons": found,
-                "text": columns[3],
-                "locations": [{"offset": start, "length": end - start}],
-            }
+            {"id": str(len(self.annotations)), "infons": infons, "text": columns[3], "locations": locations}
         )
 
-    def _length(self) -> int:
-        return self.passages[-1]["offset"] + len(self.passages[-1]["text"])
-
-    def record(self) -> Record:
+    def make_record(self) -> Record:
         for annotation in self.annotations:
             start = annotation["locations"][0]["offset"]
             owner = next(passage for passage in reversed(self.passages) if passage["offset"] <= start)
@@ -139,68 +129,58 @@ class _Block:
         return Record({**document, "annotations": [], "relations": self.relations}, "pubtator", dict(_COLLECTION))
 
 
-def _offsets(start: str, end: str) -> Tuple[int, int]:
+def _parse_offsets(start: str, end: str) -> Tuple[int, int]:
     if not _OFFSET.fullmatch(start) or not _OFFSET.fullmatch(end) or int(end) < int(start):
         raise InputError(f"offsets {start!r} and {end!r} are not a range")
     return int(start), int(end)
 
 
-_BREAKS = re.compile(r"[\t\n\r]")
-
-
 def make_envelope(record: Record) -> Envelope:
-    """What stands around the documents of a PubTator file.
-
-    record (Record): The first document.
-    RETURNS (Envelope): The envelope: blank lines, after the last document too.
-    """
+    """Make the envelope of a PubTator file: blank lines, also after the last document."""
     return Envelope("", "\n\n", "\n\n")
 
 
 def format_document(record: Record, anomalies: Anomalies) -> str:
-    """A document as PubTator. The first passage is the title; all others, joined by spaces, are the abstract.
+    """Make the lines of a document. The first passage is the title; all others, joined by spaces, are the abstract.
 
     record (Record): The document.
-    anomalies (Anomalies): Where to report what PubTator cannot express.
-    RETURNS (str): Its lines.
+    anomalies (Anomalies): Counts what PubTator cannot express.
+    RETURNS (str): The lines.
     RAISES (InputError): If an id, type or identifier has a tab or a line break in it.
     """
-    return "\n".join(_lines(record, anomalies))
-
-
-def _lines(record: Record, anomalies: Anomalies) -> List[str]:
     document = record.document
     offsets = TextOffsets(document)
     if "|" in record.id or _BREAKS.search(record.id):
         raise InputError("PubTator cannot have a bar, tab or line break in an id", document=record.id)
-    title = "".join(segment.text for segment in offsets.segments if segment.passage == 0)
-    rest = offsets.text
-    shift = 1
-    if title:
-        # Sentences of a title are joined by spaces too: count where the second passage starts.
-        start = next((segment.start for segment in offsets.segments if segment.passage > 0), len(offsets.text) + 1)
-        title, rest, shift = offsets.text[: start - 1], offsets.text[start:], 0
-    lines = [f"{record.id}|t|{_text(title, record)}"]
+    title, rest, shift = "", offsets.text, 1
+    if 0 in offsets.passages:
+        # Sentences of a title are joined by spaces, too.
+        end = offsets.passages[0][1]
+        title, rest, shift = offsets.text[:end], offsets.text[end + 1 :], 0
+    lines = [f"{record.id}|t|{_format_text(title, record)}"]
     if rest or len(get_list(document, "passages")) > 1 or record.format != "pubtator":
-        lines.append(f"{record.id}|a|{_text(rest, record)}")
+        lines.append(f"{record.id}|a|{_format_text(rest, record)}")
     lines.extend(_annotation_lines(record, offsets, shift, anomalies))
     lines.extend(_relation_lines(record, anomalies))
-    return lines
+    return "\n".join(lines)
 
 
-def _annotation_lines(record: Record, offsets: TextOffsets, shift: int, anomalies: Anomalies) -> List[str]:
-    found = [
+def _format_text(text: str, record: Record) -> str:
+    # What came from PubTator has no line breaks, and may have tabs.
+    return text if record.format == "pubtator" else _BREAKS.sub(" ", text)
+
+
+def _annotation_lines(record: Record, offsets: TextOffsets, shift: int, anomalies: Anomalies) -> Iterator[str]:
+    annotations = [
         (passage, annotation)
-        for passage, owner in iter_nodes(record.document)
-        for annotation in get_list(owner, "annotations")
+        for passage, node in iter_nodes(record.document)
+        for annotation in get_list(node, "annotations")
     ]
     if record.format == "pubtator":
         # The order of the file, which need not be that of the text.
-        found.sort(key=lambda item: int(item[1]["id"]))
-    lines = []
-    for passage, annotation in found:
-        keys = mention_keys(annotation, passage, offsets)
-        ranges = [(key.start, key.end) for key in keys]
+        annotations.sort(key=lambda item: int(item[1]["id"]))
+    for passage, annotation in annotations:
+        ranges = [(key.start, key.end) for key in mention_keys(annotation, passage, offsets)]
         if not ranges and record.format == "pubtator":
             offset = annotation["locations"][0]["offset"]
             ranges = [(offset - shift, offset - shift)]
@@ -209,55 +189,39 @@ def _annotation_lines(record: Record, offsets: TextOffsets, shift: int, anomalie
         for start, end in ranges:
             # PubTator has no discontinuous mentions: each piece has a line.
             own = annotation.get("text") if len(ranges) == 1 else None
-            text = offsets.text[start:end] if own is None else own
-            columns = [record.id, str(start + shift), str(end + shift), _BREAKS.sub(" ", text)]
-            lines.append("\t".join([*map(_Column(record), columns), *_type_columns(annotation, record)]))
-    return lines
+            text = _BREAKS.sub(" ", offsets.text[start:end] if own is None else own)
+            yield _join(record, str(start + shift), str(end + shift), text, *_type_columns(annotation))
 
 
-def _type_columns(annotation: Node, record: Record) -> List[str]:
-    found = get_infons(annotation)
-    columns = ["" if found.get("type") is None else str(found["type"])]
+def _type_columns(annotation: Node) -> List[str]:
+    infons = get_infons(annotation)
+    type = "" if infons.get("type") is None else str(infons["type"])
     identifier = identifier_field(annotation)
-    extra = []
-    while (value := found.get(f"column{7 + len(extra)}")) is not None:
+    extra: List[str] = []
+    while (value := infons.get(f"column{_FIRST_EXTRA_COLUMN + len(extra)}")) is not None:
         extra.append(str(value))
-    if identifier or extra or "identifier" in found:
-        columns.append(identifier)
-    return list(map(_Column(record), [*columns, *extra]))
+    return [type, identifier, *extra] if identifier or extra or "identifier" in infons else [type]
 
 
-def _relation_lines(record: Record, anomalies: Anomalies) -> List[str]:
+def _relation_lines(record: Record, anomalies: Anomalies) -> Iterator[str]:
     annotations = annotations_by_id(record.document)
-    lines = []
-    for _, owner in iter_nodes(record.document):
-        for relation in get_list(owner, "relations"):
+    for _, node in iter_nodes(record.document):
+        for relation in get_list(node, "relations"):
+            if record.format == "pubtator":
+                infons = get_infons(relation)
+                keys: Iterable[str] = ("type", "entity1", "entity2", "novel")
+                yield _join(record, *(str(infons[key]) for key in keys if key in infons))
+                continue
             fields = relation_fields(relation, annotations)
-            found = get_infons(relation)
-            if fields is not None and not _LIKE_OFFSET.match(fields.type):
-                sides = [fields.source.field, fields.target.field]
-                columns = [fields.type, *sides, *([] if fields.novelty is None else [fields.novelty])]
-            elif record.format != "pubtator":
+            if fields is None or _LIKE_OFFSET.match(fields.type):
                 anomalies.add(NOT_IN_PUBTATOR, record.id, f"relation {relation.get('id')} has no line")
                 continue
-            if record.format == "pubtator":
-                columns = [str(found[key]) for key in ("type", "entity1", "entity2", "novel") if key in found]
-            lines.append("\t".join(map(_Column(record), [record.id, *columns])))
-    return lines
+            novelty = [] if fields.novelty is None else [fields.novelty]
+            yield _join(record, fields.type, fields.source.field, fields.target.field, *novelty)
 
 
-def _text(text: str, record: Record) -> str:
-    # What came from PubTator has no line breaks, and may have tabs.
-    return text if record.format == "pubtator" else _BREAKS.sub(" ", text)
-
-
-class _Column:
-    """Refuses what would break a line into other columns."""
-
-    def __init__(self, record: Record) -> None:
-        self.record = record
-
-    def __call__(self, value: str) -> str:
-        if _BREAKS.search(value):
-            raise InputError(f"PubTator cannot have a tab or line break in {value!r}", document=self.record.id)
-        return value
+def _join(record: Record, *columns: str) -> str:
+    for column in columns:
+        if _BREAKS.search(column):
+            raise InputError(f"PubTator cannot have a tab or line break in {column!r}", document=record.id)
+    return "\t".join([record.id, *columns])

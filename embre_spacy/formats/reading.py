@@ -1,11 +1,12 @@
 """Files to `Doc`s."""
 
 import gzip
+import os
 import re
 from os import PathLike
-from pathlib import Path
 from typing import BinaryIO, Callable, Dict, Iterator, NamedTuple, Optional, Union
 
+from bioc import BioCCollection
 from spacy.tokenizer import Tokenizer
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
@@ -25,18 +26,11 @@ from ..files import (
 )
 from ..tokens import get_tokenizer
 from .bioc_json import read_bioc_json, read_bioc_json_lines
-from .bioc_xml import read_bioc_xml
+from .bioc_xml import read_bioc_xml, record_from_bioc
 from .doc import doc_from_record
 from .pubtator import read_pubtator
-from .record import Anomalies, check_document, warn
+from .record import Anomalies, Record, check_document, warn
 
-# Each yields the documents of a file as records, and the error of a bad one; it raises what ends the reading.
-_READERS = {
-    "bioc-xml": read_bioc_xml,
-    "bioc-json": read_bioc_json,
-    "bioc-jsonl": read_bioc_json_lines,
-    "pubtator": read_pubtator,
-}
 # After these bytes a file can be cut, and each section read on its own. Other files are read as a whole.
 CUTS: Dict[str, "re.Pattern[bytes]"] = {
     "bioc-xml": re.compile(rb"</document>\s*(?=<document>)"),
@@ -76,8 +70,8 @@ def read(
     `doc.spans["mentions"]`, relations in `doc._.relations`, the id in `doc._.document_id`. All else that the file says
     stays with the `Doc`, through bytes and DocBin, and `write` gives it back.
 
-    path (Union[str, PathLike]): The file: BioC XML, BioC JSON (also PubTator3's, or a document per line), PubTator,
-        each plain or ".gz", or DocBin.
+    path (Union[str, PathLike]): The file, or its URI: BioC XML, BioC JSON (also PubTator3's, or a document per
+        line), PubTator, each plain or ".gz", or DocBin.
     vocab (Vocab): The vocabulary that the documents share (`nlp.vocab`).
     format (Optional[str]): One of FORMATS; the suffix decides if None.
     strict (bool): Whether an anomaly, which would be kept as it came, is an error.
@@ -87,21 +81,25 @@ def read(
     YIELDS (Doc): The documents, each when it is asked for.
     RAISES (InputError): If the file cannot be used. It names the file, the document and the cause.
     """
-    location = path if is_uri(path) else Path(path)
+    location = os.fspath(path)
     format = find_format(location, format)
     return _read(location, tokenizer or get_tokenizer(vocab), format, Anomalies(strict), on_anomalies)
 
 
 def _read(
-    path: Location, tokenizer: Tokenizer, format: str, anomalies: Anomalies, on_anomalies: Callable[[str], None]
+    location: Location, tokenizer: Tokenizer, format: str, anomalies: Anomalies, on_anomalies: Callable[[str], None]
 ) -> Iterator[Doc]:
-    with add_file_to_errors(path):
-        for doc in iter_documents(path, tokenizer, format, anomalies):
-            if isinstance(doc, Exception):
-                raise doc
-            yield doc
+    with add_file_to_errors(location):
+        yield from _raise_errors(iter_documents(location, tokenizer, format, anomalies))
     if anomalies:
-        on_anomalies(f"{path}: {anomalies}")
+        on_anomalies(f"{location}: {anomalies}")
+
+
+def _raise_errors(docs: Iterator[Union[Doc, Exception]]) -> Iterator[Doc]:
+    for doc in docs:
+        if isinstance(doc, Exception):
+            raise doc
+        yield doc
 
 
 def read_each(
@@ -113,7 +111,6 @@ def read_each(
     anomalies: Optional[Anomalies] = None,
     on_position: Optional[Callable[[int], None]] = None,
     tokenizer: Optional[Tokenizer] = None,
-    section: Optional[FileSection] = None,
 ) -> Iterator[Union[Doc, Rejected]]:
     """Read the documents of a file as `read` does, but go on after a bad one.
 
@@ -128,21 +125,20 @@ def read_each(
     anomalies (Optional[Anomalies]): Counts the anomalies.
     on_position (Optional[Callable[[int], None]]): Takes how many bytes have been read, before each document.
     tokenizer (Optional[Tokenizer]): Tokenizes the texts; that of `build_tokenizer` if None.
-    section (Optional[FileSection]): What to read of the file, between two places where CUTS fits; all of it if None.
     YIELDS (Union[Doc, Rejected]): The documents in their order. In place of a bad one, what is wrong.
     RAISES (InputError): If there is no such file, its format is not known, or the operating system cannot read it.
     """
-    location = path if is_uri(path) else Path(path)
+    location = os.fspath(path)
     format = find_format(location, format)
     anomalies = Anomalies() if anomalies is None else anomalies
-    docs = iter_documents(location, tokenizer or get_tokenizer(vocab), format, anomalies, on_position, section)
-    return _reject(docs, location, name or str(path))
+    docs = iter_documents(location, tokenizer or get_tokenizer(vocab), format, anomalies, on_position=on_position)
+    return _reject(docs, location, name or location)
 
 
-def _reject(docs: Iterator[Union[Doc, Exception]], path: Location, name: str) -> Iterator[Union[Doc, Rejected]]:
+def _reject(docs: Iterator[Union[Doc, Exception]], location: str, name: str) -> Iterator[Union[Doc, Rejected]]:
     number = 0
     try:
-        with add_file_to_errors(path):
+        with add_file_to_errors(location):
             for number, doc in enumerate(docs, 1):
                 if isinstance(doc, Doc):
                     yield doc
@@ -162,99 +158,116 @@ def describe_error(error: Exception) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:500]
 
 
-def find_format(path: Location, format: Optional[str] = None) -> str:
+def find_format(location: Location, format: Optional[str] = None) -> str:
     """Find the format of an input file. RAISES (InputError): If there is no such file, or its format is not known."""
-    with add_file_to_errors(path):
-        if is_folder(path):
+    with add_file_to_errors(location):
+        if is_folder(location):
             raise InputError("it is a folder")
-        if find_file(path) is None and not Path(path).exists():
+        if not (find_file(location) if is_uri(location) else os.path.exists(location)):
             raise InputError("no such file")
-        return format_of(path, format)
+        return format_of(location, format)
 
 
 def iter_documents(
-    path: Location,
+    location: Location,
     tokenizer: Tokenizer,
     format: str,
     anomalies: Anomalies,
     on_position: Optional[Callable[[int], None]] = None,
     section: Optional[FileSection] = None,
 ) -> Iterator[Union[Doc, Exception]]:
-    """Read a file, and go on after a bad document.
+    """Read a file, or a section of it, and go on after a bad document.
 
-    path (Union[str, Path]): The file.
+    location (Union[str, Path]): The file.
     tokenizer (Tokenizer): Tokenizes the texts. Its vocabulary is that of the documents.
     format (str): One of FORMATS.
     anomalies (Anomalies): Counts the anomalies.
     on_position (Optional[Callable[[int], None]]): Takes how many bytes have been read, before each document.
-    section (Optional[FileSection]): What to read of the file; all of it if None. Whoever joins sections has to look for
-        repeated ids, since one section does not know the others, and may be empty.
+    section (Optional[FileSection]): What to read of the file, between two places where CUTS fits; all of it if None.
+        Whoever joins sections has to look for ids that repeat, since one section does not know the others.
     YIELDS (Union[Doc, Exception]): The documents in their order. In place of a bad one, its error: an InputError, or
-        one that nobody has thought of.
+        an error that nobody has thought of.
     RAISES (InputError): If the rest of the file cannot be read, or it has no document.
     """
     if format == "docbin":
-        docs: Iterator[Union[Doc, Exception]] = _read_docbin(path, tokenizer.vocab)
+        docs: Iterator[Union[Doc, Exception]] = _read_docbin(location, tokenizer.vocab)
     else:
-        docs = _read_text(path, tokenizer, format, anomalies, on_position, section)
+        place = f"after byte {section.start}" if section and section.start else "of the file"
+        docs = _make_docs(_read_records(location, format, anomalies, on_position, section), tokenizer, anomalies, place)
     if section is not None:
         yield from docs
         return
-    numbers: Dict[str, int] = {}
-    number = 0
-    for number, doc in enumerate(docs, 1):
-        if isinstance(doc, Doc):
-            identifier = doc._.document_id
-            if identifier and numbers.setdefault(identifier, number) != number:
-                cause = f"two documents have this id (number {numbers[identifier]} and {number})"
-                yield InputError(cause, document=identifier)
-                continue
+    doc = None
+    for doc in _refuse_repeated(docs):
         yield doc
-    if not number:
+    if doc is None:
         raise InputError("it holds no document")
 
 
-def _read_text(
-    path: Location,
-    tokenizer: Tokenizer,
+def _read_records(
+    location: Location,
     format: str,
     anomalies: Anomalies,
     on_position: Optional[Callable[[int], None]],
     section: Optional[FileSection],
-) -> Iterator[Union[Doc, Exception]]:
-    with open_input(path) as whole:
+) -> Iterator[Union[Record, InputError]]:
+    with open_input(location) as whole:
         file = whole if section is None else _open_section(whole, section, format)
         if not file.peek(1):  # type: ignore[attr-defined]
             raise InputError("the file is empty")
-        for number, record in enumerate(_READERS[format](file, anomalies), 1):
+        if format == "bioc-xml":
+            records = read_bioc_xml(file, anomalies)
+        elif format == "pubtator":
+            records = read_pubtator(file)
+        else:
+            records = read_bioc_json(file) if format == "bioc-json" else read_bioc_json_lines(file)
+        for record in records:
             if on_position is not None:
                 on_position(position(file))
-            try:
-                if isinstance(record, InputError):
-                    raise record
-                check_document(record.document, number)
-                doc: Union[Doc, Exception] = doc_from_record(record, tokenizer, anomalies)
-            except Exception as error:
-                doc = error
-            yield doc
+            yield record
 
 
 def _open_section(file: BinaryIO, section: FileSection, format: str) -> BinaryIO:
-    """A section of an open file, made a file of its own by what stands around the documents of XML."""
-    head = b""
+    """Make a section of an open file a file of its own. One of XML gets what stands around the documents."""
+    head = tail = b""
     if format == "bioc-xml" and section.start:
         while b"<document>" not in head:
             head += file.read(_HEAD_BLOCK)
         head = head[: head.index(b"<document>")]
     file.seek(section.start)
     content = file.read(section.end - section.start)
-    is_last = not file.peek(1)  # type: ignore[attr-defined]
-    tail = b"" if format != "bioc-xml" or is_last else b"</collection>"
+    if format == "bioc-xml" and file.peek(1):  # type: ignore[attr-defined]
+        tail = b"</collection>"
     return SectionReader(head + content + tail, section)
 
 
-def _read_docbin(path: Location, vocab: Vocab) -> Iterator[Doc]:
-    with open_input(path) as file:
+def _make_docs(
+    records: Iterator[Union[Record, InputError]], tokenizer: Tokenizer, anomalies: Anomalies, place: str
+) -> Iterator[Union[Doc, Exception]]:
+    for number, record in enumerate(records, 1):
+        try:
+            if isinstance(record, InputError):
+                raise record
+            check_document(record.document, f"document {number} {place}")
+            doc: Union[Doc, Exception] = doc_from_record(record, tokenizer, anomalies)
+        except Exception as error:
+            doc = error
+        yield doc
+
+
+def _refuse_repeated(docs: Iterator[Union[Doc, Exception]]) -> Iterator[Union[Doc, Exception]]:
+    """Replace a document whose id an earlier one has by an error."""
+    numbers: Dict[str, int] = {}
+    for number, doc in enumerate(docs, 1):
+        identifier = doc._.document_id if isinstance(doc, Doc) else ""
+        if identifier and numbers.setdefault(identifier, number) != number:
+            cause = f"two documents have this id (number {numbers[identifier]} and {number})"
+            doc = InputError(cause, document=identifier)
+        yield doc
+
+
+def _read_docbin(location: Location, vocab: Vocab) -> Iterator[Doc]:
+    with open_input(location) as file:
         data = file.read()
     if not data:
         raise InputError("the file is empty")
@@ -264,3 +277,30 @@ def _read_docbin(path: Location, vocab: Vocab) -> Iterator[Doc]:
     except Exception as error:
         cause = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         raise InputError(f"not a DocBin, or damaged: {cause}") from error
+
+
+def from_bioc(
+    collection: BioCCollection,
+    vocab: Vocab,
+    *,
+    strict: bool = False,
+    on_anomalies: Callable[[str], None] = warn,
+    tokenizer: Optional[Tokenizer] = None,
+) -> Iterator[Doc]:
+    """Make documents of a collection of the library bioc, as `read` makes them of its file.
+
+    collection (bioc.BioCCollection): The collection.
+    vocab (Vocab): The vocabulary that the documents share (`nlp.vocab`).
+    strict (bool): Whether an anomaly, which would be kept as it came, is an error.
+    on_anomalies (Callable[[str], None]): Takes a line that sums up the anomalies, after the last document. By default
+        it is a warning.
+    tokenizer (Optional[Tokenizer]): Tokenizes the texts; that of `build_tokenizer` if None.
+    YIELDS (Doc): The documents, each when it is asked for.
+    RAISES (InputError): If the collection cannot be used. It names the document and the cause.
+    """
+    anomalies = Anomalies(strict)
+    records = (record_from_bioc(document, collection) for document in collection.documents)
+    docs = _make_docs(records, tokenizer or get_tokenizer(vocab), anomalies, "of the collection")
+    yield from _raise_errors(_refuse_repeated(docs))
+    if anomalies:
+        on_anomalies(str(anomalies))

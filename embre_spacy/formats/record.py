@@ -2,12 +2,28 @@
 
 import json
 import warnings
+from bisect import bisect_right
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from itertools import chain
+from typing import Annotated, Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+
+from pydantic import Field, StrictStr, TypeAdapter, ValidationError
+from typing_extensions import NotRequired, TypedDict
 
 from ..errors import InputError
 
 Node = Dict[str, Any]
+
+# Kinds of anomalies that reading meets.
+TEXT_DIFFERS = "annotations whose text differs from the characters at their offsets"
+NO_LOCATION = "annotations without a location, or of no length"
+OTHER_PASSAGE = "annotations outside their passage"
+NO_SUCH_CONCEPT = "relations with an identifier that no annotation has"
+NOT_UNDERSTOOD = "relations that are not between two concepts"
+NOT_BIOC = "XML elements, attributes and text that BioC does not have (left out)"
+# Kinds of anomalies that writing meets.
+NOT_IN_PUBTATOR = "annotations and relations that PubTator cannot express (left out)"
+NOT_IN_XML = "keys of JSON that BioC XML cannot express (left out)"
 
 
 @dataclass
@@ -32,35 +48,32 @@ class Record:
         return str(self.document["id"])
 
     def dumps(self) -> str:
-        """The record as a string, the form in which a `Doc` carries it: MessagePack would turn lists into tuples.
-
-        RETURNS (str): JSON.
-        RAISES (InputError): If the record has something that no file can hold.
-        """
-        try:
-            text = json.dumps(vars(self), ensure_ascii=False, allow_nan=False)
-            text.encode("utf-8")
-        except (RecursionError, ValueError) as error:  # a UnicodeEncodeError is a ValueError
-            cause = "half a surrogate pair in it" if isinstance(error, UnicodeError) else "it is nested too deeply"
-            raise InputError(f"cannot be kept: {cause}", document=self.id) from error
-        return text
+        """Make JSON of the record. A `Doc` carries it as JSON, because MessagePack would turn lists into tuples."""
+        return dump_json(vars(self), self.id, "cannot be kept")
 
     @classmethod
     def loads(cls, text: str) -> "Record":
-        """The record of a string that `dumps` made.
-
-        text (str): JSON.
-        RETURNS (Record): A record of its own, free to be changed.
-        """
+        """Make a new record of what `dumps` gave."""
         return cls(**json.loads(text))
 
 
-def iter_nodes(document: Node) -> Iterator[Tuple[Optional[int], Node]]:
-    """All parts of a document that can own annotations and relations, in the order in which BioC has them.
+def dump_json(value: Any, document: str, problem: str) -> str:
+    """Make JSON of a value, in one line. RAISES (InputError): If it has something that no file can hold."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text.encode("utf-8")
+    except UnicodeError as error:
+        raise InputError(f"{problem}: half a surrogate pair in it", document=document) from error
+    except RecursionError as error:
+        raise InputError(f"{problem}: it is nested too deeply", document=document) from error
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{problem}: {error}", document=document) from error
+    return text
 
-    document (Dict[str, Any]): The document.
-    YIELDS (Tuple[Optional[int], Dict[str, Any]]): The number of the passage (None for the document), and the part.
-    """
+
+def iter_nodes(document: Node) -> Iterator[Tuple[Optional[int], Node]]:
+    """Yield the parts of a document that can own annotations and relations, in BioC's order. Each comes with the number
+    of its passage; the document itself, with None."""
     for number, passage in enumerate(get_list(document, "passages")):
         for sentence in get_list(passage, "sentences"):
             yield number, sentence
@@ -69,41 +82,36 @@ def iter_nodes(document: Node) -> Iterator[Tuple[Optional[int], Node]]:
 
 
 def get_list(node: Node, key: str) -> List[Any]:
-    """A list of a part; empty where it is missing or null.
-
-    node (Dict[str, Any]): The part.
-    key (str): The name of the list.
-    RETURNS (List[Any]): The list.
-    """
+    """A list of a node; empty where it is missing or null."""
     return node.get(key) or []
 
 
 def get_infons(node: Node) -> Dict[str, Any]:
-    """The infons of a part; empty where they are missing or null.
-
-    node (Dict[str, Any]): The part.
-    RETURNS (Dict[str, Any]): The infons.
-    """
+    """The infons of a node; empty where they are missing or null."""
     return node.get("infons") or {}
 
 
-TEXT_DIFFERS = "annotations whose text differs from the characters at their offsets"
-NO_LOCATION = "annotations without a location, or of no length"
-OTHER_PASSAGE = "annotations outside their passage"
-NO_SUCH_CONCEPT = "relations with an identifier that no annotation has"
-NOT_UNDERSTOOD = "relations that are not between two concepts"
-NOT_BIOC = "XML elements, attributes and text that BioC does not have (left out)"
-# These are met in writing.
-NOT_IN_PUBTATOR = "annotations and relations that PubTator cannot express (left out)"
+class Envelope(NamedTuple):
+    """What stands around the documents of a text file.
 
+    The first document gives the envelope, and each document is text of its own. So documents can be made into text at
+    any time and place, and joined later.
 
-def warn(line: str) -> None:
-    """Warn of anomalies where the caller reads or writes: two frames up, past the reader or writer itself."""
-    warnings.warn(line, UserWarning, stacklevel=3)
+    start (str): The text before the first document.
+    between (str): The text between two documents.
+    end (str): The text after the last document.
+    alone (Optional[str]): The text after a document that is the only one, and has none before it; None if one document
+        stands in its file like many.
+    """
+
+    start: str
+    between: str
+    end: str
+    alone: Optional[str] = None
 
 
 class Anomalies:
-    """Counts the anomalies of one file, or refuses the first.
+    """Counts what is wrong with a file and can be kept all the same, or refuses the first.
 
     strict (bool): Whether an anomaly is an error.
     """
@@ -114,13 +122,7 @@ class Anomalies:
         self.counts: Dict[str, Tuple[int, str, str]] = {}
 
     def add(self, kind: str, document: str, detail: str) -> None:
-        """Count an anomaly.
-
-        kind (str): One of the kinds above.
-        document (str): The id of the document.
-        detail (str): What it is, as a phrase.
-        RAISES (InputError): If anomalies are errors.
-        """
+        """Count an anomaly of a document. RAISES (InputError): If anomalies are errors."""
         if self.strict:
             raise InputError(detail, document=document)
         self.update({kind: (1, document, detail)})
@@ -141,67 +143,73 @@ class Anomalies:
         )
 
 
-def check_document(document: Any, number: int) -> None:
-    """Refuse a document that is no BioC.
+def warn(line: str) -> None:
+    """Warn of anomalies at the line that uses the function which calls this one."""
+    warnings.warn(line, UserWarning, stacklevel=3)
 
-    document (Any): What the file holds.
-    number (int): Which document of the file it is, from 1; its name in messages until its id is known.
-    RAISES (InputError): If it does not have the shape of a BioC document.
+
+# The schema of what is relied on. Other keys, and ids of any kind, are kept as they are.
+_Count = Annotated[int, Field(strict=True, ge=0, lt=10**12)]
+_Infons = Optional[Dict[StrictStr, Any]]
+
+
+class _Location(TypedDict):
+    offset: _Count
+    length: _Count
+
+
+class _Annotation(TypedDict):
+    infons: NotRequired[_Infons]
+    text: NotRequired[Optional[StrictStr]]
+    locations: NotRequired[Optional[List[_Location]]]
+
+
+class _Relation(TypedDict):
+    infons: NotRequired[_Infons]
+    nodes: NotRequired[Optional[List[Node]]]
+
+
+class _Owner(TypedDict):
+    infons: NotRequired[_Infons]
+    annotations: NotRequired[Optional[List[_Annotation]]]
+    relations: NotRequired[Optional[List[_Relation]]]
+
+
+class _Sentence(_Owner):
+    offset: _Count
+    text: NotRequired[Optional[StrictStr]]
+
+
+class _Passage(_Sentence):
+    sentences: NotRequired[Optional[List[_Sentence]]]
+
+
+class _Document(_Owner):
+    passages: Optional[List[_Passage]]
+
+
+_SCHEMA: TypeAdapter[Any] = TypeAdapter(_Document)
+
+
+def check_document(document: Any, name: str) -> None:
+    """Check that a document has the shape of BioC JSON, so that all that follows can rely on it.
+
+    document (Any): The document.
+    name (str): What to call it where it has no id.
+    RAISES (InputError): If it has not.
     """
     if not isinstance(document, dict) or "passages" not in document:
-        raise InputError(f"not BioC: item {number} is not a document with passages")
+        raise InputError(f"not BioC: {name} is not an object with passages")
     identifier = document.get("id")
     if isinstance(identifier, bool) or not isinstance(identifier, (str, int)) or not str(identifier).strip():
-        raise InputError(f"document {number} of the file has no id")
+        raise InputError(f"{name} has no id")
     try:
-        _check_owner(document, "the document")
-        for passage_number, passage in enumerate(_check_list(document, "passages", "the document")):
-            _check_text(passage, f"passage {passage_number}")
-            for sentence_number, sentence in enumerate(_check_list(passage, "sentences", f"passage {passage_number}")):
-                _check_text(sentence, f"sentence {sentence_number} of passage {passage_number}")
-    except InputError as error:
-        raise InputError(f"not BioC: {error.cause}", document=str(identifier)) from None
-
-
-def _check_text(node: Node, name: str) -> None:
-    _check_owner(node, name)
-    _check_number(node, "offset", name)
-    if not isinstance(node.get("text"), (str, type(None))):
-        raise InputError(f"the text of {name} is not a string")
-
-
-def _check_owner(node: Node, name: str) -> None:
-    _check_infons(node, name)
-    for annotation in _check_list(node, "annotations", name):
-        label = f"annotation {annotation.get('id')}"
-        _check_infons(annotation, label)
-        if not isinstance(annotation.get("text"), (str, type(None))):
-            raise InputError(f"the text of {label} is not a string")
-        for location in _check_list(annotation, "locations", label):
-            _check_number(location, "offset", f"a location of {label}")
-            _check_number(location, "length", f"a location of {label}")
-    for relation in _check_list(node, "relations", name):
-        _check_infons(relation, f"relation {relation.get('id')}")
-        _check_list(relation, "nodes", f"relation {relation.get('id')}")
-
-
-def _check_infons(node: Node, name: str) -> None:
-    if not isinstance(node.get("infons"), (dict, type(None))):
-        raise InputError(f"the infons of {name} are not an object")
-
-
-def _check_list(node: Node, key: str, name: str) -> list:
-    if not isinstance(node.get(key), (list, type(None))):
-        raise InputError(f"the {key} of {name} are not a list")
-    if not all(isinstance(item, dict) for item in get_list(node, key)):
-        raise InputError(f"the {key} of {name} are not all objects")
-    return get_list(node, key)
-
-
-def _check_number(node: Node, key: str, name: str) -> None:
-    value = node.get(key)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 10**12:
-        raise InputError(f"the {key} of {name} is not a whole number from 0")
+        _SCHEMA.validate_python(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        message = first["msg"][0].lower() + first["msg"][1:]
+        raise InputError(f"not BioC: {place}: {message}", document=str(identifier)) from None
 
 
 @dataclass(frozen=True)
@@ -212,79 +220,79 @@ class Segment:
     offset (int): Where it starts in the file's count.
     start (int): Where it starts in `doc.text`.
     text (str): The text.
-    owner (Dict[str, Any]): The passage or sentence.
+    node (Dict[str, Any]): The passage or sentence.
     """
 
     passage: int
     offset: int
     start: int
     text: str
-    owner: Node
+    node: Node
 
     def holds(self, offset: int, end: int) -> bool:
-        """Whether it holds a range of the file's count.
-
-        offset (int), end (int): The range.
-        RETURNS (bool): Whether all of it lies inside.
-        """
+        """Whether all of a range in the file's count lies in it."""
         return self.offset <= offset and end <= self.offset + len(self.text)
 
 
 class TextOffsets:
-    """The text of a document and where its parts come from.
+    """The text of a document: offsets in its file to characters of `doc.text` and back.
 
     document (Dict[str, Any]): The document in the shape of BioC JSON.
     """
 
     def __init__(self, document: Node) -> None:
         self.segments: List[Segment] = []
+        self.passages: Dict[int, Tuple[int, int]] = {}
+        """Start and end of each passage that has text, in characters of `doc.text`."""
         position = 0
         for number, passage in enumerate(get_list(document, "passages")):
-            parts = [passage] if passage.get("text") else get_list(passage, "sentences")
-            for part in parts:
-                # Parts without text take no part: joining them would leave spaces that are in no passage.
+            for part in [passage] if passage.get("text") else get_list(passage, "sentences"):
+                # Parts without text are left out: to join them would put spaces where no passage has any.
                 if part.get("text"):
                     self.segments.append(Segment(number, part["offset"], position, part["text"], part))
+                    start, _ = self.passages.get(number, (position, 0))
+                    self.passages[number] = start, position + len(part["text"])
                     position += len(part["text"]) + 1
-        # One space between passages whatever the gap in the file, which may be 0, 1 or thousands.
+        # One space between segments whatever the gap in the file, which may be 0, 1 or thousands.
         self.text = " ".join(segment.text for segment in self.segments)
+        self._starts = [segment.start for segment in self.segments]
 
-    def to_characters(self, passage: Optional[int], offset: int, length: int) -> Tuple[int, int, bool]:
+    def to_characters(self, passage: Optional[int], offset: int, length: int) -> Tuple[int, int]:
         """Find a location of an annotation.
 
         passage (Optional[int]): The number of the passage that owns the annotation; None if the document does.
         offset (int), length (int): The location, in the file's count.
-        RETURNS (Tuple[int, int, bool]): Start and end in `doc.text`, and whether the passage holds them.
+        RETURNS (Tuple[int, int]): Start and end in `doc.text`.
         RAISES (InputError): If it lies outside the text.
         """
         end = offset + length
-        own = [segment for segment in self.segments if segment.passage == passage]
-        for segment in [*own, *self.segments]:
+        own = (segment for segment in self.segments if segment.passage == passage)
+        for segment in chain(own, self.segments):
             if segment.holds(offset, end):
                 start = segment.start + offset - segment.offset
-                return start, start + length, passage is None or segment.passage == passage
+                return start, start + length
         # From one part into another: PubTator's offsets run on from the title to the abstract.
         first, last = self._position(offset, 0), self._position(end, 1)
         if first is None or last is None or last < first:
             raise InputError(f"lies outside the text (offset {offset}, length {length})")
-        return first, last, False
+        return first, last
+
+    def is_inside(self, passage: Optional[int], start: int, end: int) -> bool:
+        """Whether a passage has a range of characters of `doc.text`; true if the passage is None."""
+        first, last = (start, end) if passage is None else self.passages.get(passage, (end, start))
+        return first <= start and end <= last
 
     def to_file(self, start: int, end: int) -> Tuple[Node, int, int]:
-        """Say where a mention lies in the file's count.
-
-        start (int), end (int): The mention in characters of `doc.text`.
-        RETURNS (Tuple[Dict[str, Any], int, int]): The passage or sentence that holds its start, its offset, its length.
-        """
-        first = self._segment_at(start)
-        last = self._segment_at(end - 1)
+        """Find the passage or sentence in which a mention starts, and its offset and length in the file's count."""
+        first, last = self._segment_at(start), self._segment_at(end - 1)
         offset = start - first.start + first.offset
-        return first.owner, offset, end - last.start + last.offset - offset
+        return first.node, offset, end - last.start + last.offset - offset
 
     def _segment_at(self, character: int) -> Segment:
-        return [segment for segment in self.segments if segment.start <= character][-1]
+        return self.segments[bisect_right(self._starts, character) - 1]
 
     def _position(self, offset: int, is_end: int) -> Optional[int]:
-        """A character that a mention starts at, or one that it ends before, which belongs to the text before it."""
+        """The character at which a mention starts or (`is_end` is 1) ends, which then belongs to the text before it."""
         for segment in self.segments:
             if segment.holds(offset - is_end, offset - is_end + 1):
                 return segment.start + offset - segment.offset
@@ -293,19 +301,3 @@ class TextOffsets:
             if offset - is_end == segment.offset + len(segment.text):
                 return segment.start + offset - segment.offset
         return None
-
-
-class Envelope(NamedTuple):
-    """What stands around and between documents.
-
-    start (str): What stands before the first.
-    between (str): What stands between two.
-    end (str): What stands after the last.
-    alone (Optional[str]): What stands after a document that is the only one, and has nothing before it then; None if
-        one document is framed like many.
-    """
-
-    start: str
-    between: str
-    end: str
-    alone: Optional[str] = None

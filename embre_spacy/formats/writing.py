@@ -1,10 +1,11 @@
 """`Doc`s to files."""
 
-from itertools import chain
+import os
+from itertools import chain, count
 from os import PathLike
-from pathlib import Path
-from typing import BinaryIO, Callable, Dict, Iterable, Iterator, Optional, Set, Union
+from typing import BinaryIO, Callable, Dict, Iterable, Iterator, Optional, Set, Tuple, TypeVar, Union
 
+from bioc import BioCCollection
 from spacy.tokens import Doc, DocBin
 
 from ..errors import InputError
@@ -26,6 +27,8 @@ FORMATTERS: Dict[str, Callable[[Record, Anomalies], str]] = {
     "pubtator": pubtator.format_document,
 }
 
+_Item = TypeVar("_Item")
+
 
 def write(
     docs: Iterable[Doc],
@@ -37,83 +40,95 @@ def write(
     """Write documents to a file, with the mentions and relations that they have now and all else as it was in the file
     that they came from. What the first document says about its collection holds for the file.
 
-    docs (Iterable[Doc]): The documents.
-    path (Union[str, PathLike]): The file. It appears when it is complete; an error leaves none.
-    format (Optional[str]): One of FORMATS, if the suffix is not to decide.
-    on_anomalies (Callable[[str], None]): Takes the line that says what the format could not express. By
-        default it is a warning.
+    docs (Iterable[Doc]): The documents. In a text format, those without an id get a number that no other has.
+    path (Union[str, PathLike]): The file, or its URI. It appears when it is complete; an error leaves none.
+    format (Optional[str]): One of FORMATS; the suffix decides if None.
+    on_anomalies (Callable[[str], None]): Takes a line that sums up what the format could not express. By default it is
+        a warning.
     RAISES (InputError): If there is no document, two have one id, or one cannot be written in this format.
     """
-    path = Path(path)
-    found = format_of(path, format)
+    location = os.fspath(path)
+    format = format_of(location, format)
     anomalies = Anomalies()
-    with open_output(path) as file:
-        documents = _at_least_one(_unique(docs))
-        if found == "docbin":
-            file.write(docbin_bytes(documents))
+    with open_output(location) as file:
+        if format == "docbin":
+            file.write(docbin_bytes(_require_one(_refuse_repeated(docs, set()))))
         else:
-            records = _records(documents)
+            records = _require_one(record_from_doc(doc, id) for doc, id in _assign_ids(docs))
             first = next(records)
-            fragments = (FORMATTERS[found](record, anomalies) for record in chain([first], records))
-            join_documents(ENVELOPES[found](first), fragments, file)
+            format_document = FORMATTERS[format]
+            texts = (format_document(record, anomalies) for record in chain([first], records))
+            join_documents(ENVELOPES[format](first), texts, file)
     if anomalies:
-        on_anomalies(f"{path}: {anomalies}")
+        on_anomalies(f"{location}: {anomalies}")
 
 
-def join_documents(envelope: Envelope, fragments: Iterator[str], file: BinaryIO) -> None:
-    """Write a file.
+def _assign_ids(docs: Iterable[Doc]) -> Iterator[Tuple[Doc, str]]:
+    """Yield each document with its id, or else with a number that no document has as its id."""
+    used: Set[str] = set()
+    checked = _refuse_repeated(docs, used)
+    for doc in checked:
+        if doc._.document_id:
+            yield doc, doc._.document_id
+            continue
+        # The ids of all documents must be known before numbers are given.
+        rest = [doc, *checked]
+        numbers = (str(number) for number in count() if str(number) not in used)
+        yield from ((doc, doc._.document_id or next(numbers)) for doc in rest)
 
-    envelope (Envelope): What stands around the documents.
-    fragments (Iterator[str]): The documents; there is at least one.
-    file (BinaryIO): The file.
-    """
-    first = next(fragments)
-    second = next(fragments, None)
+
+def _refuse_repeated(docs: Iterable[Doc], used: Set[str]) -> Iterator[Doc]:
+    """Yield documents, and add their ids to those used. RAISES (InputError): If two documents have one id."""
+    for doc in docs:
+        identifier = doc._.document_id
+        if identifier and identifier in used:
+            raise InputError("two documents have this id", document=identifier)
+        used.add(identifier)
+        yield doc
+
+
+def _require_one(items: Iterator[_Item]) -> Iterator[_Item]:
+    first = next(items, None)
+    if first is None:
+        raise InputError("there is no document to write")
+    return chain([first], items)
+
+
+def join_documents(envelope: Envelope, texts: Iterable[str], file: BinaryIO) -> None:
+    """Write the texts of documents, at least one, with their envelope to a file."""
+    rest = iter(texts)
+    first = next(rest)
+    second = next(rest, None)
     if second is None and envelope.alone is not None:
         file.write((first + envelope.alone).encode("utf-8"))
         return
     file.write((envelope.start + first).encode("utf-8"))
-    while second is not None:
-        file.write((envelope.between + second).encode("utf-8"))
-        second = next(fragments, None)
+    for text in () if second is None else chain([second], rest):
+        file.write((envelope.between + text).encode("utf-8"))
     file.write(envelope.end.encode("utf-8"))
 
 
 def docbin_bytes(docs: Iterable[Doc]) -> bytes:
-    """Make the content of a .spacy file.
+    """Make the content of a .spacy file."""
+    return DocBin(store_user_data=True, docs=docs).to_bytes()
 
-    docs (Iterable[Doc]): The documents.
-    RETURNS (bytes): The content.
+
+def to_bioc(docs: Iterable[Doc], *, on_anomalies: Callable[[str], None] = warn) -> BioCCollection:
+    """Make a collection of the library bioc of documents, as `write` makes a file of them.
+
+    docs (Iterable[Doc]): The documents. Those without an id get a number that no other has.
+    on_anomalies (Callable[[str], None]): Takes a line that sums up what BioC could not express. By default it is a
+        warning.
+    RETURNS (bioc.BioCCollection): The collection.
+    RAISES (InputError): If two documents have one id.
     """
-    docbin = DocBin(store_user_data=True)
-    for doc in docs:
-        docbin.add(doc)
-    return docbin.to_bytes()
-
-
-def _at_least_one(docs: Iterator[Doc]) -> Iterator[Doc]:
-    first = next(docs, None)
-    if first is None:
-        raise InputError("there is no document to write")
-    return chain([first], docs)
-
-
-def _unique(docs: Iterable[Doc]) -> Iterator[Doc]:
-    seen: Set[str] = set()
-    for doc in docs:
-        identifier = doc._.document_id
-        if identifier and identifier in seen:
-            raise InputError("two documents have this id", document=identifier)
-        seen.add(identifier)
-        yield doc
-
-
-def _records(docs: Iterator[Doc]) -> Iterator[Record]:
-    used: Set[str] = set()
-    number = 0
-    for doc in docs:
-        while str(number) in used:
-            number += 1
-        record = record_from_doc(doc, str(number))
-        used.add(record.id)
-        yield record
+    anomalies = Anomalies()
+    collection = BioCCollection()
+    for number, (doc, id) in enumerate(_assign_ids(docs)):
+        record = record_from_doc(doc, id)
+        if not number:
+            collection = bioc_xml.collection_from_record(record)
+        collection.add_document(bioc_xml.bioc_from_record(record, anomalies))
+    if anomalies:
+        on_anomalies(str(anomalies))
+    return collection

@@ -87,7 +87,12 @@ BAD = {
     "a document of JSON": (
         "a.json",
         json.dumps({"documents": [as_json(1), 5, as_json(2, 6), as_json(3)]}),
-        ["1", (None, 2, "not BioC: item 2 is not"), ("2", 3, "annotation a lies outside"), "3"],
+        [
+            "1",
+            (None, 2, "not BioC: document 2 of the file is not an object with passages"),
+            ("2", 3, "annotation a lies outside"),
+            "3",
+        ],
     ),
     "JSON that breaks off": ("a.json", json.dumps([as_json(1)])[:-1], [(None, 1, "not valid JSON")]),
     "lines of JSON": (
