@@ -1,4 +1,4 @@
-"""Comparing documents: two files, or a pipeline and a file."""
+"""Evaluation: scores of predicted documents, or of a pipeline, against gold documents."""
 
 from time import perf_counter
 from typing import Any, Dict, Iterable, List, Tuple
@@ -27,25 +27,27 @@ def score_documents(gold: Iterable[Doc], predicted: Iterable[Doc]) -> Tuple[Dict
         documents that were not predicted: their relations count as missed.
     RAISES (InputError): If a predicted document is not among the gold ones, or a document has no id.
     """
-    found = _by_id(predicted, "predicted")
-    expected = _by_id(gold, "gold")
-    for document in found:
-        if document not in expected:
+    predicted_relations = _relations_by_id(predicted, "predicted")
+    gold_relations = _relations_by_id(gold, "gold")
+    for document in predicted_relations:
+        if document not in gold_relations:
             raise InputError("is predicted, but not among the gold documents", document=document)
-    counts = count_relations((relations, found.get(document, ())) for document, relations in expected.items())
-    return counts, [document for document in expected if document not in found]
+    counts = count_relations(
+        (relations, predicted_relations.get(document, ())) for document, relations in gold_relations.items()
+    )
+    return counts, [document for document in gold_relations if document not in predicted_relations]
 
 
-def _by_id(docs: Iterable[Doc], what: str) -> Dict[str, List[Relation]]:
+def _relations_by_id(docs: Iterable[Doc], what: str) -> Dict[str, List[Relation]]:
     relations = [(doc._.document_id, get_relations(doc)) for doc in docs]
-    without = sum(not identifier for identifier, _ in relations)
-    if without:
-        raise InputError(f"{without} of the {len(relations)} {what} documents have no id to compare them by")
+    n_without_id = sum(not document for document, _ in relations)
+    if n_without_id:
+        raise InputError(f"{n_without_id} of the {len(relations)} {what} documents have no id to compare them by")
     return dict(relations)
 
 
 def evaluate_pipeline(nlp: Language, gold: Iterable[Doc], *, batch_size: int = 64) -> Dict[str, Dict[str, Any]]:
-    """Score what a pipeline says of documents whose mentions are given.
+    """Score the relations that a pipeline finds in documents whose mentions are given.
 
     nlp (Language): The pipeline.
     gold (Iterable[Doc]): The gold documents.

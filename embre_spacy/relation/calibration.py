@@ -51,11 +51,7 @@ class ScoredCandidates:
     type_certainty: float
 
     def predicted(self, threshold: float) -> List[List[Relation]]:
-        """What the pipeline would predict at a threshold.
-
-        threshold (float): The threshold.
-        RETURNS (List[List[Relation]]): The relations of each document.
-        """
+        """The relations of each document at a threshold."""
         scores = decision_score(1.0 - self.types[:, 0], self.types[:, 1:].max(axis=1, initial=0.0), self.type_certainty)
         is_related = iter((scores >= threshold).tolist())
         return [[relation for relation in of_document if next(is_related)] for of_document in self.candidates]
@@ -241,23 +237,13 @@ def _accuracy(probabilities: NDArray[numpy.floating], classes: NDArray[numpy.int
 
 
 def apply_temperature(probabilities: NDArray[numpy.floating], temperature: float) -> NDArray[numpy.float64]:
-    """The probabilities that scores would have if they were divided by a temperature before softmax.
-
-    probabilities (NDArray): Probabilities of classes; shape (n, classes).
-    temperature (float): The temperature; above 1 makes them less certain.
-    RETURNS (NDArray[float64]): The new probabilities; shape (n, classes).
-    """
+    """Probabilities (n, classes) as they would be with scores divided by a temperature; above 1 is less certain."""
     powers = probabilities.astype("float64") ** (1.0 / temperature)
     return powers / powers.sum(axis=1, keepdims=True)
 
 
 def fit_temperature(probabilities: NDArray[numpy.floating], classes: Sequence[int]) -> float:
-    """The temperature with which the right classes are most likely.
-
-    probabilities (NDArray): Probabilities of classes at temperature 1; shape (n, classes).
-    classes (Sequence[int]): The right class of each row.
-    RETURNS (float): The temperature, between 0.05 and 20; 1 if there are no rows.
-    """
+    """The temperature, from 0.05 to 20, that makes the right classes of probabilities (n, classes) most likely."""
     if not len(classes):
         return 1.0
     scores = torch.from_numpy(numpy.log(numpy.clip(probabilities.astype("float64"), _LEAST, None)))
@@ -276,20 +262,12 @@ def fit_temperature(probabilities: NDArray[numpy.floating], classes: Sequence[in
     return float(numpy.clip(numpy.exp(-inverse.item()), 0.05, 20.0))
 
 
-def expected_calibration_error(
-    probabilities: NDArray[numpy.floating], happened: Sequence[bool], n_bins: int = N_BINS
-) -> float:
-    """How far probabilities are from how often their events happen: the mean difference over bins of equal width,
-    weighted by the number of events in each.
-
-    probabilities (NDArray): The probability of each event; shape (n,).
-    happened (Sequence[bool]): Whether it happened.
-    n_bins (int): The number of bins.
-    RETURNS (float): The error, from 0 to 1; 0 if there are no events.
-    """
+def expected_calibration_error(probabilities: NDArray[numpy.floating], happened: Sequence[bool]) -> float:
+    """How far probabilities (n,) are from how often their events happen: the mean difference over bins of equal width,
+    weighted by the number of events in each."""
     if not len(probabilities):
         return 0.0
     outcomes = numpy.asarray(happened, dtype="float64")
-    bins = numpy.minimum((probabilities * n_bins).astype("int64"), n_bins - 1)
-    gaps = numpy.bincount(bins, weights=probabilities - outcomes, minlength=n_bins)
+    bins = numpy.minimum((probabilities * N_BINS).astype("int64"), N_BINS - 1)
+    gaps = numpy.bincount(bins, weights=probabilities - outcomes, minlength=N_BINS)
     return float(numpy.abs(gaps).sum() / len(outcomes))

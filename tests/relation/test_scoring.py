@@ -1,6 +1,5 @@
-"""One score: the counts of the official evaluation."""
+"""One score: the counts of the official evaluation (see also tests/test_evaluation.py)."""
 
-import json
 import pickle
 
 import pytest
@@ -8,27 +7,8 @@ from relation_docs import make_doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from embre_spacy import read
-from embre_spacy.evaluation import score_documents
 from embre_spacy.relation.scoring import count_documents, count_relations, create_relation_scorer
 from embre_spacy.tokens import Concept, Relation
-
-
-@pytest.mark.parametrize("file", ["Dev.pred1.PubTator", "Dev.pred2.PubTator", "Dev.pred4.PubTator"])
-def test_counts_are_those_of_the_official_evaluation(shared_data, file):
-    expected = json.loads((shared_data / "official_scores" / "expected.json").read_text())[file]
-    vocab = Vocab()
-    gold = read(shared_data / "biored" / "Dev.BioC.XML", vocab)
-    counts, missing = score_documents(gold, read(shared_data / "official_scores" / file, vocab))
-    assert not missing
-    for level, wanted in expected.items():
-        for key, value in wanted.items():
-            if key != "per_entity_type_pair":
-                assert counts[level][key] == value, (level, key)
-        found = counts[level]["per_entity_type_pair"]
-        assert set(found) == set(wanted["per_entity_type_pair"])
-        for pair, numbers in wanted["per_entity_type_pair"].items():
-            assert {key: found[pair][key] for key in numbers} == numbers, (level, pair)
 
 
 def relation(source, target, type="Association", novelty="Novel", types=("GeneOrGeneProduct", "ChemicalEntity")):
@@ -121,14 +101,3 @@ def test_gold_relations_that_are_no_candidates_are_missed(trained):
     )
     predicted = trained(make_doc(trained.vocab))
     assert numbers(count_relations([(reference._.relations, predicted._.relations)]), "pair")[2] == 1
-
-
-def test_a_document_that_was_not_predicted_counts_as_missed():
-    vocab = Vocab()
-    first, second = make_doc(vocab), make_doc(vocab)
-    first._.document_id, second._.document_id = "1", "2"
-    counts, missing = score_documents([first, second], [second])
-    assert missing == ["1"]
-    assert numbers(counts, "pair") == (3, 0, 3)
-    with pytest.raises(ValueError, match="document 1"):
-        score_documents([second], [first])
