@@ -1,6 +1,7 @@
 """The parts of a pipeline that are timed by themselves."""
 
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import dataclass
 from typing import Any, Dict, List, Sequence
 
 import torch
@@ -8,14 +9,12 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from embre_spacy.errors import EmbreError
-from embre_spacy.relation import find_component
-from embre_spacy.relation.batch import DocumentBatch
-from embre_spacy.relation.component import EmbreRelation
-from embre_spacy.relation.encoders import DocumentEncoderSettings, create_pairs_encoder
-from embre_spacy.relation.instance import Instance
-from embre_spacy.relation.model import get_network, set_network
-from embre_spacy.relation.modules.document import DocumentEncoder
-from embre_spacy.relation.modules.network import RelationNetwork
+from embre_spacy.relation import EmbreRelation, find_component
+from embre_spacy.relation.document_encoder import DocumentArrays, DocumentEncoder
+from embre_spacy.relation.features import DocCandidates
+from embre_spacy.relation.model import get_network
+from embre_spacy.relation.network import RelationNetwork
+from embre_spacy.tokens import get_mentions
 from embre_spacy.transformer import autocast
 
 # The arguments of one call of the transformer.
@@ -37,7 +36,7 @@ class Parts:
 
     @property
     def encoder(self) -> DocumentEncoder:
-        return self.network.classifier.encoder
+        return self.network.encoder
 
     def make_inputs(self, docs: Sequence[Doc], *, with_tags: bool = True, is_train: bool = False) -> List[Inputs]:
         """What the transformer gets when the model reads documents at once; tensors where it runs.
@@ -48,11 +47,10 @@ class Parts:
         RETURNS (List[Inputs]): The arguments of its calls.
         """
         self.network.train(is_train)
-        instances = [Instance(doc, self.component.candidates(doc)) for doc in docs]
         if with_tags:
-            batch = self.network.make_batch(instances, is_train=is_train)
-            return [self.encoder.make_inputs(batch, group) for group in self.encoder.group(batch)]
-        windows = self._make_text_batch(instances).windows
+            arrays = self.component.prepare(docs, is_train=is_train).arrays
+            return [self.encoder.make_inputs(arrays, group) for group in self.encoder.group(arrays)]
+        windows = self._prepare_text(docs).windows
         return [{"input_ids": torch.from_numpy(ids).unsqueeze(0).to(self.encoder.device)} for ids in windows]
 
     def count_wordpieces(self, docs: Sequence[Doc]) -> int:
@@ -62,12 +60,14 @@ class Parts:
         docs (Sequence[Doc]): The documents. Those without candidates are not read, so they count nothing.
         RETURNS (int): The number.
         """
-        instances = [Instance(doc, self.component.candidates(doc)) for doc in docs]
-        return self._make_text_batch(instances).layout.n_units
+        return self._prepare_text(docs).features.n_units
 
-    def _make_text_batch(self, instances: List[Instance]) -> DocumentBatch:
-        settings = replace(self.network.settings, tags=False, markers=False)
-        return settings.make_batch(instances, self.network.base, self.network.shape["entity_types"])
+    def _prepare_text(self, docs: Sequence[Doc]) -> DocumentArrays:
+        """Documents as arrays, without tags and markers."""
+        encoder = copy(self.encoder)
+        encoder.settings = {**self.encoder.settings, "tags": False, "markers": False}
+        documents = [DocCandidates(doc, get_mentions(doc), self.component.candidates(doc)) for doc in docs]
+        return encoder.prepare([document for document in documents if document.candidates])
 
     def call(self, inputs: Sequence[Inputs], *, is_train: bool = False) -> List[torch.Tensor]:
         """Call the transformer and nothing else, in the precision of the model.
@@ -78,8 +78,8 @@ class Parts:
         """
         self.network.train(is_train)
         # Not in inference mode, in which the weights would be cast to bfloat16 again for every call.
-        with torch.set_grad_enabled(is_train), autocast(self.encoder.precision, self.encoder.device):
-            return [self.network.transformer(**arguments).last_hidden_state for arguments in inputs]
+        with torch.set_grad_enabled(is_train), autocast(self.encoder.settings["precision"], self.encoder.device):
+            return [self.encoder.transformer(**arguments).last_hidden_state for arguments in inputs]
 
     def make_pairs_component(self) -> EmbreRelation:
         """A component with the pairs encoder on the same transformer. Its heads are random: it is as fast as a trained
@@ -87,13 +87,16 @@ class Parts:
 
         RETURNS (EmbreRelation): The component.
         """
-        settings = create_pairs_encoder(self.network.settings.name, precision=self.network.settings.precision)
-        config = {"model": {"encoder": {"@architectures": "embre_spacy.PairsEncoder.v1", "name": settings.name}}}
+        settings = {name: self.encoder.settings[name] for name in ("name", "precision")}
+        config = {"model": {"encoder": {"@architectures": "embre_spacy.PairsEncoder.v1", **settings}}}
         component: Any = self.nlp.create_pipe("embre_relation", config=config)
         component.cfg.update(self.component.cfg)
         component.candidates = self.component.candidates
-        network = RelationNetwork(self.network.base, settings, **self.network.shape)
-        set_network(component.model, network.to(self.encoder.device))
+        network = get_network(component.model)
+        shape = self.network.shape
+        network.encoder.build_on(self.encoder.transformer, self.encoder.tokenizer, shape["entity_types"])
+        network.build_heads(shape["entity_types"], shape["n_relation_types"], shape["n_novelty_labels"])
+        network.to(self.encoder.device)
         return component
 
 
@@ -106,6 +109,6 @@ def find_parts(nlp: Language) -> Parts:
     """
     component = find_component(nlp)
     network = get_network(component.model)
-    if not isinstance(getattr(network, "settings", None), DocumentEncoderSettings):
+    if not (network.is_built and isinstance(network.encoder, DocumentEncoder)):
         raise EmbreError("the benchmark needs a pipeline with a trained document encoder (embre_spacy.DocumentEncoder)")
     return Parts(nlp, component, network)

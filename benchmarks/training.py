@@ -33,7 +33,7 @@ def measure_training(parts: Parts, references: Sequence[Doc], *, steps: int, rep
         batches.append(list(batch))
         if len(batches) == steps:
             break
-    transformer: Any = parts.network.transformer
+    transformer: Any = parts.encoder.transformer
     inputs = [parts.make_inputs([example.predicted for example in batch], is_train=True) for batch in batches]
 
     def run_steps() -> None:

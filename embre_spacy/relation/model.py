@@ -1,33 +1,50 @@
-"""The thinc model around the PyTorch modules: built when the labels are known, saved with all that it needs."""
+"""The thinc model around the network: batches of arrays in, scores out; and what joins it to a `tok2vec` layer."""
 
-from functools import partial
-from pathlib import Path
-from typing import Any, Callable, ContextManager, List, Optional, Sequence, Tuple
+import os
+from contextlib import contextmanager
+from multiprocessing import parent_process
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
+import srsly
+import torch
 from spacy.tokens import Doc
-from thinc.api import ArgsKwargs, Model, PyTorchWrapper_v3, get_torch_default_device, torch2xp, xp2torch
+from thinc.api import (
+    ArgsKwargs,
+    Model,
+    Optimizer,
+    PyTorchShim,
+    PyTorchWrapper_v3,
+    get_torch_default_device,
+    to_numpy,
+    torch2xp,
+    xp2torch,
+)
 from thinc.types import Floats2d
 
 from ..errors import EmbreError
-from .encoders import Base, EncoderSettings, TokenVectors
-from .instance import Instance
-from .token_vectors import find_width, read_tokens, return_nothing
+from ..tokens import Candidate
+from .encoder import CandidateEncoder
+from .network import RelationBatch, RelationNetwork, network_from_bytes, network_to_bytes
 
 RelationScores = Tuple[Floats2d, Floats2d]
+RelationModel = Model[RelationBatch, RelationScores]
+
+# The process that has imported this module, or has got ready for predictions since.
+_process = os.getpid()
 
 
 def build_relation_model(
-    encoder: EncoderSettings,
+    encoder: CandidateEncoder,
     hidden_width: int = 256,
     dropout: float = 0.1,
     head_learn_rate: float = 10.0,
     novelty_dropout: Optional[float] = None,
     tok2vec: Optional[Model[List[Doc], List[Floats2d]]] = None,
-) -> Model[List[Instance], RelationScores]:
+) -> Model[RelationBatch, RelationScores]:
     """The relation model (`embre_spacy.RelationModel.v1`): an encoder of candidates and two heads, relation type and
     novelty (sections 3.3 and 3.4 of the paper).
 
-    encoder (EncoderSettings): The encoder of candidates, a registered architecture.
+    encoder (CandidateEncoder): The encoder of candidates, a registered architecture.
     hidden_width (int): The width of the hidden layer of each head.
     dropout (float): The dropout in the heads.
     head_learn_rate (float): By what the learning rate is multiplied for the layers that are neither pretrained nor in
@@ -36,7 +53,7 @@ def build_relation_model(
     tok2vec (Optional[Model[List[Doc], List[Floats2d]]]): What gives the token encoder the vectors of tokens; None for
         encoders with a transformer of their own. It stands here, as in other components of spaCy, and not in the
         encoder, because `nlp.replace_listeners` looks for a listener to a transformer in `model.tok2vec` only.
-    RETURNS (Model[List[Instance], Tuple[Floats2d, Floats2d]]): The model. For p candidates in all, the scores before
+    RETURNS (Model[RelationBatch, Tuple[Floats2d, Floats2d]]): The model. For p candidates in all, the scores before
         softmax have the shapes (p, relation types + 1), "not related" first, and (p, novelty labels).
     RAISES (EmbreError): If the encoder needs a `tok2vec` and there is none, or the other way round.
     """
@@ -44,151 +61,195 @@ def build_relation_model(
         raise EmbreError("the token encoder needs a `tok2vec` in the relation model, beside the encoder")
     if tok2vec is not None and not encoder.reads_tokens:
         raise EmbreError("`tok2vec` is for the token encoder: the other encoders have a transformer of their own")
-
-    from .serialize import deserialize, serialize
-    from .shim import NetworkShim
-
-    placeholder = _placeholder()
-    model: Model[List[Instance], RelationScores] = PyTorchWrapper_v3(
-        placeholder, convert_inputs=_convert_inputs, convert_outputs=_convert_outputs
-    )
-    shim = NetworkShim(placeholder, serialize_model=serialize, deserialize_model=partial(deserialize, wanted=encoder))
-    shim.encoder = encoder
-    shim.head_learn_rate = head_learn_rate
-    model.shims[0] = shim
+    network = RelationNetwork(encoder, hidden_width=hidden_width, dropout=dropout, novelty_dropout=novelty_dropout)
+    model: RelationModel = PyTorchWrapper_v3(network, convert_inputs=_convert_inputs, convert_outputs=_convert_outputs)
+    model.shims[0] = NetworkShim(network, head_learn_rate)
     model.name = "embre_relation"
-    model.init = _init
-    model.attrs["encoder"] = encoder
-    model.attrs["hidden_width"] = hidden_width
-    model.attrs["dropout"] = dropout
-    model.attrs["novelty_dropout"] = novelty_dropout
-    model.attrs["labels"] = None
     if tok2vec is not None:
         model.layers.append(tok2vec)
         model.set_ref("tok2vec", tok2vec)
     return model
 
 
-def set_labels(
-    model: Model[List[Instance], RelationScores],
+class NetworkShim(PyTorchShim):
+    """A shim whose pretrained and new layers learn at different rates, and whose network predicts in many threads.
+
+    network (RelationNetwork): The network.
+    head_learn_rate (float): By what the learning rate of the optimizer is multiplied for all layers that do not come
+        from the pretrained transformer.
+    """
+
+    def __init__(self, network: RelationNetwork, head_learn_rate: float) -> None:
+        super().__init__(network, serialize_model=network_to_bytes, deserialize_model=network_from_bytes)
+        self.network = network
+        self.head_learn_rate = head_learn_rate
+
+    def predict(self, inputs: ArgsKwargs) -> Tuple[torch.Tensor, torch.Tensor]:
+        """The scores of candidates. PyTorchShim changes the mode of the network to and fro, which other threads see."""
+        if self.network.training:
+            # An update was broken off.
+            self.network.eval()
+        with torch.no_grad():
+            return self.network(*inputs.args, **inputs.kwargs)
+
+    def begin_update(self, inputs: ArgsKwargs) -> Tuple[Any, Callable[[ArgsKwargs], ArgsKwargs]]:
+        """The scores of candidates, and what takes their gradients back."""
+        outputs, backprop = super().begin_update(inputs)
+
+        def backprop_and_leave(gradients: ArgsKwargs) -> ArgsKwargs:
+            # Not before: a pass that is computed again needs the dropout of training.
+            try:
+                return backprop(gradients)
+            finally:
+                self.network.eval()
+
+        return outputs, backprop_and_leave
+
+    def finish_update(self, optimizer: Optimizer) -> None:
+        """Update the weights with the gradients that have been gathered, and clear these."""
+        # There is none with a network that is not built yet, or that gets its vectors from another layer.
+        transformer = getattr(self.network.encoder, "transformer", None)
+        pretrained = set() if transformer is None else {id(parameter) for parameter in transformer.parameters()}
+        for name, parameter in self.network.named_parameters():
+            if parameter.grad is None:
+                continue
+            weights, _ = optimizer(
+                (self.id, name),
+                torch2xp(parameter.data),
+                torch2xp(parameter.grad),
+                lr_scale=1.0 if id(parameter) in pretrained else self.head_learn_rate,
+            )
+            parameter.data = xp2torch(weights, requires_grad=True, device=parameter.device)
+            parameter.grad = None
+
+    @contextmanager
+    def use_params(self, params: Dict[Any, Any]) -> Iterator[None]:
+        """Work with other weights for a while: with the averages that the optimizer keeps by shim and name. PyTorchShim
+        looks for them under other keys than those that its own updates use, and so finds none."""
+        kept = {}
+        for name, parameter in self.network.named_parameters():
+            if (self.id, name) in params:
+                kept[name] = parameter.data
+                parameter.data = xp2torch(params[self.id, name], device=parameter.device)
+        try:
+            yield
+        finally:
+            for name, parameter in self.network.named_parameters():
+                if name in kept:
+                    parameter.data = kept[name]
+
+    def from_bytes(self, bytes_data: bytes) -> "NetworkShim":
+        """Load what `to_bytes` returned. Pipelines saved before there was a file for `tok2vec` have bytes without the
+        weights of the network, which were in a file of their own even then."""
+        return super().from_bytes(bytes_data) if "state" in srsly.msgpack_loads(bytes_data) else self
+
+
+def get_network(model: RelationModel) -> RelationNetwork:
+    """The PyTorch module that a model computes with."""
+    return model.shims[0].network
+
+
+def initialize_network(
+    model: RelationModel,
+    docs: Sequence[Doc],
     *,
-    relation_types: Sequence[str],
-    novelty_labels: Sequence[str],
     entity_types: Sequence[str],
+    n_relation_types: int,
+    n_novelty_labels: int,
 ) -> None:
-    """Tell a model that is not initialized yet what it has to classify.
-
-    model (Model): The model.
-    relation_types (Sequence[str]): The relation types, without the class for "not related".
-    novelty_labels (Sequence[str]): The novelty labels.
-    entity_types (Sequence[str]): The entity types that mentions have.
-    """
-    model.attrs["labels"] = {
-        "n_relation_types": len(relation_types),
-        "n_novelty_labels": len(novelty_labels),
-        "entity_types": list(entity_types),
-    }
-
-
-def is_built(model: Model[List[Instance], RelationScores]) -> bool:
-    """Whether the model has weights.
-
-    model (Model): The model.
-    RETURNS (bool): False before it is initialized or loaded.
-    """
-    return hasattr(get_network(model), "classifier")
-
-
-def get_network(model: Model[List[Instance], RelationScores]) -> Any:
-    """The PyTorch module that a model computes with.
-
-    model (Model): The model.
-    RETURNS (nn.Module): A `RelationNetwork`, or the placeholder for one.
-    """
-    return model.shims[0]._model
-
-
-def set_network(model: Model[List[Instance], RelationScores], network: Any) -> None:
-    """Give a model the PyTorch module that it computes with.
-
-    model (Model): The model.
-    network (nn.Module): A `RelationNetwork`.
-    """
-    model.shims[0]._model = network
-
-
-def weights_in(model: Model[List[Instance], RelationScores], file: Path) -> ContextManager[None]:
-    """Save or load a model for a while with the weights in a file of their own.
-
-    model (Model): The model.
-    file (Path): The file.
-    RETURNS (ContextManager[None]): Says how long.
-    """
-    return model.shims[0].weights_in(file)
-
-
-def learn_nothing(model: Model[List[Instance], RelationScores], docs: Sequence[Doc]) -> None:
-    """Let documents without candidates pass by in training.
-
-    model (Model): The model.
-    docs (Sequence[Doc]): All documents of a batch.
-    """
+    """Give a model its layers, unless it has them. `docs`, at least one and none of them empty, are to initialize a
+    `tok2vec` layer with; see `RelationNetwork.build` for the other arguments."""
+    network = get_network(model)
+    if network.is_built:
+        return
+    token_width = None
     tok2vec = model.maybe_get_ref("tok2vec")
     if tok2vec is not None:
-        return_nothing(tok2vec, docs)
-
-
-def _placeholder():
-    from .modules.network import Placeholder
-
-    return Placeholder()
-
-
-def _init(model: Model[List[Instance], RelationScores], X: Optional[List[Instance]] = None, Y: Any = None) -> None:
-    from .modules.network import RelationNetwork
-
-    if is_built(model):
-        return
-    if model.attrs["labels"] is None:
-        raise ValueError("the relation model cannot be initialized before its labels are set")
-    encoder: EncoderSettings = model.attrs["encoder"]
-    network = RelationNetwork(
-        _find_base(model, encoder, X),
-        encoder,
-        hidden_width=model.attrs["hidden_width"],
-        dropout=model.attrs["dropout"],
-        novelty_dropout=model.attrs["novelty_dropout"],
-        **model.attrs["labels"],
+        tok2vec.initialize(X=list(docs))
+        # Not all layers can tell their width.
+        token_width = tok2vec.predict(list(docs[:1]))[0].shape[1]
+    network.build(
+        entity_types=entity_types,
+        n_relation_types=n_relation_types,
+        n_novelty_labels=n_novelty_labels,
+        token_width=token_width,
     )
-    set_network(model, network.to(get_torch_default_device()))
+    network.to(get_torch_default_device())
 
 
-def _find_base(model: Model, encoder: EncoderSettings, X: Optional[List[Instance]]) -> Base:
+def prepare_batch(
+    model: RelationModel, docs: Sequence[Doc], candidates: Sequence[List[Candidate]], *, is_train: bool = False
+) -> RelationBatch:
+    """Documents as arrays for a model, with the vectors of their tokens where it has a `tok2vec`; in training with the
+    documents themselves."""
+    batch = get_network(model).prepare(docs, candidates, is_train=is_train)
     tok2vec = model.maybe_get_ref("tok2vec")
-    if tok2vec is None:
-        return encoder.load_transformer(model.attrs["labels"]["entity_types"])
-    # A layer that listens to a transformer makes vectors of no width of empty documents.
-    docs = [instance.doc for instance in X or () if len(instance.doc)]
-    if not docs:
-        raise EmbreError("the token encoder cannot be initialized without a document that has tokens")
-    tok2vec.initialize(X=docs)
-    return TokenVectors(find_width(tok2vec, docs))
+    if tok2vec is not None and is_train:
+        batch.tokens = list(docs)
+    elif tok2vec is not None and any(candidates):
+        vectors = tok2vec.predict([doc for doc, of_doc in zip(docs, candidates) if of_doc])
+        batch.tokens = to_numpy(tok2vec.ops.xp.concatenate(vectors))
+    return batch
 
 
-def _convert_inputs(model: Model, instances: List[Instance], is_train: bool) -> Tuple[ArgsKwargs, Callable]:
-    if not is_built(model):
-        raise ValueError("the relation model has no weights yet: initialize it or load them")
-    batch = get_network(model).make_batch(instances, is_train=is_train)
+def backprop_zeros(model: RelationModel, docs: Sequence[Doc]) -> None:
+    """Give the `tok2vec` of a model a gradient of zero for documents that there is nothing to learn from.
+
+    What listeners listen to goes backward when the last of them has returned its gradient. If that one kept silent,
+    what the others have learned from the same documents would be lost.
+    """
     tok2vec = model.maybe_get_ref("tok2vec")
-    if tok2vec is None:
+    # If all documents are empty, none of their vectors were sent.
+    if tok2vec is not None and any(len(doc) for doc in docs):
+        vectors, backprop = tok2vec.begin_update(list(docs))
+        backprop([tok2vec.ops.alloc2f(*of_doc.shape) for of_doc in vectors])
+
+
+def use_one_thread_in_forks() -> None:
+    """Let a forked worker of `multiprocessing`, such as those of `nlp.pipe(n_process=2)`, work with one thread.
+
+    The threads of PyTorch do not survive a fork, and a worker that wants more than one waits for them for ever.
+    """
+    global _process
+    if os.getpid() != _process and parent_process() is not None:
+        torch.set_num_threads(1)
+        _process = os.getpid()
+
+
+def _convert_inputs(model: RelationModel, batch: RelationBatch, is_train: bool) -> Tuple[ArgsKwargs, Callable]:
+    if batch.tokens is None:
         # Documents are constants: there is nothing to pass a gradient on to.
-        return ArgsKwargs((batch,), {}), lambda d_inputs: []
-    vectors, backprop = read_tokens(tok2vec, instances, is_train)
-    inputs = ArgsKwargs((batch, xp2torch(vectors, requires_grad=is_train, device=model.shims[0].device)), {})
+        return ArgsKwargs((batch.arrays,), {}), lambda d_inputs: []
+    device = model.shims[0].device
+    if not is_train:
+        return ArgsKwargs((batch.arrays, torch.from_numpy(batch.tokens).to(device)), {}), lambda d_inputs: []
+    vectors, backprop = _begin_tokens(model, batch)
+    inputs = ArgsKwargs((batch.arrays, xp2torch(vectors, requires_grad=True, device=device)), {})
     return inputs, lambda d_inputs: backprop(torch2xp(d_inputs.args[1]))
 
 
-def _convert_outputs(model: Model, inputs_and_outputs, is_train: bool) -> Tuple[RelationScores, Callable]:
+def _begin_tokens(model: RelationModel, batch: RelationBatch) -> Tuple[Floats2d, Callable[[Floats2d], List[Doc]]]:
+    """The vectors of the tokens of all documents with candidates, and what takes their gradient back."""
+    tok2vec = model.get_ref("tok2vec")
+    # Of all documents: a listener has been sent the vectors of a whole batch to learn from.
+    vectors, backprop = tok2vec.begin_update(batch.tokens)
+    used = [number for number, candidates in enumerate(batch.candidates) if candidates]
+
+    def backprop_tokens(d_used: Floats2d) -> List[Doc]:
+        d_vectors = [tok2vec.ops.alloc2f(*of_doc.shape) for of_doc in vectors]
+        first = 0
+        for number in used:
+            last = first + len(vectors[number])
+            d_vectors[number] = d_used[first:last]
+            first = last
+        return backprop(d_vectors)
+
+    return tok2vec.ops.xp.concatenate([vectors[number] for number in used]), backprop_tokens
+
+
+def _convert_outputs(
+    model: RelationModel, inputs_and_outputs: Tuple, is_train: bool
+) -> Tuple[RelationScores, Callable]:
     _, outputs = inputs_and_outputs
 
     def backprop(d_scores: RelationScores) -> ArgsKwargs:

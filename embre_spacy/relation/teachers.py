@@ -6,10 +6,10 @@ from typing import Any, Dict, List, Mapping, Sequence, Tuple
 import numpy
 import srsly
 from numpy.typing import NDArray
+from spacy.tokens import Doc
 
 from ..errors import EmbreError
-from ..tokens import get_mentions
-from .instance import Instance
+from ..tokens import Candidate, get_mentions
 
 TeacherProbabilities = Tuple[NDArray[numpy.float32], NDArray[numpy.float32]]
 
@@ -39,21 +39,27 @@ class Teachers:
         ]
         self._probabilities: Dict[bytes, TeacherProbabilities] = {}
 
-    def predict(self, instances: Sequence[Instance]) -> TeacherProbabilities:
+    def predict(self, docs: Sequence[Doc], candidates: Sequence[List[Candidate]]) -> TeacherProbabilities:
         """The means of the probabilities of all teachers.
 
-        instances (Sequence[Instance]): Documents with p candidates in all.
+        docs (Sequence[Doc]): The documents, at least one.
+        candidates (Sequence[List[Candidate]]): The candidates of each, p in all.
         RETURNS (Tuple[NDArray[float32], NDArray[float32]]): Of relation types, shape (p, relation types + 1) with "not
             related" first, and of novelty labels, shape (p, novelty labels).
         """
-        keys = [_digest(instance) for instance in instances]
-        new = {key: instance for key, instance in zip(keys, instances) if key not in self._probabilities}
+        keys = [_digest(doc, of_doc) for doc, of_doc in zip(docs, candidates)]
+        new = {key: number for number, key in enumerate(keys) if key not in self._probabilities}
         if new:
-            answers = [teacher.classify(list(new.values())) for teacher in self._teachers]
-            for key, *of_document in zip(new, *answers):
-                types = [found[:, columns] for (_, found, _), (columns, _) in zip(of_document, self._columns)]
-                novelties = [found[:, columns] for (_, _, found), (_, columns) in zip(of_document, self._columns)]
-                self._probabilities[key] = numpy.mean(types, axis=0), numpy.mean(novelties, axis=0)
+            of_new = [candidates[number] for number in new.values()]
+            answers = [teacher.predict([docs[number] for number in new.values()], of_new) for teacher in self._teachers]
+            types, novelties = (
+                numpy.mean(
+                    [scores[kind][:, columns[kind]] for (_, scores), columns in zip(answers, self._columns)], axis=0
+                )
+                for kind in (0, 1)
+            )
+            ends = numpy.cumsum([len(of_doc) for of_doc in of_new])[:-1]
+            self._probabilities.update(zip(new, zip(numpy.split(types, ends), numpy.split(novelties, ends))))
         types, novelties = zip(*(self._probabilities[key] for key in keys))
         return numpy.concatenate(types), numpy.concatenate(novelties)
 
@@ -65,7 +71,7 @@ def _find_columns(name: str, known: Sequence[str], wanted: Sequence[str], what: 
     return [list(known).index(label) for label in wanted]
 
 
-def _digest(instance: Instance) -> bytes:
+def _digest(doc: Doc, candidates: Sequence[Candidate]) -> bytes:
     """What tells documents apart, with their mentions and candidates."""
-    mentions = [(span.start_char, span.end_char, span.label_, span.kb_id_) for span in get_mentions(instance.doc)]
-    return hashlib.sha256(srsly.msgpack_dumps([instance.doc.text, mentions, instance.candidates])).digest()
+    mentions = [(span.start_char, span.end_char, span.label_, span.kb_id_) for span in get_mentions(doc)]
+    return hashlib.sha256(srsly.msgpack_dumps([doc.text, mentions, candidates])).digest()

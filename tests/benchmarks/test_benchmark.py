@@ -72,7 +72,7 @@ def test_the_bare_transformer_gets_what_the_pipeline_gives_it(pipeline, sample_d
     parts = find_parts(spacy.load(pipeline))
     docs = [copy_mentions(doc) for doc in islice(read(sample_dir / "dev.xml", parts.nlp.vocab), 4)]
     given = []
-    handle = parts.network.transformer.register_forward_pre_hook(
+    handle = parts.encoder.transformer.register_forward_pre_hook(
         lambda module, arguments, inputs: given.append(inputs), with_kwargs=True
     )
     list(parts.nlp.pipe(docs))
@@ -98,8 +98,8 @@ def test_the_pairs_component_stands_on_the_same_weights(pipeline, sample_dir):
     parts = find_parts(spacy.load(pipeline))
     pairs = parts.make_pairs_component()
     doc = copy_mentions(next(read(sample_dir / "dev.xml", parts.nlp.vocab)))
-    assert get_network(pairs.model).transformer is parts.network.transformer
-    [(candidates, types, _)] = pairs.predict([doc])
+    assert get_network(pairs.model).encoder.transformer is parts.encoder.transformer
+    [candidates], (types, _) = pairs.predict([doc])
     assert len(candidates) == len(types) == len(parts.component.candidates(doc)) > 0
 
 

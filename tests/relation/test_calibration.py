@@ -77,9 +77,9 @@ def test_calibration_is_saved_with_the_pipeline(trained, make_examples, tmp_path
 def test_temperatures_change_probabilities_as_they_say(trained, make_examples):
     doc = make_examples(trained)[0].predicted
     pipe = trained.get_pipe("embre_relation")
-    _, types, novelties = pipe.predict([doc])[0]
+    _, (types, novelties) = pipe.predict([doc])
     pipe.cfg.update(temperature=2.0, novelty_temperature=0.5)
-    _, scaled_types, scaled_novelties = pipe.predict([doc])[0]
+    _, (scaled_types, scaled_novelties) = pipe.predict([doc])
     numpy.testing.assert_allclose(scaled_types, apply_temperature(types, 2.0), atol=1e-3)
     numpy.testing.assert_allclose(scaled_novelties, apply_temperature(novelties, 0.5), atol=1e-3)
 
@@ -158,5 +158,5 @@ def test_the_threshold_is_the_best_for_the_level(trained, make_examples):
 
 
 def test_temperatures_must_be_positive(make_nlp):
-    with pytest.raises(EmbreError, match="temperatures"):
+    with pytest.raises(EmbreError, match="temperature` of embre_relation must be above 0"):
         make_nlp(temperature=0.0)

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from spacy.training import Example
 
 from embre_spacy.errors import EmbreError
+from embre_spacy.relation.model import get_network
 from embre_spacy.tokens import copy_mentions
 
 
@@ -60,8 +61,8 @@ def test_the_weights_are_in_a_file_of_their_own(trained, tmp_path, make_examples
     trained.to_disk(tmp_path / "model")
     folder = tmp_path / "model" / "embre_relation"
     weights = load_file(folder / "weights.safetensors")
-    assert sum(tensor.nbytes for tensor in weights.values()) > 10 * (folder / "model").stat().st_size
-    assert (folder / "weights.safetensors").stat().st_mode == (folder / "model").stat().st_mode
+    assert len(weights) == len(list(get_network(trained.get_pipe("embre_relation").model).parameters()))
+    assert (folder / "weights.safetensors").stat().st_mode == (folder / "cfg").stat().st_mode
     reloaded = spacy.load(tmp_path / "model")
     # What is in use does not lie in the file, which can be written again.
     (folder / "weights.safetensors").write_bytes(b"x" * (folder / "weights.safetensors").stat().st_size)
@@ -72,18 +73,6 @@ def test_the_weights_are_in_a_file_of_their_own(trained, tmp_path, make_examples
     (folder / "weights.safetensors").unlink()
     with pytest.raises(EmbreError, match=r"weights\.safetensors: the file with the weights of the model is missing"):
         spacy.load(tmp_path / "model")
-
-
-def test_a_pipeline_with_weights_among_the_bytes_of_the_model_loads(trained, tmp_path, make_examples):
-    trained.to_disk(tmp_path / "model")
-    folder = tmp_path / "model" / "embre_relation"
-    (folder / "weights.safetensors").unlink()
-    # So they were saved at first.
-    (folder / "model").write_bytes(trained.get_pipe("embre_relation").model.to_bytes())
-    reloaded = spacy.load(tmp_path / "model")
-    assert [sorted(outcome(reloaded(doc))) for doc in predicted(reloaded, make_examples)] == expected(
-        trained, make_examples
-    )
 
 
 def test_predictions_carry_concepts_and_probabilities(trained, make_examples):

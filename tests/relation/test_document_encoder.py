@@ -6,7 +6,6 @@ import spacy
 from encoders import make_tiny_encoder, use_plain_tokenizer
 from relation_docs import make_doc
 
-from embre_spacy.relation.instance import Instance
 from embre_spacy.relation.model import get_network
 from embre_spacy.tokens import copy_mentions
 
@@ -28,25 +27,23 @@ def long_doc(vocab, repeats):
 def test_every_mention_lies_whole_in_a_window(initialized):
     pipe = initialized.get_pipe("embre_relation")
     doc = long_doc(initialized.vocab, 60)
-    batch = get_network(pipe.model).make_batch([Instance(doc, pipe.candidates(doc))])
-    assert len(batch.windows) > 3
-    assert len(batch.layout.mentions) == len(doc.ents) == 120
-    for start, end in batch.layout.mentions:
-        assert any(set(range(start, end)) <= set(places.tolist()) for places in batch.places)
-    assert set(numpy.concatenate(batch.places)) == set(range(batch.layout.n_units))
-    longest = get_network(pipe.model).transformer.config.max_position_embeddings
-    assert max(map(len, batch.windows)) <= longest
+    arrays = pipe.prepare([doc]).arrays
+    assert len(arrays.windows) > 3
+    assert len(arrays.features.mentions) == len(doc.ents) == 120
+    for start, end in arrays.features.mentions:
+        assert any(set(range(start, end)) <= set(places.tolist()) for places in arrays.places)
+    assert set(numpy.concatenate(arrays.places)) == set(range(arrays.features.n_units))
+    longest = get_network(pipe.model).encoder.transformer.config.max_position_embeddings
+    assert max(map(len, arrays.windows)) <= longest
 
 
 def test_scores_do_not_depend_on_the_batch(initialized):
     pipe = initialized.get_pipe("embre_relation")
     docs = [long_doc(initialized.vocab, repeats) for repeats in (1, 9, 3, 30)]
-    alone = [pipe.predict([doc])[0] for doc in docs]
-    together = pipe.predict(docs)
-    for (_, types, novelties), (_, other_types, other_novelties) in zip(alone, together):
+    alone = zip(*(pipe.predict([doc])[1] for doc in docs))
+    for of_each, together in zip(alone, pipe.predict(docs)[1]):
         # Only the order of additions in float32 differs.
-        numpy.testing.assert_allclose(types, other_types, atol=1e-5)
-        numpy.testing.assert_allclose(novelties, other_novelties, atol=1e-5)
+        numpy.testing.assert_allclose(numpy.concatenate(of_each), together, atol=1e-5)
 
 
 def test_tags_are_around_every_mention_and_can_be_left_out(make_nlp, make_examples):
@@ -56,10 +53,8 @@ def test_tags_are_around_every_mention_and_can_be_left_out(make_nlp, make_exampl
         examples = make_examples(nlp)
         nlp.initialize(lambda examples=examples: examples)
         pipe = nlp.get_pipe("embre_relation")
-        network = get_network(pipe.model)
-        doc = examples[1].predicted
-        batch = network.make_batch([Instance(doc, pipe.candidates(doc))])
-        texts[tags] = network.tokenizer.convert_ids_to_tokens(batch.windows[0])
+        arrays = pipe.prepare([examples[1].predicted]).arrays
+        texts[tags] = get_network(pipe.model).encoder.tokenizer.convert_ids_to_tokens(arrays.windows[0])
     assert [token for token in texts[True] if token.startswith(("[G", "[/G", "[D", "[/D"))] == [
         "[GeneOrGeneProduct]",
         "[/GeneOrGeneProduct]",
@@ -91,7 +86,7 @@ def test_bfloat16_is_close_to_float32(make_nlp, make_examples):
         nlp = make_nlp(encoder={"precision": precision})
         examples = make_examples(nlp)
         nlp.initialize(lambda examples=examples: examples)
-        results.append(nlp.get_pipe("embre_relation").predict([examples[0].predicted])[0][1])
+        results.append(nlp.get_pipe("embre_relation").predict([examples[0].predicted])[1][0])
     numpy.testing.assert_allclose(*results, atol=0.05)
 
 

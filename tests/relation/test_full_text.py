@@ -7,11 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_document_encoder import long_doc
 
-from embre_spacy.relation import portions, proximity
-from embre_spacy.relation.instance import Instance
-from embre_spacy.relation.model import get_network
-from embre_spacy.relation.modules import candidates as candidates_module
-from embre_spacy.relation.modules import context
+from embre_spacy.relation import component, features, pooling
 
 
 @pytest.fixture
@@ -27,13 +23,14 @@ def pipe(initialized):
 def test_a_full_text_is_read_whole(pipe):
     doc = long_doc(pipe.vocab, 1000)
     assert len(doc.text) > 45_000
-    batch = get_network(pipe.model).make_batch([Instance(doc, pipe.candidates(doc))])
-    starts, ends = zip(*((places[0], places[-1] + 1) for places in batch.places if len(places)))
+    arrays = pipe.prepare([doc]).arrays
+    starts, ends = zip(*((places[0], places[-1] + 1) for places in arrays.places if len(places)))
     inside = [
-        any(start <= first and last <= end for start, end in zip(starts, ends)) for first, last in batch.layout.mentions
+        any(start <= first and last <= end for start, end in zip(starts, ends))
+        for first, last in arrays.features.mentions
     ]
     assert len(inside) == 2000 and all(inside)
-    (candidates, types, novelties), *_ = pipe.predict([doc])
+    [candidates], (types, novelties) = pipe.predict([doc])
     # Relations across windows are candidates like all others.
     assert len(candidates) == 7 * 5 + 7 * 6 // 2 + 7
     assert numpy.isfinite(types).all() and numpy.isfinite(novelties).all()
@@ -42,14 +39,13 @@ def test_a_full_text_is_read_whole(pipe):
 def test_pieces_make_no_difference(pipe, monkeypatch):
     docs = [long_doc(pipe.vocab, repeats) for repeats in (40, 2, 25)]
     expected = pipe.predict(docs)
-    monkeypatch.setitem(portions.MOST_TOKENS, "cpu", 100)
-    monkeypatch.setattr(context, "MOST_WEIGHTS", 2000)
-    monkeypatch.setattr(candidates_module, "MOST_CANDIDATES", 5)
-    monkeypatch.setattr(proximity, "MOST_PAIRS", 50)
-    for (_, types, novelties), (_, other_types, other_novelties) in zip(expected, pipe.predict(docs)):
+    monkeypatch.setitem(component.MAX_TOKENS, "cpu", 100)
+    monkeypatch.setattr(pooling, "MAX_WEIGHTS", 2000)
+    monkeypatch.setattr(pooling, "POOLING_CHUNK", 5)
+    monkeypatch.setattr(features, "MAX_PAIRS", 50)
+    for whole, in_pieces in zip(expected[1], pipe.predict(docs)[1]):
         # Only the order of additions in float32 differs.
-        numpy.testing.assert_allclose(types, other_types, atol=1e-5)
-        numpy.testing.assert_allclose(novelties, other_novelties, atol=1e-5)
+        numpy.testing.assert_allclose(in_pieces, whole, atol=1e-5)
 
 
 def whole_context(vectors, queries, keys, n_heads, concept_mentions, pairs):
@@ -73,7 +69,7 @@ def test_the_context_is_what_both_concepts_attend_to(n_units, n_mentions, seed):
     concept_mentions = numpy.asarray([[*row, *[-1] * (n_mentions - len(row))] for row in rows])
     pairs = numpy.asarray([(0, 1), (2, 1), (3, 3)])
     starts = numpy.sort(random.integers(0, n_units, n_mentions))
-    found = context.find_context(
+    found = pooling.pool_context(
         vectors, queries, keys, n_heads=2, starts=starts, concept_mentions=concept_mentions, pairs=pairs
     )
     expected = whole_context(vectors, queries, keys, 2, concept_mentions, pairs)
@@ -81,7 +77,7 @@ def test_the_context_is_what_both_concepts_attend_to(n_units, n_mentions, seed):
 
 
 def test_in_a_full_text_mentions_attend_to_what_is_near(monkeypatch):
-    monkeypatch.setattr(context, "BLOCK", 4)
+    monkeypatch.setattr(pooling, "BLOCK", 4)
     vectors = torch.eye(40)
     keys, queries = torch.zeros(40, 2), torch.zeros(3, 2)
     arguments = {
@@ -90,7 +86,7 @@ def test_in_a_full_text_mentions_attend_to_what_is_near(monkeypatch):
         "concept_mentions": numpy.asarray([[0], [1], [2]]),
         "pairs": numpy.asarray([(0, 0), (0, 1), (0, 2)]),
     }
-    own, near, far = context.find_context(vectors, queries, keys, **arguments)
+    own, near, far = pooling.pool_context(vectors, queries, keys, **arguments)
     # All keys are alike, so the weights are those of the units that a mention may attend to at all.
     assert own.nonzero().flatten().tolist() == list(range(8))
     assert near.nonzero().flatten().tolist() == list(range(8))
@@ -112,7 +108,7 @@ def test_how_near_concepts_come_is_what_their_mentions_say(data):
     mentions = st.sets(st.integers(0, len(spans) - 1), min_size=1).map(sorted)
     concepts = data.draw(st.lists(mentions, min_size=1, max_size=5))
     pairs = numpy.asarray([(a, b) for a in range(len(concepts)) for b in range(a, len(concepts))])
-    found = proximity.find_proximity(spans, concepts, pairs, length)
+    found = features.nearest_mentions(spans, concepts, pairs, length)
     for row, (a, b) in enumerate(pairs):
         # A concept with itself, and with one that has the same mentions, is as near as two different ones.
         is_same = concepts[a] == concepts[b] and len(concepts[a]) > 1
@@ -124,4 +120,4 @@ def test_how_near_concepts_come_is_what_their_mentions_say(data):
         first = min(gaps, key=gaps.__getitem__)
         assert tuple(found.mentions[row]) == first
         assert found.distances[row] == gaps[first]
-        assert found.n_close[row] == sum(gap <= proximity.CLOSE for gap in gaps.values())
+        assert found.n_close[row] == sum(gap <= features.CLOSE for gap in gaps.values())

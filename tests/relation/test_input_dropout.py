@@ -6,8 +6,7 @@ import spacy
 from relation_docs import make_doc
 
 from embre_spacy.errors import EmbreError
-from embre_spacy.relation.encoders import create_document_encoder
-from embre_spacy.relation.instance import Instance
+from embre_spacy.relation.document_encoder import create_document_encoder
 from embre_spacy.relation.model import get_network
 
 
@@ -26,11 +25,10 @@ def read(make_nlp, make_examples):
         examples = make_examples(nlp)
         nlp.initialize(lambda: examples)
         pipe = nlp.get_pipe("embre_relation")
-        doc = make_doc(nlp.vocab)
-        network = get_network(pipe.model)
-        batch = network.make_batch([Instance(doc, pipe.candidates(doc))], is_train=is_train)
-        words = numpy.asarray(network.tokenizer.convert_ids_to_tokens(numpy.concatenate(batch.windows).tolist()))
-        spans = [batch.layout.mentions[row[row >= 0]] for row in batch.layout.concept_mentions]
+        arrays = pipe.prepare([make_doc(nlp.vocab)], is_train=is_train).arrays
+        tokenizer = get_network(pipe.model).encoder.tokenizer
+        words = numpy.asarray(tokenizer.convert_ids_to_tokens(numpy.concatenate(arrays.windows).tolist()))
+        spans = [arrays.features.mentions[row[row >= 0]] for row in arrays.features.concept_mentions]
         # One special token stands before the text.
         return words, [[set(words[start + 2 : end]) for start, end in concept] for concept in spans]
 

@@ -19,10 +19,9 @@ def test_the_novelty_has_a_dropout_of_its_own(make_nlp, make_examples, tmp_path)
     nlp.initialize(lambda: examples)
     nlp.to_disk(tmp_path / "pipeline")
     for some in (nlp, spacy.load(tmp_path / "pipeline")):
-        classifier = get_network(some.get_pipe("embre_relation").model).classifier
+        network = get_network(some.get_pipe("embre_relation").model)
         rates = [
-            [layer.p for layer in head if isinstance(layer, Dropout)]
-            for head in (classifier.relation, classifier.novelty)
+            [layer.p for layer in head if isinstance(layer, Dropout)] for head in (network.relation, network.novelty)
         ]
         assert rates == [[0.1], [0.9]]
 

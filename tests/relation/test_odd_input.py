@@ -13,7 +13,6 @@ from spacy.training import Example
 from embre_spacy.errors import EmbreError
 from embre_spacy.evaluation import evaluate_in_detail
 from embre_spacy.relation.calibration import calibrate
-from embre_spacy.relation.instance import Instance
 from embre_spacy.relation.model import get_network
 from embre_spacy.tokens import copy_mentions, get_concepts, register_extensions
 
@@ -107,8 +106,8 @@ def test_the_same_characters_may_be_two_concepts(make_nlp):
     doc.spans["mentions"] = [doc.char_span(0, 7, label="GeneOrGeneProduct", kb_id="7")]
     nlp.initialize(lambda: [Example(copy_mentions(doc), doc)])
     pipe = nlp.get_pipe("embre_relation")
-    layout = get_network(pipe.model).make_batch([Instance(doc, pipe.candidates(doc))]).layout
-    mentions = [number for row in layout.concept_mentions.tolist() for number in row if number >= 0]
+    concept_mentions = pipe.prepare([doc]).arrays.features.concept_mentions
+    mentions = [number for row in concept_mentions.tolist() for number in row if number >= 0]
     assert len(mentions) == len(set(mentions)) == len(MENTIONS) + 1
 
 
@@ -123,18 +122,16 @@ def test_a_mention_that_is_there_twice_is_one(make_nlp):
 def test_what_no_weight_depends_on_can_be_chosen_in_loading(trained, tmp_path, make_examples):
     trained.to_disk(tmp_path / "model")
     encoder = "components.embre_relation.model.encoder"
-    config = {f"{encoder}.batch_wordpieces": 100, f"{encoder}.mention_dropout": 0.5, f"{encoder}.hidden_width": 8}
+    config = {f"{encoder}.batch_wordpieces": 100, f"{encoder}.mention_dropout": 0.5, f"{encoder}.hidden_dropout": 0.3}
     for nlp in (
         spacy.load(tmp_path / "model", config=config),
         spacy.util.load_model_from_config(spacy.util.load_config(tmp_path / "model" / "config.cfg", config)),
     ):
         if nlp.get_pipe("embre_relation").labels == ():
             nlp.from_bytes(trained.to_bytes(exclude=["config"]))
-        network = get_network(nlp.get_pipe("embre_relation").model)
-        assert network.settings.batch_wordpieces == network.classifier.encoder.batch_wordpieces == 100
-        assert network.settings.mention_dropout == 0.5
-        # The weights have a width, whatever the config says.
-        assert network.settings.hidden_width == 256
+        encoder = get_network(nlp.get_pipe("embre_relation").model).encoder
+        assert encoder.settings["batch_wordpieces"] == 100 and encoder.settings["mention_dropout"] == 0.5
+        assert encoder.transformer.config.hidden_dropout_prob == 0.3
         doc = copy_mentions(make_examples(nlp)[0].reference)
         assert sorted(outcome(nlp(doc))) == sorted(outcome(make_examples(nlp)[0].reference))
 

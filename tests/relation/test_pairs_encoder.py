@@ -6,9 +6,8 @@ import spacy
 import torch
 from relation_docs import make_doc
 
-from embre_spacy.relation.encoders import PairsEncoderSettings
-from embre_spacy.relation.instance import Instance
 from embre_spacy.relation.model import get_network
+from embre_spacy.relation.pairs_encoder import PairsEncoder
 
 GENE, DISEASE, DRUG = "GeneOrGeneProduct", "DiseaseOrPhenotypicFeature", "ChemicalEntity"
 FAR_APART = [("Aspirin", 0, DRUG, "D1"), ("fever", 0, DISEASE, "C1")]
@@ -36,8 +35,8 @@ def initialized(make_initialized):
     return make_initialized()
 
 
-def network_of(nlp):
-    return get_network(nlp.get_pipe("embre_relation").model)
+def encoder_of(nlp):
+    return get_network(nlp.get_pipe("embre_relation").model).encoder
 
 
 def lay_out(nlp, doc, *identifiers):
@@ -46,12 +45,12 @@ def lay_out(nlp, doc, *identifiers):
     if identifiers:
         candidates = [pair for pair in candidates if [concept.id for concept in pair] == list(identifiers)]
         assert len(candidates) == 1
-    return network_of(nlp).make_batch([Instance(doc, candidates)])
+    return nlp.get_pipe("embre_relation").prepare([doc], [candidates]).arrays
 
 
 def passes(nlp, doc, *identifiers):
     """The wordpieces of each pass, and those that stand for the source and the target."""
-    tokenizer = network_of(nlp).tokenizer
+    tokenizer = encoder_of(nlp).tokenizer
     batch = lay_out(nlp, doc, *identifiers)
     return [
         (
@@ -103,8 +102,8 @@ def test_there_is_a_pass_for_each_candidate_with_both_concepts_in_it(initialized
     batch = lay_out(initialized, doc)
     assert len(batch.inputs) == len(candidates) == 28
     assert batch.documents == [(0, 28)]
-    longest = network_of(initialized).transformer.config.max_position_embeddings
-    tokenizer = network_of(initialized).tokenizer
+    longest = encoder_of(initialized).transformer.config.max_position_embeddings
+    tokenizer = encoder_of(initialized).tokenizer
     for ids, source, target, candidate in zip(batch.inputs, batch.sources, batch.targets, candidates):
         # One wordpiece more would have been a whole mention with its tags.
         assert longest - 3 <= len(ids) <= longest
@@ -134,7 +133,7 @@ def test_a_mention_that_is_longer_than_a_pass_is_read_from_its_opening_tag(initi
     assert "[ChemicalEntity] aspirin of the cells" in wordpieces
     assert wordpieces.endswith("[/ChemicalEntity] [SEP]")
     assert source == ["[DiseaseOrPhenotypicFeature]"] and target == ["[ChemicalEntity]"]
-    assert len(initialized.get_pipe("embre_relation").predict([doc])[0][1]) == 1
+    assert len(initialized.get_pipe("embre_relation").predict([doc])[1][0]) == 1
 
 
 def test_overlapping_mentions_have_tags_within_each_other(initialized):
@@ -152,7 +151,7 @@ def test_overlapping_mentions_have_tags_within_each_other(initialized):
     assert wordpieces == (
         "[CLS] [ChemicalEntity] [GeneOrGeneProduct] gene [/GeneOrGeneProduct] inhibits [/ChemicalEntity] "
         "[ChemicalEntity] fever [GeneOrGeneProduct] gene [/ChemicalEntity] pain [/GeneOrGeneProduct] . [SEP]"
-    ).replace("inhibits", " ".join(network_of(initialized).tokenizer.tokenize("inhibits")))
+    ).replace("inhibits", " ".join(encoder_of(initialized).tokenizer.tokenize("inhibits")))
     assert source == ["[ChemicalEntity]"] * 2 and target == ["[GeneOrGeneProduct]"] * 2
 
 
@@ -186,29 +185,27 @@ def test_scores_do_not_depend_on_the_batch(make_initialized):
         nlp = make_initialized(batch_candidates=batch_candidates)
         pipe = nlp.get_pipe("embre_relation")
         docs = [long_doc(nlp.vocab, repeats) for repeats in (1, 5, 3, 8)]
-        alone = [pipe.predict([doc])[0] for doc in docs]
-        for (_, *scores), (_, *others) in zip(alone, pipe.predict(docs)):
-            for found, expected in zip(scores, others):
-                # The heads take all candidates at once, so the order of additions in float32 may differ.
-                numpy.testing.assert_allclose(found, expected, atol=1e-6)
-        results.append(numpy.concatenate([types for _, types, _ in alone]))
+        alone = [numpy.concatenate(of_each) for of_each in zip(*(pipe.predict([doc])[1] for doc in docs))]
+        for scores, together in zip(alone, pipe.predict(docs)[1]):
+            # The heads take all candidates at once, so the order of additions in float32 may differ.
+            numpy.testing.assert_allclose(scores, together, atol=1e-6)
+        results.append(alone[0])
     for found in results[1:]:
         numpy.testing.assert_allclose(found, results[0], atol=1e-5)
 
 
 def test_calls_of_documents_do_not_mix_in_prediction_but_in_training(make_initialized):
     nlp = make_initialized(batch_candidates=8)
-    network = network_of(nlp)
-    docs = [long_doc(nlp.vocab, 1), long_doc(nlp.vocab, 2)]
-    batch = network.make_batch([Instance(doc, nlp.get_pipe("embre_relation").candidates(doc)) for doc in docs])
+    encoder = encoder_of(nlp)
+    arrays = nlp.get_pipe("embre_relation").prepare([long_doc(nlp.vocab, 1), long_doc(nlp.vocab, 2)]).arrays
     sizes = []
-    network.transformer.register_forward_pre_hook(
+    encoder.transformer.register_forward_pre_hook(
         lambda module, args, kwargs: sizes.append(len(kwargs["input_ids"])), with_kwargs=True
     )
     with torch.no_grad():
-        network.eval()(batch)
+        encoder.eval()(arrays)
         assert sizes == [1, 6]
-        network.train()(batch)
+        encoder.train()(arrays)
     assert sizes == [1, 6, 7]
 
 
@@ -217,7 +214,7 @@ def test_gradients_are_those_of_one_large_call(make_initialized, precision):
     gradients, calls = [], []
     for batch_candidates in (1, 1000):
         nlp = make_initialized(batch_candidates=batch_candidates, precision=precision)
-        encoder = network_of(nlp).classifier.encoder.train()
+        encoder = encoder_of(nlp).train()
         batch = lay_out(nlp, long_doc(nlp.vocab, 4))
         encoder.transformer.register_forward_hook(lambda *_: calls.append(1))
         encoder(batch).square().mean().backward()
@@ -233,7 +230,7 @@ def test_gradients_are_those_of_one_large_call(make_initialized, precision):
 
 def test_dropout_is_the_same_when_a_call_is_made_again(make_initialized):
     nlp = make_initialized(batch_candidates=2, hidden_dropout=0.5)
-    encoder = network_of(nlp).classifier.encoder.train()
+    encoder = encoder_of(nlp).train()
     outputs = []
     encoder.transformer.register_forward_hook(lambda _, __, output: outputs.append(output[0].detach().clone()))
     encoder(lay_out(nlp, make_doc(nlp.vocab))).sum().backward()
@@ -247,10 +244,10 @@ def test_dropout_is_the_same_when_a_call_is_made_again(make_initialized):
 def test_a_saved_pipeline_has_the_same_encoder_and_scores(initialized, tmp_path):
     initialized.to_disk(tmp_path / "model")
     reloaded = spacy.load(tmp_path / "model")
-    settings = network_of(reloaded).settings
-    assert settings == network_of(initialized).settings and isinstance(settings, PairsEncoderSettings)
+    encoder = encoder_of(reloaded)
+    assert encoder.settings == encoder_of(initialized).settings and isinstance(encoder, PairsEncoder)
     doc = make_doc(initialized.vocab)
-    before, after = (nlp.get_pipe("embre_relation").predict([doc])[0][1] for nlp in (initialized, reloaded))
+    before, after = (nlp.get_pipe("embre_relation").predict([doc])[1][0] for nlp in (initialized, reloaded))
     numpy.testing.assert_array_equal(before, after)
 
 

@@ -4,8 +4,8 @@ import numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embre_spacy.relation.proximity import find_proximity
-from embre_spacy.relation.stretches import SMALLEST_PASS, choose_stretches
+from embre_spacy.relation.features import nearest_mentions
+from embre_spacy.relation.pairs_encoder import MIN_WINDOW, choose_excerpts
 
 SPANS = st.lists(st.tuples(st.integers(0, 300), st.integers(0, 12) | st.integers(0, 200)), min_size=1, max_size=12)
 
@@ -13,31 +13,31 @@ SPANS = st.lists(st.tuples(st.integers(0, 300), st.integers(0, 12) | st.integers
 def choose(spans, nearest, length, size, n_between=1):
     spans = numpy.asarray(spans, dtype="int64")
     n_tags = numpy.full(len(spans), 2)
-    return choose_stretches(spans, n_tags, nearest, length=length, size=size, n_between=n_between)
+    return choose_excerpts(spans, n_tags, nearest, length=length, size=size, n_between=n_between)
 
 
-@given(SPANS, st.integers(SMALLEST_PASS, 120), st.data())
+@given(SPANS, st.integers(MIN_WINDOW, 120), st.data())
 def test_both_mentions_are_there_and_everything_fits(found, size, data):
     spans = [(start, start + width) for start, width in found]
     length = max(end for _, end in spans) + data.draw(st.integers(0, 50))
     numbers = st.integers(0, len(spans) - 1)
     nearest = data.draw(st.tuples(numbers, numbers))
-    stretches = choose(spans, nearest, length, size)
-    assert len(stretches) <= 2 and stretches == sorted(stretches)
-    cost = sum(end - start + 2 * len(mentions) for start, end, mentions in stretches) + len(stretches) - 1
+    excerpts = choose(spans, nearest, length, size)
+    assert len(excerpts) <= 2 and excerpts == sorted(excerpts)
+    cost = sum(end - start + 2 * len(mentions) for start, end, mentions in excerpts) + len(excerpts) - 1
     assert cost <= size
-    assert set(nearest) <= {mention for stretch in stretches for mention in stretch.mentions}
-    for start, end, mentions in stretches:
+    assert set(nearest) <= {mention for excerpt in excerpts for mention in excerpt.mentions}
+    for start, end, mentions in excerpts:
         assert 0 <= start <= end <= length
         assert all(start <= spans[mention][0] <= end for mention in mentions)
     first, last = (edge([spans[i][side] for i in nearest]) for edge, side in ((min, 0), (max, 1)))
     if last - first + 2 * len(spans) <= size:
-        assert len(stretches) == 1 and stretches[0].start <= first <= last <= stretches[0].end
+        assert len(excerpts) == 1 and excerpts[0].start <= first <= last <= excerpts[0].end
     if length + 2 * len(spans) <= size:
-        assert (stretches[0].start, stretches[0].end) == (0, length)
+        assert (excerpts[0].start, excerpts[0].end) == (0, length)
 
 
-def test_a_stretch_is_as_wide_as_fits_around_the_nearest_mentions():
+def test_a_excerpt_is_as_wide_as_fits_around_the_nearest_mentions():
     assert choose([(50, 52), (58, 60)], (0, 1), 100, 34) == [(40, 70, [0, 1])]
     # At the beginning and the end of the text there is nothing to be in the middle of.
     assert choose([(1, 2), (3, 4)], (0, 1), 100, 34) == [(0, 30, [0, 1])]
@@ -46,7 +46,7 @@ def test_a_stretch_is_as_wide_as_fits_around_the_nearest_mentions():
     assert choose([(50, 52), (58, 60), (45, 46)], (0, 1), 100, 34) == [(41, 69, [0, 1, 2])]
 
 
-def test_two_stretches_where_the_mentions_are_too_far_apart():
+def test_two_excerpts_where_the_mentions_are_too_far_apart():
     assert choose([(80, 81), (10, 11)], (0, 1), 100, 25) == [(5, 15, [1]), (75, 85, [0])]
     assert choose([(80, 81), (10, 11)], (0, 1), 100, 24, n_between=0) == [(5, 15, [1]), (75, 85, [0])]
 
@@ -60,7 +60,7 @@ def test_the_nearest_mentions_of_a_concept_with_itself_are_two():
     spans = numpy.asarray([(0, 1), (20, 21), (25, 26), (27, 28)])
 
     def find_nearest(first, second):
-        return tuple(find_proximity(spans, [first, second], numpy.asarray([(0, 1)]), 28).mentions[0])
+        return tuple(nearest_mentions(spans, [first, second], numpy.asarray([(0, 1)]), 28).mentions[0])
 
     assert find_nearest([0, 1, 2], [0, 1, 2]) == (1, 2)
     assert find_nearest([0], [0]) == (0, 0)

@@ -6,7 +6,6 @@ import spacy
 
 from embre_spacy.errors import EmbreError
 from embre_spacy.relation.component import load_teacher
-from embre_spacy.relation.instance import Instance
 from embre_spacy.relation.teachers import Teachers
 
 
@@ -22,14 +21,14 @@ def teacher(trained, tmp_path):
     return trained, tmp_path / "teacher"
 
 
-def make_instances(nlp, examples):
-    candidates = nlp.get_pipe("embre_relation").candidates
-    return [Instance(example.predicted, candidates(example.predicted)) for example in examples]
+def read(nlp, examples):
+    """The documents of examples, and their candidates."""
+    docs = [example.predicted for example in examples]
+    return docs, [nlp.get_pipe("embre_relation").candidates(doc) for doc in docs]
 
 
 def predict(nlp, examples):
-    found = nlp.get_pipe("embre_relation").predict([example.predicted for example in examples])
-    return [numpy.concatenate([one[kind] for one in found]) for kind in (1, 2)]
+    return nlp.get_pipe("embre_relation").predict([example.predicted for example in examples])[1]
 
 
 def start(nlp, examples, teachers, labels):
@@ -68,16 +67,16 @@ def test_all_teachers_count_alike(make_nlp, make_examples, teacher, tmp_path):
     paths = {"folder": folder, "other": tmp_path / "other"}
     components = {name: load_teacher(path) for name, path in paths.items()}
     teachers = Teachers(components, relation_types=relation_types, novelty_labels=novelty_labels)
-    instances = make_instances(other, examples)
-    found = teachers.predict(instances)
+    docs, candidates = read(other, examples)
+    found = teachers.predict(docs, candidates)
     types, novelties = (numpy.stack(both) for both in zip(predict(teaching, examples), predict(other, examples)))
     types[1, :, 1:] = types[1, :, :0:-1]
     novelties[1] = novelties[1, :, ::-1]
     numpy.testing.assert_allclose(found[0], types.mean(axis=0), atol=1e-6)
     numpy.testing.assert_allclose(found[1], novelties.mean(axis=0), atol=1e-6)
     # What they said before is said again, for documents in any order.
-    again = teachers.predict(instances[::-1])
-    sizes = numpy.cumsum([len(instance.candidates) for instance in instances[::-1]])[:-1]
+    again = teachers.predict(docs[::-1], candidates[::-1])
+    sizes = numpy.cumsum([len(of_doc) for of_doc in candidates[::-1]])[:-1]
     for first, second in zip(found, again, strict=True):
         numpy.testing.assert_array_equal(first, numpy.concatenate(numpy.split(second, sizes)[::-1]))
 
@@ -88,7 +87,7 @@ def test_documents_without_candidates_have_no_opinions(make_examples, teacher):
     teachers = Teachers(
         {"folder": load_teacher(folder)}, relation_types=labels["labels"], novelty_labels=labels["novelty_labels"]
     )
-    types, novelties = teachers.predict(make_instances(teaching, make_examples(teaching)[3:]))
+    types, novelties = teachers.predict(*read(teaching, make_examples(teaching)[3:]))
     assert types.shape == (0, len(labels["labels"]) + 1) and novelties.shape == (0, len(labels["novelty_labels"]))
 
 

@@ -16,11 +16,10 @@ from embre_spacy.errors import EmbreError
 from embre_spacy.formats import read
 from embre_spacy.relation.calibration import score_candidates
 from embre_spacy.relation.component import load_teacher
-from embre_spacy.relation.encoders import TokenVectors, create_token_encoder
-from embre_spacy.relation.instance import Instance
-from embre_spacy.relation.model import build_relation_model, set_labels
-from embre_spacy.relation.modules.tokens import average
+from embre_spacy.relation.features import DocCandidates
+from embre_spacy.relation.model import build_relation_model, initialize_network, prepare_batch
 from embre_spacy.relation.teachers import Teachers
+from embre_spacy.relation.token_encoder import average, create_token_encoder
 from embre_spacy.tokens import copy_mentions, get_mentions
 from embre_spacy.transformer import resolve_checkpoint
 
@@ -197,7 +196,7 @@ def test_the_gradient_of_every_token_is_right(vocab, make_examples):
     docs = [copy_mentions(example.reference) for example in make_examples(spacy.blank("en"))]
     # The first of them has no candidates, and the third is empty.
     docs = [docs[i] for i in (3, 0, 4, 1)]
-    instances = [Instance(doc, doc._.candidates) for doc in docs]
+    candidates = [doc._.candidates for doc in docs]
     random = numpy.random.RandomState(0)
     ops = get_current_ops()
     table = [ops.asarray2f(random.normal(size=(len(doc), 8)), dtype="f") for doc in docs]
@@ -209,17 +208,17 @@ def test_the_gradient_of_every_token_is_right(vocab, make_examples):
 
     encoder = create_token_encoder(hidden_width=16, n_heads=2, dropout=0.0)
     model = build_relation_model(encoder, hidden_width=16, dropout=0.0, tok2vec=Model("table", forward))
-    set_labels(model, relation_types=["a", "b"], novelty_labels=["c", "d"], entity_types=["ChemicalEntity"])
     spacy.util.fix_random_seed(0)
-    model.initialize(X=instances)
-    scores, backprop = model.begin_update(instances)
+    initialize_network(model, docs[:2], entity_types=["ChemicalEntity"], n_relation_types=2, n_novelty_labels=2)
+    scores, backprop = model.begin_update(prepare_batch(model, docs, candidates, is_train=True))
     factors = [ops.asarray2f(random.normal(size=found.shape), dtype="f") for found in scores]
     backprop(tuple(factor.copy() for factor in factors))
     assert [gradient.shape for gradient in returned] == [vectors.shape for vectors in table]
     assert not returned[0].any()
 
     def result():
-        return sum(float((factor * found).sum()) for factor, found in zip(factors, model.predict(instances)))
+        batch = prepare_batch(model, docs, candidates)
+        return sum(float((factor * found).sum()) for factor, found in zip(factors, model.predict(batch)))
 
     for i, row, column in [(1, 0, 0), (1, 7, 3), (1, len(docs[1]) - 1, 1), (3, 0, 7), (3, 2, 4)]:
         kept = float(table[i][row, column])
@@ -234,9 +233,11 @@ def test_the_gradient_of_every_token_is_right(vocab, make_examples):
 def test_a_mention_is_the_mean_of_its_tokens(vocab):
     doc = make_doc(vocab)
     doc.spans["mentions"] = [doc[0:3]]
-    layout = create_token_encoder().make_batch([Instance(doc, doc._.candidates)], TokenVectors(4), [])
+    encoder = create_token_encoder(n_heads=2)
+    encoder.build([], 4)
+    features = encoder.prepare([DocCandidates(doc, get_mentions(doc), doc._.candidates)])
     vectors = torch.randn(len(doc), 4)
-    means = average(vectors, layout.mentions)
+    means = average(vectors, features.mentions)
     assert len(means) == len(doc.ents) + 1
     for mean, mention in zip(means, get_mentions(doc)):
         torch.testing.assert_close(mean, vectors[mention.start : mention.end].mean(dim=0))
@@ -371,12 +372,11 @@ def test_a_pipeline_that_shares_a_layer_can_teach(make_shared, make_examples, ta
         novelty_labels=relation.novelty_labels,
     )
     docs = [example.predicted for example in examples]
-    found = teachers.predict([Instance(doc, relation.candidates(doc)) for doc in docs])
+    found = teachers.predict(docs, [relation.candidates(doc) for doc in docs])
     for _, pipe in nlp.pipeline[:-2]:
         docs = list(pipe.pipe(docs))
-    expected = relation.predict(docs)
-    for kind, of_candidates in enumerate(found, start=1):
-        assert numpy.allclose(of_candidates, numpy.concatenate([one[kind] for one in expected]), atol=1e-6)
+    for of_candidates, expected in zip(found, relation.predict(docs)[1], strict=True):
+        assert numpy.allclose(of_candidates, expected, atol=1e-6)
 
 
 def test_candidates_are_scored_as_in_the_pipeline(make_shared, make_examples, tagger):

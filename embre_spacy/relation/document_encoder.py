@@ -1,0 +1,379 @@
+"""The document encoder: one pass of the transformer over a document, whatever the number of its candidates.
+
+Each candidate may have levitated markers: wordpieces that stand for its two concepts without being part of the text (Ye
+et al. 2022, "Packed levitated marker for entity and relation extraction", section 3). They stand behind the text. Each
+has the position of a mention, sees the text and its partner, and is seen by nothing but its partner; so one pass reads
+the text for each candidate by itself.
+"""
+
+from dataclasses import dataclass
+from inspect import signature
+from typing import Dict, List, Optional, Sequence, Tuple
+
+import numpy
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from ..errors import EmbreError
+from ..labels import entity_type
+from ..transformer import (
+    TaggedText,
+    Wordpieces,
+    autocast,
+    choose_window,
+    encode,
+    first_position,
+    has_given_positions,
+    split_windows,
+)
+from .encoder import TransformerEncoder, pad
+from .features import CandidateFeatures, DocCandidates, make_features
+from .pooling import CandidatePooling
+
+# Candidates whose mentions never come nearer than so many wordpieces have no markers.
+MAX_MARKED_DISTANCE = 64
+# More candidates in one window make it several, with the same text: attention grows with the square of the length.
+MAX_MARKED = 256
+
+
+def create_document_encoder(
+    name: str,
+    tags: bool = True,
+    window: Optional[int] = None,
+    overlap: int = 64,
+    hidden_width: int = 256,
+    n_heads: int = 8,
+    dropout: float = 0.1,
+    hidden_dropout: Optional[float] = None,
+    attention_dropout: Optional[float] = 0.0,
+    precision: str = "auto",
+    batch_wordpieces: int = 2048,
+    markers: bool = True,
+    mention_dropout: float = 0.0,
+    word_dropout: float = 0.0,
+) -> "DocumentEncoder":
+    """One pass of the transformer over each document (`embre_spacy.DocumentEncoder.v1`).
+
+    name (str): The pretrained transformer: a Hugging Face folder, "package:NAME", or a name on a hub.
+    tags (bool): Whether a tag with the entity type stands before and after every mention.
+    window (Optional[int]): The most wordpieces of text in one pass; as many as the transformer takes if None.
+    overlap (int): The least number of wordpieces that neighbouring windows of a long document share.
+    hidden_width (int): The width of the vectors that stand for the source and the target of a candidate.
+    n_heads (int): The number of attention heads that find the context of a candidate.
+    dropout (float): The dropout on the vectors of candidates.
+    hidden_dropout (Optional[float]): The dropout in the transformer after each layer; its own setting if None.
+    attention_dropout (Optional[float]): The dropout of attention weights; its own setting if None. Drawing it costs
+        half of the training speed on CPUs.
+    precision (str): "float32", "bfloat16", or "auto" for bfloat16 where the device is faster with it.
+    batch_wordpieces (int): The most wordpieces, padding and markers included, in one call of the transformer. When
+        predicting on a CPU each window is a call of its own, which makes the scores the same for every batch size.
+    markers (bool): Whether each candidate gets levitated markers, with which the transformer reads the text for it.
+        They need a transformer with absolute positions and no others, such as BERT and RoBERTa; MPNet and DeBERTa have
+        relative ones.
+    mention_dropout (float): The share of concepts of which, in training, all mentions are masked as in pretraining, so
+        that relations are learned from what the text says of them and not from their names.
+    word_dropout (float): The share of other wordpieces that are masked in training.
+    RETURNS (DocumentEncoder): The encoder, without layers yet.
+    RAISES (EmbreError): If a share is not at least 0 and less than 1.
+    """
+    settings = locals()
+    if not (0.0 <= mention_dropout < 1.0 and 0.0 <= word_dropout < 1.0):
+        raise EmbreError(
+            f"encoder {name!r}: `mention_dropout` and `word_dropout` must be at least 0 and less than 1, "
+            f"not {mention_dropout} and {word_dropout}"
+        )
+    return DocumentEncoder(settings)
+
+
+@dataclass
+class DocumentArrays:
+    """Documents of n wordpieces in all, one after the other.
+
+    windows (List[NDArray[int64]]): The wordpiece ids of each window, special tokens included.
+    places (List[NDArray[int64]]): For each window, where its wordpieces (without the special tokens) stand among the n.
+    markers (List[NDArray[int64]]): The markers of each window; see `place_markers`. Empty without markers.
+    features (CandidateFeatures): Their mentions, concepts and candidates. A mention encloses its tags.
+    """
+
+    windows: List[NDArray[numpy.int64]]
+    places: List[NDArray[numpy.int64]]
+    markers: List[NDArray[numpy.int64]]
+    features: CandidateFeatures
+
+
+class DocumentEncoder(TransformerEncoder):
+    """Vectors of candidates from one pass over their document.
+
+    A mention is the vector of its first wordpiece: its opening tag, if there are tags.
+    """
+
+    kind = "DocumentEncoder"
+    weight_settings = ("tags", "markers", "hidden_width", "n_heads")
+
+    @property
+    def has_tags(self) -> bool:
+        return self.settings["tags"]
+
+    def choose_window(self) -> int:
+        """See `TransformerEncoder.choose_window`."""
+        settings = self.settings
+        return choose_window(
+            self.transformer, self.tokenizer, settings["window"], settings["overlap"], settings["name"]
+        )
+
+    def make_layers(self) -> None:
+        """See `TransformerEncoder.make_layers`. Raises EmbreError if the transformer cannot be told the positions of
+        markers."""
+        settings = self.settings
+        if settings["markers"] and not has_given_positions(self.transformer):
+            raise EmbreError(
+                f"{type(self.transformer).__name__} counts positions itself, so that markers would stand behind the "
+                f"text and not at their mentions: set `markers` of the encoder to false"
+            )
+        width = self.transformer.config.hidden_size
+        self.takes_segments = "token_type_ids" in signature(self.transformer.forward).parameters
+        self.pooling = CandidatePooling(
+            width,
+            n_entity_types=len(self.entity_types),
+            hidden_width=settings["hidden_width"],
+            n_heads=settings["n_heads"],
+            dropout=settings["dropout"],
+            marker_width=width if settings["markers"] else 0,
+        )
+        self.width = self.pooling.width
+
+    def prepare(self, documents: Sequence[DocCandidates], *, is_train: bool = False) -> DocumentArrays:
+        """See `CandidateEncoder.prepare`."""
+        settings = self.settings
+        pieces = encode(self.tokenizer, [self._tag_text(document) for document in documents])
+        features = make_features(
+            documents, [text.mentions for text in pieces], [len(text) for text in pieces], self.entity_types
+        )
+        ids = numpy.concatenate([numpy.zeros(0, dtype="int64"), *(text.ids for text in pieces)])
+        if is_train:
+            ids = mask_inputs(
+                ids,
+                pieces,
+                features,
+                self.tokenizer,
+                mention_dropout=settings["mention_dropout"],
+                word_dropout=settings["word_dropout"],
+            )
+        spans = [
+            [
+                (slices.units.start + start, slices.units.start + end)
+                for start, end in split_windows(len(text), self.window, settings["overlap"])
+            ]
+            for text, slices in zip(pieces, features.documents)
+        ]
+        in_order = [span for of_doc in spans for span in of_doc]
+        windows = [numpy.concatenate([self.before, ids[start:end], self.after]) for start, end in in_order]
+        places = [numpy.arange(start, end) for start, end in in_order]
+        if not settings["markers"]:
+            return DocumentArrays(windows, places, [], features)
+        markers = place_markers(features, spans, self._choose_marker_ids(), len(self.before))
+        return DocumentArrays(*split_by_markers(windows, places, markers), features)
+
+    def _tag_text(self, document: DocCandidates) -> TaggedText:
+        """The text of a document, with tags around its mentions if there are tags."""
+        return TaggedText(
+            document.doc.text,
+            [(mention.start_char, mention.end_char) for mention in document.mentions],
+            [self.tag_ids.get(entity_type(mention.label_)) for mention in document.mentions] if self.has_tags else None,
+        )
+
+    def _choose_marker_ids(self) -> NDArray[numpy.int64]:
+        """The opening tag of each entity type; the mask where there is none, and for the class of unknown types."""
+        mask = self.tokenizer.mask_token_id
+        other = self.tokenizer.unk_token_id if mask is None else mask
+        return numpy.asarray([other, *(self.tag_ids.get(name, (other,))[0] for name in self.entity_types)], "int64")
+
+    def forward(self, arrays: DocumentArrays, *vectors: Tensor) -> Tensor:
+        """See `CandidateEncoder.forward`."""
+        of_pieces, markers = self.read(arrays)
+        # A mention of nothing but characters that the tokenizer drops may stand behind the last wordpiece.
+        starts = torch.from_numpy(arrays.features.mentions[:, 0].copy()).to(self.device).clamp(max=len(of_pieces) - 1)
+        return self.pooling(of_pieces, of_pieces[starts], arrays.features, markers)
+
+    def read(self, arrays: DocumentArrays) -> Tuple[Tensor, Optional[Tensor]]:
+        """The vectors of all wordpieces, averaged where windows overlap, shape (n, width), and those of the markers of
+        all candidates, shape (p, 2, width) or None without markers; float32."""
+        groups = self.group(arrays)
+        # One context for all: it casts the weights once.
+        with autocast(self.settings["precision"], self.device):
+            outputs = [self.transformer(**self.make_inputs(arrays, group)).last_hidden_state for group in groups]
+        order = [i for group in groups for i in group]
+        rows = [row for output in outputs for row in output]
+        first = len(self.before)
+        pieces = torch.cat([row[first : first + len(arrays.places[i])] for row, i in zip(rows, order)]).float()
+        places = torch.from_numpy(numpy.concatenate([arrays.places[i] for i in order])).to(self.device)
+        shape = (arrays.features.n_units, pieces.shape[1])
+        summed = torch.zeros(shape, device=pieces.device).index_add(0, places, pieces)
+        times = torch.zeros(shape[0], device=pieces.device).index_add(0, places, torch.ones_like(pieces[:, 0]))
+        vectors = summed / times.unsqueeze(-1)
+        if not self.settings["markers"]:
+            return vectors, None
+        lengths = [max(len(arrays.windows[i]) for i in group) for group in groups for _ in group]
+        of_markers = torch.cat([row[n : n + 2 * len(arrays.markers[i])] for row, n, i in zip(rows, lengths, order)])
+        candidates = torch.from_numpy(numpy.concatenate([arrays.markers[i][:, 0] for i in order])).to(self.device)
+        markers = torch.zeros(len(arrays.features.candidates), 2, shape[1], device=pieces.device)
+        return vectors, markers.index_add(0, candidates, of_markers.float().view(-1, 2, shape[1]))
+
+    def make_inputs(self, arrays: DocumentArrays, group: List[int]) -> Dict[str, Tensor]:
+        """What the transformer gets in one call.
+
+        arrays (DocumentArrays): The documents.
+        group (List[int]): The windows that it reads at once.
+        RETURNS (Dict[str, Tensor]): The arguments. Their rows are the windows of the group, their columns wordpieces
+            and, behind the longest text, markers.
+        """
+        padding = self.transformer.config.pad_token_id or 0
+        windows = [arrays.windows[i] for i in group]
+        if not self.settings["markers"]:
+            ids, mask = pad(windows, padding, self.device)
+            return {"input_ids": ids} if mask is None else {"input_ids": ids, "attention_mask": mask}
+        ids, mask, positions = pad_with_markers(windows, [arrays.markers[i] for i in group], padding)
+        positions += first_position(self.transformer)
+        inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": positions}
+        if self.takes_segments:
+            # Markers make it longer than what the transformer has segments ready for.
+            inputs["token_type_ids"] = torch.zeros_like(ids)
+        return {name: tensor.to(self.device) for name, tensor in inputs.items()}
+
+    def group(self, arrays: DocumentArrays) -> List[List[int]]:
+        """Which windows are read at once: those of similar length, as many as `batch_wordpieces` allows.
+
+        On a CPU larger batches gain little, but change the last digits: there a window is predicted on its own, so that
+        a document gets the same scores whatever stands beside it.
+
+        arrays (DocumentArrays): The documents.
+        RETURNS (List[List[int]]): The numbers of the windows of each call.
+        """
+        if not self.training and self.device.type == "cpu":
+            return [[i] for i in range(len(arrays.windows))]
+        texts = [len(window) for window in arrays.windows]
+        markers = [2 * len(of_window) for of_window in arrays.markers] or [0] * len(texts)
+        groups: List[List[int]] = []
+        text = more = 0
+        for i in sorted(range(len(texts)), key=lambda i: texts[i] + markers[i], reverse=True):
+            text, more = max(text, texts[i]), max(more, markers[i])
+            if groups and (len(groups[-1]) + 1) * (text + more) <= self.settings["batch_wordpieces"]:
+                groups[-1].append(i)
+            else:
+                groups.append([i])
+                text, more = texts[i], markers[i]
+        return groups
+
+
+def mask_inputs(
+    ids: NDArray[numpy.int64],
+    pieces: Sequence[Wordpieces],
+    features: CandidateFeatures,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    mention_dropout: float,
+    word_dropout: float,
+) -> NDArray[numpy.int64]:
+    """Wordpieces some of which are masked, so that what names a document has met is not learned by heart; tags never
+    are. The random numbers are NumPy's, which `spacy train` seeds.
+
+    ids (NDArray[int64]): The ids of all wordpieces; shape (n,).
+    pieces (Sequence[Wordpieces]): The documents that they are of.
+    features (CandidateFeatures): Their mentions and concepts.
+    tokenizer (PreTrainedTokenizerBase): The tokenizer.
+    mention_dropout (float): The probability of a concept that all wordpieces of all its mentions are masked.
+    word_dropout (float): The probability of any other wordpiece.
+    RETURNS (NDArray[int64]): The ids; shape (n,).
+    RAISES (EmbreError): If the tokenizer has no mask.
+    """
+    if not mention_dropout and not word_dropout:
+        return ids
+    if tokenizer.mask_token_id is None:
+        raise EmbreError("`mention_dropout` and `word_dropout` need a tokenizer with a mask")
+    is_masked = numpy.random.random(len(ids)) < word_dropout
+    mentions = features.concept_mentions[numpy.random.random(len(features.concept_mentions)) < mention_dropout]
+    for start, end in features.mentions[numpy.unique(mentions[mentions >= 0])]:
+        is_masked[start:end] = True
+    is_tag = numpy.concatenate([text.is_tag for text in pieces])
+    return numpy.where(is_masked & ~is_tag, tokenizer.mask_token_id, ids)
+
+
+def place_markers(
+    features: CandidateFeatures,
+    windows: Sequence[Sequence[Tuple[int, int]]],
+    marker_ids: NDArray[numpy.int64],
+    n_before: int,
+) -> List[NDArray[numpy.int64]]:
+    """The markers of each window. Those of a candidate stand at its nearest two mentions, in the window where these
+    have most text around them. A candidate whose nearest mentions are far apart, or not in one window, has no markers.
+
+    features (CandidateFeatures): The documents with their candidates, in wordpieces.
+    windows (Sequence[Sequence[Tuple[int, int]]]): For each document the first and the one-after-last wordpiece of its
+        windows, as numbers within all documents.
+    marker_ids (NDArray[int64]): The wordpiece id of the marker of each class of entity types; shape (classes + 1,).
+    n_before (int): How many special tokens stand before the text in each window.
+    RETURNS (List[NDArray[int64]]): For each window, in the order of the documents, for each of its k candidates the
+        number of the candidate, the places of its two markers in the window, and their ids; shape (k, 5).
+    """
+    markers = []
+    for (_, _, candidates), of_doc in zip(features.documents, windows):
+        places = features.mentions[features.nearest_mentions[candidates], 0]
+        ids = marker_ids[features.concept_types[features.candidates[candidates]]]
+        starts, ends = numpy.asarray(of_doc, dtype="int64").reshape(-1, 2).T
+        margins = numpy.minimum(
+            places.min(axis=1, keepdims=True) - starts, ends - 1 - places.max(axis=1, keepdims=True)
+        )
+        best = margins.argmax(axis=1)
+        has_markers = (margins.max(axis=1) >= 0) & (features.distances[candidates] <= MAX_MARKED_DISTANCE)
+        for window, start in enumerate(starts):
+            rows = numpy.flatnonzero(has_markers & (best == window))
+            markers.append(numpy.column_stack([rows + candidates.start, places[rows] - start + n_before, ids[rows]]))
+    return markers
+
+
+def split_by_markers(
+    windows: Sequence[NDArray[numpy.int64]],
+    places: Sequence[NDArray[numpy.int64]],
+    markers: Sequence[NDArray[numpy.int64]],
+) -> Tuple[List[NDArray[numpy.int64]], List[NDArray[numpy.int64]], List[NDArray[numpy.int64]]]:
+    """Repeat windows with more candidates than can be read at once, each time with others; see `DocumentArrays`."""
+    split: Tuple[List, List, List] = ([], [], [])
+    for window, of_text, of_candidates in zip(windows, places, markers):
+        for first in range(0, max(len(of_candidates), 1), MAX_MARKED):
+            split[0].append(window)
+            # The text of a repeated window has been read; it must not weigh more where windows overlap.
+            split[1].append(of_text if not first else of_text[:0])
+            split[2].append(of_candidates[first : first + MAX_MARKED])
+    return split
+
+
+def pad_with_markers(
+    windows: Sequence[NDArray[numpy.int64]], markers: Sequence[NDArray[numpy.int64]], padding: int
+) -> Tuple[Tensor, Tensor, Tensor]:
+    """Windows and their markers in tensors of t columns: the longest text first, then the most markers, those of one
+    candidate beside each other.
+
+    windows (Sequence[NDArray[int64]]): The wordpiece ids of each window, at least one.
+    markers (Sequence[NDArray[int64]]): Their markers; see `place_markers`.
+    padding (int): The id of what stands behind the end of a text.
+    RETURNS (Tuple[Tensor, Tensor, Tensor]): Ids, shape (windows, t); which column sees which, shape (windows, t, t);
+        positions from 0, shape (windows, t). Markers have the positions of the wordpieces that they stand for.
+    """
+    length = max(map(len, windows))
+    width = length + 2 * max(map(len, markers))
+    ids = torch.full((len(windows), width), padding)
+    positions = torch.arange(width).clamp(max=length - 1).repeat(len(windows), 1)
+    attention_mask = torch.zeros(len(windows), width, width)
+    for row, (window, of_window) in enumerate(zip(windows, markers)):
+        last = length + 2 * len(of_window)
+        ids[row, : len(window)] = torch.from_numpy(window)
+        ids[row, length:last] = torch.from_numpy(of_window[:, 3:].flatten())
+        positions[row, length:last] = torch.from_numpy(of_window[:, 1:3].flatten())
+        # What is padding sees the text too, so that nothing has nothing to see.
+        attention_mask[row, :, : len(window)] = 1
+        own = torch.arange(length, last)
+        attention_mask[row, own, own] = 1
+        attention_mask[row, own, own.view(-1, 2).flip(1).flatten()] = 1
+    return ids, attention_mask, positions

@@ -1,0 +1,160 @@
+"""What an encoder of candidates is, and what those have in common that read text with a transformer of their own."""
+
+import tempfile
+from pathlib import Path
+from typing import Any, ClassVar, Dict, Optional, Sequence, Tuple
+
+import numpy
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers import MODEL_MAPPING, AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from ..transformer import add_tags, get_tag_ids, load_checkpoint, remove_pooler, set_dropouts, special_tokens
+from .features import DocCandidates
+
+
+class CandidateEncoder(nn.Module):
+    """An encoder of candidates. A registered function makes it of its settings. It gets its layers when the entity
+    types are known (`build`), or with saved weights (`restore`). Then it has a `width`, that of its vectors.
+
+    settings (Dict[str, Any]): The settings by name.
+    """
+
+    # What saved weights are said to be of.
+    kind: ClassVar[str]
+    # The settings that weights depend on. All others can be chosen anew whenever a pipeline is loaded.
+    weight_settings: ClassVar[Tuple[str, ...]]
+    # Whether it gets the vectors of tokens from a `tok2vec` layer.
+    reads_tokens: ClassVar[bool] = False
+
+    def __init__(self, settings: Dict[str, Any]) -> None:
+        super().__init__()
+        self.settings = settings
+
+    def build(self, entity_types: Sequence[str], token_width: Optional[int] = None) -> None:
+        """Make the layers, with pretrained weights where there are any.
+
+        entity_types (Sequence[str]): The entity types that have a class of their own.
+        token_width (Optional[int]): The width of the vectors of tokens, if it reads these.
+        """
+        raise NotImplementedError
+
+    def prepare(self, documents: Sequence[DocCandidates], *, is_train: bool = False) -> Any:
+        """Documents as arrays.
+
+        documents (Sequence[DocCandidates]): The documents, each with at least one candidate.
+        is_train (bool): Whether to learn from them.
+        RETURNS (Any): NumPy arrays in a dataclass.
+        """
+        raise NotImplementedError
+
+    def forward(self, arrays: Any, *vectors: Tensor) -> Tensor:
+        """The vectors of all candidates.
+
+        arrays (Any): What `prepare` returned, with p candidates in all.
+        vectors (Tensor): The vectors of tokens, if it reads these; shape (n, token width).
+        RETURNS (Tensor): Shape (p, self.width), in the order of the documents.
+        """
+        raise NotImplementedError
+
+    def describe(self) -> Dict[str, Any]:
+        """What `restore` needs beside the settings, as JSON."""
+        raise NotImplementedError
+
+    def restore(self, description: Dict[str, Any], entity_types: Sequence[str]) -> None:
+        """Make the layers as `build` does, for weights that have been saved with a description."""
+        raise NotImplementedError
+
+
+class TransformerEncoder(CandidateEncoder):
+    """An encoder with a transformer of its own. It has settings `name`, `hidden_dropout` and `attention_dropout`."""
+
+    transformer: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+
+    @property
+    def has_tags(self) -> bool:
+        """Whether there are tags with the entity type before and after mentions."""
+        return True
+
+    @property
+    def device(self) -> torch.device:
+        return self.transformer.device
+
+    def choose_window(self) -> int:
+        """The number of wordpieces in one pass, beside the special tokens around them. Raises EmbreError if the setting
+        `window` does not fit the transformer, or is too small."""
+        raise NotImplementedError
+
+    def make_layers(self) -> None:
+        """Make all layers but the transformer."""
+        raise NotImplementedError
+
+    def build(self, entity_types: Sequence[str], token_width: Optional[int] = None) -> None:
+        """See `CandidateEncoder.build`. Raises EmbreError if the transformer cannot be loaded or used."""
+        transformer, tokenizer = load_checkpoint(
+            self.settings["name"],
+            hidden_dropout=self.settings["hidden_dropout"],
+            attention_dropout=self.settings["attention_dropout"],
+        )
+        if self.has_tags:
+            add_tags(transformer, tokenizer, entity_types)
+        self.build_on(transformer, tokenizer, entity_types)
+
+    def build_on(
+        self, transformer: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, entity_types: Sequence[str]
+    ) -> None:
+        """Make the layers beside a transformer without pooler that is there already, and a tokenizer with its tags."""
+        self.transformer = transformer
+        self.tokenizer = tokenizer
+        # Left to the first call, this would change a tokenizer that several threads may be using.
+        tokenizer.backend_tokenizer.no_truncation()
+        tokenizer.backend_tokenizer.no_padding()
+        self.entity_types = list(entity_types)
+        self.tag_ids = get_tag_ids(tokenizer, entity_types) if self.has_tags else {}
+        self.before, self.after = (numpy.asarray(ids, dtype="int64") for ids in special_tokens(tokenizer))
+        self.window = self.choose_window()
+        self.make_layers()
+
+    def describe(self) -> Dict[str, Any]:
+        """See `CandidateEncoder.describe`: nothing of it depends on where the transformer once came from."""
+        return {"transformer": self.transformer.config.to_dict(), "tokenizer": _save_tokenizer(self.tokenizer)}
+
+    def restore(self, description: Dict[str, Any], entity_types: Sequence[str]) -> None:
+        """See `CandidateEncoder.restore`."""
+        config = AutoConfig.for_model(**description["transformer"])
+        set_dropouts(config, self.settings["hidden_dropout"], self.settings["attention_dropout"])
+        # `AutoModel.from_config` imports the models of all architectures before it takes one.
+        transformer = MODEL_MAPPING[type(config)](config)
+        remove_pooler(transformer)
+        self.build_on(transformer, _load_tokenizer(description["tokenizer"]), entity_types)
+
+
+def _save_tokenizer(tokenizer: PreTrainedTokenizerBase) -> Dict[str, str]:
+    """The files of a tokenizer by name."""
+    with tempfile.TemporaryDirectory() as folder:
+        # One file of the fast tokenizer, and not those of the slow one, which may be binary.
+        tokenizer.save_pretrained(folder, legacy_format=False)
+        return {path.name: path.read_text(encoding="utf8") for path in sorted(Path(folder).iterdir())}
+
+
+def _load_tokenizer(files: Dict[str, str]) -> PreTrainedTokenizerBase:
+    """A tokenizer of its files."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in files.items():
+            (Path(folder) / name).write_text(text, encoding="utf8")
+        return AutoTokenizer.from_pretrained(folder, use_fast=True)
+
+
+def pad(rows: Sequence[NDArray], value: int, device: torch.device) -> Tuple[Tensor, Optional[Tensor]]:
+    """Rows of integers as one tensor, with a value behind their ends, and a mask: 1 where they are, 0 where they have
+    ended; None if they are all of one length, as attention is fastest without a mask."""
+    if len({len(row) for row in rows}) == 1:
+        return torch.stack([torch.from_numpy(row) for row in rows]).to(device), None
+    padded = torch.full((len(rows), max(map(len, rows))), value)
+    mask = torch.zeros_like(padded)
+    for i, row in enumerate(rows):
+        padded[i, : len(row)] = torch.from_numpy(row)
+        mask[i, : len(row)] = 1
+    return padded.to(device), mask.to(device)

@@ -1,0 +1,243 @@
+"""The network: an encoder of candidates and two heads, and how it is saved.
+
+A saved network is a file of safetensors whose metadata hold all that it takes to build it again. So nothing depends on
+the folder or the hub that a transformer once came from.
+"""
+
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+
+import numpy
+import safetensors.torch
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from spacy.tokens import Doc
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from ..errors import EmbreError
+from ..files import open_output
+from ..tokens import Candidate, get_mentions
+from .encoder import CandidateEncoder
+from .features import DocCandidates
+
+_VERSION = 1
+_METADATA = "embre_relation"
+
+
+@dataclass
+class RelationBatch:
+    """Documents as arrays, without their text.
+
+    candidates (List[List[Candidate]]): The candidates of each document.
+    arrays (Any): The documents with candidates, as the encoder prepares them: NumPy arrays in a dataclass.
+    tokens (Union[NDArray[float32], List[Doc], None]): For an encoder that reads tokens, the vectors of the tokens of
+        documents with candidates, shape (n, token width); or all documents, if what makes the vectors shall learn.
+    """
+
+    candidates: List[List[Candidate]]
+    arrays: Any
+    tokens: Union[NDArray[numpy.float32], List[Doc], None] = None
+
+
+class RelationNetwork(nn.Module):
+    """An encoder of candidates with two independent multi-layer perceptrons: relation type and novelty (section 3.4 of
+    the paper). It has no layers until it is built or restored.
+
+    encoder (CandidateEncoder): Gives the vectors of candidates.
+    hidden_width (int): The width of the hidden layer of each head.
+    dropout (float): The dropout on the hidden layer of the relation type.
+    novelty_dropout (Optional[float]): That on the hidden layer of the novelty; the same if None.
+    """
+
+    def __init__(
+        self, encoder: CandidateEncoder, *, hidden_width: int, dropout: float, novelty_dropout: Optional[float] = None
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.hidden_width = hidden_width
+        self.dropouts = (dropout, dropout if novelty_dropout is None else novelty_dropout)
+        self.shape: Dict[str, Any] = {}
+        self.relation: Optional[nn.Module] = None
+        self.novelty: Optional[nn.Module] = None
+
+    @property
+    def is_built(self) -> bool:
+        return self.relation is not None
+
+    def build(
+        self,
+        *,
+        entity_types: Sequence[str],
+        n_relation_types: int,
+        n_novelty_labels: int,
+        token_width: Optional[int] = None,
+    ) -> None:
+        """Make all layers.
+
+        entity_types (Sequence[str]): The entity types that mentions have.
+        n_relation_types (int): The number of relation types. One more class stands for "not related" and comes first.
+        n_novelty_labels (int): The number of novelty labels.
+        token_width (Optional[int]): The width of the vectors of tokens, if the encoder reads these.
+        RAISES (EmbreError): If the transformer cannot be loaded, or does not fit the settings.
+        """
+        self.encoder.build(entity_types, token_width)
+        self.build_heads(entity_types, n_relation_types, n_novelty_labels)
+
+    def build_heads(self, entity_types: Sequence[str], n_relation_types: int, n_novelty_labels: int) -> None:
+        """Make the heads on an encoder that is built already; see `build`."""
+        self.shape = {
+            "entity_types": list(entity_types),
+            "n_relation_types": n_relation_types,
+            "n_novelty_labels": n_novelty_labels,
+            "hidden_width": self.hidden_width,
+        }
+        self.relation, self.novelty = (
+            nn.Sequential(
+                nn.Linear(self.encoder.width, self.hidden_width),
+                nn.GELU(),
+                nn.Dropout(dropout),
+                _output_layer(self.hidden_width, n_classes),
+            )
+            for n_classes, dropout in zip((n_relation_types + 1, n_novelty_labels), self.dropouts)
+        )
+        # Only an update puts it into the mode of training, so that threads can predict beside each other.
+        self.eval()
+
+    def prepare(
+        self, docs: Sequence[Doc], candidates: Sequence[List[Candidate]], *, is_train: bool = False
+    ) -> RelationBatch:
+        """Documents as arrays.
+
+        docs (Sequence[Doc]): The documents. Those without candidates cost nothing.
+        candidates (Sequence[List[Candidate]]): The candidates of each.
+        is_train (bool): Whether to learn from them.
+        RETURNS (RelationBatch): The batch.
+        """
+        documents = [DocCandidates(doc, get_mentions(doc), of_doc) for doc, of_doc in zip(docs, candidates) if of_doc]
+        return RelationBatch(list(candidates), self.encoder.prepare(documents, is_train=is_train))
+
+    def forward(self, arrays: Any, *vectors: Tensor) -> Tuple[Tensor, Tensor]:
+        """The scores of all candidates before softmax.
+
+        arrays (Any): The arrays of a batch with p candidates in all, at least one.
+        vectors (Tensor): The vectors of tokens, if the encoder reads these.
+        RETURNS (Tuple[Tensor, Tensor]): Shapes (p, relation types + 1) and (p, novelty labels).
+        """
+        encoded = self.encoder(arrays, *vectors)
+        return self.relation(encoded), self.novelty(encoded)
+
+
+class _SkipInit(TorchFunctionMode):
+    """Leaves new weights as they are where they would be drawn at random: for those that are loaded, which takes
+    seconds less, and for layers without classes, which torch would warn of. It acts on its own thread alone."""
+
+    _SKIPPED = (
+        nn.init.kaiming_uniform_,
+        nn.init.normal_,
+        nn.init.uniform_,
+        nn.init.trunc_normal_,
+        Tensor.normal_,
+        Tensor.uniform_,
+    )
+
+    def __torch_function__(self, func: Any, types: Any, args: Tuple = (), kwargs: Optional[Dict] = None) -> Any:
+        if func in self._SKIPPED:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
+
+
+def _output_layer(width: int, n_classes: int) -> nn.Linear:
+    """A layer that gives the scores of classes. A corpus without novelty has no classes of it."""
+    if n_classes:
+        return nn.Linear(width, n_classes)
+    with _SkipInit():
+        return nn.Linear(width, n_classes)
+
+
+def network_to_bytes(network: RelationNetwork) -> bytes:
+    """A network as a file of safetensors; one that is not built, too."""
+    description: Dict[str, Any] = {"version": _VERSION}
+    if network.is_built:
+        encoder = network.encoder
+        settings = {name: encoder.settings[name] for name in encoder.weight_settings}
+        description.update(encoder.describe(), encoder={"kind": encoder.kind, **settings}, shape=network.shape)
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    return safetensors.torch.save(state, metadata={_METADATA: json.dumps(description)})
+
+
+def save_network(network: RelationNetwork, file: Path) -> None:
+    """Write a network to a file, which appears whole or not: another process may be reading the one before."""
+    # `safetensors.torch.save_file` makes files that nobody but their owner can read.
+    with open_output(file) as opened:
+        opened.write(network_to_bytes(network))
+
+
+def network_from_bytes(network: RelationNetwork, data: bytes, device: torch.device) -> RelationNetwork:
+    """See `load_network`."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "weights.safetensors"
+        file.write_bytes(data)
+        return load_network(network, file, device)
+
+
+def load_network(network: RelationNetwork, file: Path, device: torch.device) -> RelationNetwork:
+    """Give a network the layers and weights that a file holds.
+
+    network (RelationNetwork): The network, as its config makes it; changed in place.
+    file (Path): The file.
+    device (torch.device): Where the network will run.
+    RETURNS (RelationNetwork): The network.
+    RAISES (EmbreError): If the file is missing, damaged or of a later version, or a setting does not fit the weights.
+    """
+    if not file.is_file():
+        raise EmbreError(f"{file}: the file with the weights of the model is missing")
+    try:
+        with safe_open(file, framework="pt") as opened:
+            description = json.loads(opened.metadata()[_METADATA])
+            # Copied, because these are views of the file, which may be written again while the network is in use.
+            names = opened.keys()
+            state = {_current_name(name): opened.get_tensor(name).to(device, copy=True) for name in names}
+    except SafetensorError as error:
+        raise EmbreError(f"{file}: the weights cannot be read ({error})") from error
+    if description["version"] > _VERSION:
+        raise EmbreError("this pipeline was saved by a later version of embre_spacy, which it needs")
+    if "shape" in description:
+        _check_settings(network, description)
+        shape = description["shape"]
+        with _SkipInit():
+            network.encoder.restore(description, shape["entity_types"])
+            network.build_heads(shape["entity_types"], shape["n_relation_types"], shape["n_novelty_labels"])
+        network.load_state_dict(state, assign=True)
+        network.to(device)
+    return network
+
+
+def _current_name(name: str) -> str:
+    """The name of a weight that may have been saved when the layers had other places."""
+    name = name.removeprefix("classifier.")
+    if name.startswith("encoder.") and not name.startswith(("encoder.transformer.", "encoder.pooling.")):
+        return name.replace("encoder.", "encoder.pooling.", 1)
+    return name
+
+
+def _check_settings(network: RelationNetwork, description: Dict[str, Any]) -> None:
+    """Raise EmbreError if weights are not those of the config."""
+    encoder = network.encoder
+    saved = description["encoder"]
+    kind = saved["kind"].removesuffix("Settings")
+    if kind != encoder.kind:
+        raise EmbreError(f"the config has a {encoder.kind}, but the saved weights are those of a {kind}")
+    pairs = [("model.encoder." + name, saved.get(name), encoder.settings[name]) for name in encoder.weight_settings]
+    for name, of_weights, of_config in (
+        *pairs,
+        ("model.hidden_width", description["shape"]["hidden_width"], network.hidden_width),
+    ):
+        if of_weights != of_config:
+            raise EmbreError(
+                f"`{name}` is {of_config} in the config, but the saved weights were made with {of_weights}"
+            )

@@ -1,0 +1,236 @@
+"""From the vectors of the units of documents (wordpieces or tokens) to the vectors of their candidates."""
+
+from dataclasses import dataclass
+from math import prod
+from typing import List, Optional, Tuple
+
+import numpy
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ..errors import EmbreError
+from .features import CLOSE_BOUNDS, COUNT_BOUNDS, DISTANCE_BOUNDS, N_POSITIONS, CandidateFeatures
+
+FEATURE_WIDTH = 32
+# The most candidates whose vectors are computed at once: all of a full text would take gigabytes.
+POOLING_CHUNK = 2**13
+# The most attention weights that are computed at once: all of a full text would take gigabytes.
+MAX_WEIGHTS = 2**24
+# In a document longer than two of them, a mention attends to its own block of so many units and the two beside it.
+# Abstracts are shorter; and what reads them in training has never had to choose among the units of a full text.
+BLOCK = 1024
+
+
+class CandidatePooling(nn.Module):
+    """What encoders have in common that read a document once for all of its candidates.
+
+    A concept pools its mentions by log-sum-exp; a candidate adds the context that both concepts attend to (Zhou et al.
+    2021, "Document-level relation extraction with adaptive thresholding and localized context pooling", section 4.2),
+    the entity types, the numbers and positions of the mentions, and how near they come to each other.
+
+    input_width (int): The width of the vectors of units.
+    n_entity_types (int): The number of entity types that have a class of their own.
+    hidden_width (int): The width of the vectors that stand for the source and the target.
+    n_heads (int): The number of attention heads for the context.
+    dropout (float): The dropout on the vectors of source and target.
+    marker_width (int): The width of the vectors of markers; 0 if there are none.
+    RAISES (EmbreError): If the number of heads does not divide the width of the vectors.
+    """
+
+    def __init__(
+        self,
+        input_width: int,
+        *,
+        n_entity_types: int,
+        hidden_width: int,
+        n_heads: int,
+        dropout: float,
+        marker_width: int = 0,
+    ) -> None:
+        super().__init__()
+        if n_heads < 1 or input_width % n_heads:
+            raise EmbreError(f"`n_heads` must divide the width of the vectors, {input_width}, and {n_heads} does not")
+        self.n_heads = n_heads
+        self.query = nn.Linear(input_width, input_width)
+        self.key = nn.Linear(input_width, input_width)
+        self.types = nn.Embedding(n_entity_types + 1, FEATURE_WIDTH)
+        self.distances = nn.Embedding(len(DISTANCE_BOUNDS) + 1, FEATURE_WIDTH)
+        self.closeness = nn.Embedding(len(CLOSE_BOUNDS) + 1, FEATURE_WIDTH)
+        self.nearest = nn.Embedding(N_POSITIONS, FEATURE_WIDTH)
+        self.counts = nn.Embedding(len(COUNT_BOUNDS) + 1, FEATURE_WIDTH)
+        self.firsts = nn.Embedding(N_POSITIONS, FEATURE_WIDTH)
+        self.source = nn.Linear(2 * input_width + 3 * FEATURE_WIDTH + marker_width, hidden_width)
+        self.target = nn.Linear(2 * input_width + 3 * FEATURE_WIDTH + marker_width, hidden_width)
+        self.dropout = nn.Dropout(dropout)
+        self.width = 3 * hidden_width + 3 * FEATURE_WIDTH
+
+    def forward(
+        self, vectors: Tensor, mentions: Tensor, features: CandidateFeatures, markers: Optional[Tensor] = None
+    ) -> Tensor:
+        """The vectors of all candidates.
+
+        vectors (Tensor): The vectors of all units; shape (n, input width), float32.
+        mentions (Tensor): The vectors of all mentions; shape (m, input width).
+        features (CandidateFeatures): The documents with their mentions, concepts and candidates, at least one of each.
+        markers (Optional[Tensor]): The vectors of the markers of all candidates, 0 for those without; shape
+            (p, 2, marker width). None if there are no markers.
+        RETURNS (Tensor): Shape (p, self.width).
+        """
+        device = vectors.device
+        concept_mentions = torch.from_numpy(features.concept_mentions).to(device)
+        candidates = torch.from_numpy(features.candidates).to(device)
+        missing = concept_mentions < 0
+        of_concepts = mentions[concept_mentions.clamp(min=0)]
+        concepts = of_concepts.masked_fill(missing.unsqueeze(-1), float("-inf")).logsumexp(dim=1)
+        concept_features = _embed(
+            (self.types, features.concept_types),
+            (self.counts, features.n_mentions_bin),
+            (self.firsts, features.first_position),
+        )
+        context = self._pool_contexts(vectors, mentions, features)
+        pair_features = _embed(
+            (self.distances, features.distance_bin),
+            (self.closeness, features.n_close_bin),
+            (self.nearest, features.pair_position),
+        )
+        chunks = []
+        for rows in torch.arange(len(candidates), device=device).split(POOLING_CHUNK):
+            sides = []
+            for side, layer in enumerate((self.source, self.target)):
+                of_side = candidates[rows, side]
+                of_marker = [] if markers is None else [markers[rows, side]]
+                inputs = [concepts[of_side], context[rows], concept_features[of_side], *of_marker]
+                sides.append(torch.tanh(layer(torch.cat(inputs, dim=-1))))
+            chunks.append(torch.cat([*sides, sides[0] * sides[1], pair_features[rows]], dim=-1))
+        return self.dropout(torch.cat(chunks))
+
+    def _pool_contexts(self, vectors: Tensor, mentions: Tensor, features: CandidateFeatures) -> Tensor:
+        """What both concepts of each candidate attend to; shape (p, input width)."""
+        queries, keys = self.query(mentions), self.key(vectors)
+        return torch.cat(
+            [
+                pool_context(
+                    vectors[units],
+                    queries,
+                    keys[units],
+                    n_heads=self.n_heads,
+                    starts=features.mentions[:, 0] - units.start,
+                    concept_mentions=features.concept_mentions[concepts],
+                    pairs=features.candidates[candidates] - concepts.start,
+                )
+                for units, concepts, candidates in features.documents
+            ]
+        )
+
+
+def _embed(*features: Tuple[nn.Embedding, NDArray[numpy.int64]]) -> Tensor:
+    """The vectors of classes of several kinds side by side."""
+    return torch.cat([layer(torch.from_numpy(classes).to(layer.weight.device)) for layer, classes in features], dim=-1)
+
+
+@dataclass
+class _Block:
+    """A stretch of a document: its first and one-after-last unit, and the concepts that attend to it."""
+
+    start: int
+    end: int
+    concepts: NDArray[numpy.int64]
+
+
+def pool_context(
+    vectors: Tensor,
+    queries: Tensor,
+    keys: Tensor,
+    *,
+    n_heads: int,
+    starts: NDArray[numpy.int64],
+    concept_mentions: NDArray[numpy.int64],
+    pairs: NDArray[numpy.int64],
+) -> Tensor:
+    """The context of the candidates of one document (localized context pooling, Zhou et al. 2021, section 4.2). Time
+    and memory grow with the length of the document, not with its square.
+
+    vectors (Tensor): The vectors of its units; shape (n, width).
+    queries (Tensor): Of all mentions; shape (m, query width).
+    keys (Tensor): Of its units; shape (n, query width).
+    n_heads (int): The number of attention heads.
+    starts (NDArray[int64]): The unit that each of all mentions starts with, counted within its document; shape (m,).
+    concept_mentions (NDArray[int64]): The mentions of each concept, padded with -1; shape (c, most mentions).
+    pairs (NDArray[int64]): The two concepts of each candidate; shape (p, 2).
+    RETURNS (Tensor): The mean of the vectors, weighted by how much both concepts attend to them: by what their mentions
+        attend to on average, multiplied, and summed over the heads. Zeros for concepts that attend to nothing in
+        common; shape (p, width).
+    """
+    concepts, columns = numpy.nonzero(concept_mentions >= 0)
+    mentions = concept_mentions[concepts, columns]
+    bounds = _split_blocks(len(vectors))
+    homes = numpy.searchsorted([start for start, _ in bounds], starts[mentions], side="right") - 1
+    blocks = [
+        _Block(start, end, numpy.unique(concepts[abs(homes - number) <= 1]))
+        for number, (start, end) in enumerate(bounds)
+    ]
+    attention = _attend(queries, keys, n_heads, blocks, homes, mentions, concepts)
+    device = vectors.device
+    context = torch.zeros(len(pairs), vectors.shape[1], device=device)
+    weight = torch.zeros(len(pairs), device=device)
+    for block, weights in zip(blocks, attention):
+        chosen = numpy.flatnonzero(numpy.isin(pairs, block.concepts).all(axis=1))
+        if not len(chosen):
+            continue
+        sides = torch.from_numpy(numpy.searchsorted(block.concepts, pairs[chosen])).to(device)
+        of_block = vectors[block.start : block.end]
+        chunk = _how_many(len(of_block))
+        for rows, both in zip(torch.from_numpy(chosen).to(device).split(chunk), sides.split(chunk)):
+            sources, targets = both.unbind(dim=1)
+            # Head by head: the weights of all heads of both sides of each candidate would be a large copy.
+            shared = weights[sources, 0] * weights[targets, 0]
+            for head in range(1, n_heads):
+                shared = shared.addcmul_(weights[sources, head], weights[targets, head])
+            context.index_add_(0, rows, shared @ of_block)
+            weight.index_add_(0, rows, shared.sum(dim=-1))
+    return context / (weight.unsqueeze(-1) + 1e-12)
+
+
+def _split_blocks(length: int) -> List[Tuple[int, int]]:
+    """The first and one-after-last unit of the blocks of a document, which are of about equal length."""
+    count = 1 if length <= 2 * BLOCK else -(-length // BLOCK)
+    return [(length * number // count, length * (number + 1) // count) for number in range(count)]
+
+
+def _attend(
+    queries: Tensor,
+    keys: Tensor,
+    n_heads: int,
+    blocks: List[_Block],
+    homes: NDArray[numpy.int64],
+    mentions: NDArray[numpy.int64],
+    concepts: NDArray[numpy.int64],
+) -> List[Tensor]:
+    """For each block, what the mentions of each of its concepts attend to on average; shape (concepts of the block,
+    heads, units of the block). `homes` are the blocks that `mentions` are in, and `concepts` the concepts that they
+    are of."""
+    shares = (1.0 / numpy.bincount(concepts)[concepts]).astype("float32")
+    per_head = queries.shape[1] // n_heads
+    queries = queries.view(-1, n_heads, per_head)
+    keys = keys.view(-1, n_heads, per_head)
+    device = keys.device
+    attention = [torch.zeros(len(block.concepts), n_heads, block.end - block.start, device=device) for block in blocks]
+    for home in numpy.unique(homes).tolist():
+        near = range(max(home - 1, 0), min(home + 2, len(blocks)))
+        first, last = blocks[near[0]].start, blocks[near[-1]].end
+        entries = numpy.flatnonzero(homes == home)
+        for chunk in numpy.array_split(entries, -(-len(entries) // _how_many(n_heads, last - first))):
+            of_mentions = queries[torch.from_numpy(mentions[chunk]).to(device)]
+            weights = torch.einsum("mhd,nhd->mhn", of_mentions, keys[first:last]).mul(per_head**-0.5).softmax(dim=-1)
+            weights = weights * torch.from_numpy(shares[chunk]).to(device)[:, None, None]
+            for number in near:
+                block = blocks[number]
+                rows = torch.from_numpy(numpy.searchsorted(block.concepts, concepts[chunk])).to(device)
+                attention[number].index_add_(0, rows, weights[:, :, block.start - first : block.end - first])
+    return attention
+
+
+def _how_many(*shape: int) -> int:
+    """How many tensors of a shape may have MAX_WEIGHTS elements together."""
+    return max(MAX_WEIGHTS // max(prod(shape), 1), 1)

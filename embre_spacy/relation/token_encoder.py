@@ -1,0 +1,80 @@
+"""The token encoder: candidates from the vectors of spaCy's tokens, which other components may use as well."""
+
+from typing import Any, Dict, Optional, Sequence
+
+import numpy
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .encoder import CandidateEncoder
+from .features import CandidateFeatures, DocCandidates, make_features
+from .pooling import CandidatePooling
+
+
+def create_token_encoder(hidden_width: int = 256, n_heads: int = 8, dropout: float = 0.1) -> "TokenEncoder":
+    """The document encoder on the vectors of spaCy's tokens (`embre_spacy.TokenEncoder.v1`). The layer that makes them
+    is the `tok2vec` of the relation model, such as a listener to a transformer that components share.
+
+    hidden_width (int): The width of the vectors that stand for the source and the target of a candidate.
+    n_heads (int): The number of attention heads that find the context of a candidate. It must divide the width of the
+        vectors of tokens.
+    dropout (float): The dropout on the vectors of candidates.
+    RETURNS (TokenEncoder): The encoder, without layers yet.
+    """
+    return TokenEncoder(locals())
+
+
+class TokenEncoder(CandidateEncoder):
+    """Vectors of candidates from vectors of tokens that another layer has made.
+
+    A mention is the mean of the vectors of its tokens: there are no tags here that could stand for it.
+    """
+
+    kind = "TokenEncoder"
+    weight_settings = ("hidden_width", "n_heads")
+    reads_tokens = True
+
+    def build(self, entity_types: Sequence[str], token_width: Optional[int] = None) -> None:
+        """See `CandidateEncoder.build`."""
+        self.entity_types = list(entity_types)
+        self.token_width = token_width
+        self.pooling = CandidatePooling(token_width, n_entity_types=len(entity_types), **self.settings)
+        self.width = self.pooling.width
+
+    def prepare(self, documents: Sequence[DocCandidates], *, is_train: bool = False) -> CandidateFeatures:
+        """See `CandidateEncoder.prepare`."""
+        spans = [
+            numpy.asarray([(mention.start, mention.end) for mention in document.mentions], dtype="int64")
+            for document in documents
+        ]
+        return make_features(documents, spans, [len(document.doc) for document in documents], self.entity_types)
+
+    def forward(self, arrays: CandidateFeatures, *vectors: Tensor) -> Tensor:
+        """See `CandidateEncoder.forward`."""
+        return self.pooling(vectors[0], average(vectors[0], arrays.mentions), arrays)
+
+    def describe(self) -> Dict[str, Any]:
+        """See `CandidateEncoder.describe`."""
+        return {"token_width": self.token_width}
+
+    def restore(self, description: Dict[str, Any], entity_types: Sequence[str]) -> None:
+        """See `CandidateEncoder.restore`."""
+        self.build(entity_types, description["token_width"])
+
+
+def average(vectors: Tensor, spans: NDArray[numpy.int64]) -> Tensor:
+    """The means of vectors over spans.
+
+    vectors (Tensor): The vectors; shape (n, width).
+    spans (NDArray[int64]): The first and the one-after-last vector of each span; shape (m, 2).
+    RETURNS (Tensor): The means, zeros for a span of no vectors; shape (m, width).
+    """
+    lengths = spans[:, 1] - spans[:, 0]
+    rows = numpy.repeat(numpy.arange(len(spans)), lengths)
+    # The position of each vector within its span, counted from where the span starts.
+    positions = numpy.arange(len(rows)) - numpy.repeat(lengths.cumsum() - lengths, lengths) + spans[rows, 0]
+    device = vectors.device
+    summed = torch.zeros(len(spans), vectors.shape[1], device=device)
+    summed = summed.index_add(0, torch.from_numpy(rows).to(device), vectors[torch.from_numpy(positions).to(device)])
+    return summed / torch.from_numpy(lengths).to(device).clamp(min=1).unsqueeze(-1)
