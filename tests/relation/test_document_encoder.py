@@ -102,6 +102,6 @@ def test_a_tokenizer_without_a_class_of_its_own_has_its_special_tokens(make_nlp,
         nlp.to_disk(tmp_path / "pipeline")
         for pipeline in (nlp, spacy.load(tmp_path / "pipeline")):
             component = pipeline.get_pipe("embre_relation")
-            probabilities.append(component.predict([example.predicted for example in examples])[0][1])
+            probabilities.append(component.predict([example.predicted for example in examples])[1][0])
     for others in probabilities[1:]:
         numpy.testing.assert_allclose(others, probabilities[0], atol=1e-6)
