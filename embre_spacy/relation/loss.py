@@ -1,7 +1,7 @@
 """What gold documents and teachers say of candidates, and the loss that learns it."""
 
 from dataclasses import dataclass
-from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 import numpy
 from numpy.typing import NDArray
@@ -30,13 +30,14 @@ class Targets:
 
 def find_labels(examples: Iterable[Example]) -> Dict[str, List[str]]:
     """The relation types ("labels"), "novelty_labels" and "entity_types" of gold documents, each sorted."""
-    references = [example.reference for example in examples]
-    relations = [relation for reference in references for relation in get_relations(reference)]
-    return {
-        "labels": sorted({relation.type for relation in relations}),
-        "novelty_labels": sorted({relation.novelty for relation in relations if relation.novelty is not None}),
-        "entity_types": sorted({concept.type for reference in references for concept in get_concepts(reference)}),
-    }
+    labels: Dict[str, Set[str]] = {"labels": set(), "novelty_labels": set(), "entity_types": set()}
+    for example in examples:
+        for relation in get_relations(example.reference):
+            labels["labels"].add(relation.type)
+            if relation.novelty is not None:
+                labels["novelty_labels"].add(relation.novelty)
+        labels["entity_types"].update(concept.type for concept in get_concepts(example.reference))
+    return {kind: sorted(names) for kind, names in labels.items()}
 
 
 def find_targets(
@@ -74,6 +75,7 @@ def _unknown_label(example: Example, label: str) -> str:
     return f"document {document}: the relation component was not initialized with the {label}"
 
 
+@dataclass(frozen=True)
 class RelationLoss:
     """Two cross-entropies, weighted (equation 1 of the paper), divided by the number of candidates in the batch:
     L = -l1 * sum y_r log p_r - l2 * sum y_n log p_n.
@@ -90,18 +92,10 @@ class RelationLoss:
     teacher_weight (float): The part of y that comes from teachers, where there are any.
     """
 
-    def __init__(
-        self,
-        *,
-        relation_weight: float,
-        novelty_weight: float,
-        novelty_smoothing: float = 0.0,
-        teacher_weight: float = 0.5,
-    ) -> None:
-        self.relation_weight = relation_weight
-        self.novelty_weight = novelty_weight
-        self.novelty_smoothing = novelty_smoothing
-        self.teacher_weight = teacher_weight
+    relation_weight: float
+    novelty_weight: float
+    novelty_smoothing: float = 0.0
+    teacher_weight: float = 0.5
 
     def __call__(
         self, ops: Ops, scores: Tuple[Floats2d, Floats2d], targets: Targets

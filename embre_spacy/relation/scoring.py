@@ -83,16 +83,16 @@ def count_relations(
             for relation in [*predicted, *gold]
         }
         for level, fields in _FIELDS.items():
-            expected, found = (
+            gold_keys, predicted_keys = (
                 {(relation.pair, *(relation[field] for field in fields)) for relation in some}
                 for some in (gold, predicted)
             )
-            for key in expected | found:
+            for key in gold_keys | predicted_keys:
                 counts = [total[level], by_type_pair[level][type_pairs[key[0]]]]
                 if level in by_type:
                     counts.append(by_type[level][key[1]])
                 for each in counts:
-                    each.add(key in expected, key in found)
+                    each.add(key in gold_keys, key in predicted_keys)
     result = {level: counts.to_dict() for level, counts in total.items()}
     for name, groups in (("per_entity_type_pair", by_type_pair), ("per_relation_type", by_type)):
         for level, counts in groups.items():
