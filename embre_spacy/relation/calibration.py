@@ -22,8 +22,8 @@ from .scoring import LEVELS, count_relations
 N_BINS = 15
 # The thresholds that are tried. Finer steps would only fit the noise of the documents.
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
-# Below this a float32 is 0, which has no logarithm.
-_LEAST = float(numpy.finfo("float32").tiny)
+# The least probability that a fit counts: what was taken for impossible must not decide the temperature alone.
+_LEAST = 1e-7
 
 
 @dataclass
