@@ -14,6 +14,11 @@ from .concepts import Concept, get_concepts, get_passages
 Candidate = Tuple[Concept, Concept]
 CandidateFunction = Callable[[Doc], List[Candidate]]
 
+# What candidates may have to share: a passage by its number, a section by its name. Its mentions, by their characters.
+_Place = Union[int, str]
+_Mentions = List[Tuple[int, int]]
+_PLACES = ("passage", "section")
+
 
 def create_type_pair_candidates(type_pairs: Optional[Sequence[Sequence[str]]] = None) -> CandidateFunction:
     """Candidates whose entity types the corpus relates (`embre_spacy.TypePairCandidates.v1`).
@@ -32,31 +37,14 @@ def create_all_pairs_candidates() -> CandidateFunction:
 
     RETURNS (CandidateFunction): Gives the candidates of a document.
     """
-    return _pairs
-
-
-def _pairs(doc: Doc) -> List[Candidate]:
-    pairs = combinations_with_replacement(get_concepts(doc), 2)
-    return [(source, target) for source, target in pairs if source is not target or len(source.mentions) > 1]
-
-
-def _pairs_of_types(doc: Doc, *, allowed: Set[Tuple[str, ...]]) -> List[Candidate]:
-    return [pair for pair in _pairs(doc) if (pair[0].type, pair[1].type) in allowed]
-
-
-get_default_candidates = create_type_pair_candidates()
-
-
-# What candidates may have to share: a passage by its number, a section by its name.
-_Place = Union[int, str]
-_PLACES = ("passage", "section")
+    return _all_pairs
 
 
 def create_nearby_candidates(
     candidates: Optional[CandidateFunction] = None, same: Optional[str] = None, distance: Optional[int] = None
 ) -> CandidateFunction:
     """Of other candidates those with a mention of the one concept near a mention of the other
-    (`embre_spacy.NearbyCandidates.v1`).
+    (`embre_spacy.NearbyCandidates.v1`), for full texts: most pairs of their concepts never come near.
 
     candidates (Optional[CandidateFunction]): Gives the candidates to choose from; `embre_spacy.TypePairCandidates.v1`
         with BioRED's pairs of types if None.
@@ -74,28 +62,37 @@ def create_nearby_candidates(
     return partial(_nearby_pairs, get_all=candidates or create_type_pair_candidates(), same=same, distance=distance)
 
 
+def _all_pairs(doc: Doc) -> List[Candidate]:
+    pairs = combinations_with_replacement(get_concepts(doc), 2)
+    return [(source, target) for source, target in pairs if source is not target or len(source.mentions) > 1]
+
+
+def _pairs_of_types(doc: Doc, *, allowed: Set[Tuple[str, ...]]) -> List[Candidate]:
+    return [pair for pair in _all_pairs(doc) if (pair[0].type, pair[1].type) in allowed]
+
+
 def _nearby_pairs(
     doc: Doc, *, get_all: CandidateFunction, same: Optional[str], distance: Optional[int]
 ) -> List[Candidate]:
-    find_place = _place_finder(doc, same)
-    by_place: Dict[int, Dict[_Place, List[Tuple[int, int]]]] = {}
+    find_place = _make_place_finder(doc, same)
+    by_concept: Dict[int, Dict[_Place, _Mentions]] = {}
 
-    def places(concept: Concept) -> Dict[_Place, List[Tuple[int, int]]]:
-        if id(concept) not in by_place:
-            found = by_place[id(concept)] = {}
+    def by_place(concept: Concept) -> Dict[_Place, _Mentions]:
+        if id(concept) not in by_concept:
+            places = by_concept[id(concept)] = {}
             for start, end in concept.mentions:
-                found.setdefault(find_place(start), []).append((start, end))
-        return by_place[id(concept)]
+                places.setdefault(find_place(start), []).append((start, end))
+        return by_concept[id(concept)]
 
     return [
         (source, target)
         for source, target in get_all(doc)
-        if _are_near(places(source), places(target), source is target, distance)
+        if _are_near(by_place(source), by_place(target), source is target, distance)
     ]
 
 
-def _place_finder(doc: Doc, same: Optional[str]) -> Callable[[int], _Place]:
-    """What says in which place a character of a document is."""
+def _make_place_finder(doc: Doc, same: Optional[str]) -> Callable[[int], _Place]:
+    """Make a function that gives the place of a character of a document."""
     if same is None:
         return lambda character: 0
     passages = get_passages(doc)
@@ -109,10 +106,7 @@ def _place_finder(doc: Doc, same: Optional[str]) -> Callable[[int], _Place]:
 
 
 def _are_near(
-    source: Dict[_Place, List[Tuple[int, int]]],
-    target: Dict[_Place, List[Tuple[int, int]]],
-    is_same: bool,
-    distance: Optional[int],
+    source: Dict[_Place, _Mentions], target: Dict[_Place, _Mentions], is_same: bool, distance: Optional[int]
 ) -> bool:
     shared: Set[_Place] = source.keys() & target.keys()
     if is_same:
@@ -122,7 +116,7 @@ def _are_near(
     return any(_least_gap(source[place], target[place], is_same) <= distance for place in shared)
 
 
-def _least_gap(first: List[Tuple[int, int]], second: List[Tuple[int, int]], is_same: bool) -> int:
+def _least_gap(first: _Mentions, second: _Mentions, is_same: bool) -> int:
     """The least number of characters between two mentions; 0 if they touch or overlap."""
     if is_same:
         # In the order of the text the nearest of others is a neighbour.

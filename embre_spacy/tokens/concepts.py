@@ -1,6 +1,7 @@
-"""Mentions, concepts and relations of a document."""
+"""Mentions, concepts, relations and passages of a document."""
 
 import re
+from operator import itemgetter
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 from spacy.tokens import Doc, Span
@@ -9,13 +10,65 @@ from ..labels import entity_type
 
 # The span group of the mentions that `doc.ents` cannot hold: overlapping, nested and discontinuous ones.
 MENTIONS_KEY = "mentions"
+
 _PASSAGES_KEY = "embre_passages"
+_NO_IDENTIFIER = frozenset({"", "-", "-1", "none", "null"})
+# Prefixes that some resources write and others leave out. Those that are part of the identifier ("OMIM:", "rs") stay.
+_PREFIX = re.compile(
+    r"^(mesh|ncbi ?gene|entrez ?gene|ncbi ?taxon|ncbi ?taxid|taxonomy|cellosaurus)\s*:\s*", re.IGNORECASE
+)
+# tmVar's descriptions of a variant ("tmVar:p|SUB|V|600|E;HGVS:p.V600E;RS#:113488022"): fields of one identifier.
+_VARIANT_FIELD = re.compile(r"(^|;)(tmVar|HGVS|RS#|VariantGroup|CorrespondingGene|Gene|Disease):", re.IGNORECASE)
+_RS_NUMBER = re.compile(r"(^|;)RS#:(rs)?(\d+)", re.IGNORECASE)
+_TAXON_NOTE = re.compile(r"\(Tax:\d+\)", re.IGNORECASE)
+
+
+def split_identifiers(field: str) -> List[str]:
+    """Split the identifier field of a mention, or of one argument of a relation, into identifiers.
+
+    "," (BioRED) or ";" (PubTator3) separate them. Two identifiers joined by "|" or "+" are one, a composite concept, as
+    in BioRED's relations ("D015458|D016399"). The description of a variant by tmVar is one identifier, whatever
+    separators it contains.
+
+    field (str): The field, as in the file.
+    RETURNS (List[str]): The identifiers in the order of the field, each once, spelled as in the file; empty if the
+        field is empty or says that there is none ("-", "-1").
+    """
+    field = field.strip()
+    if _VARIANT_FIELD.search(field):
+        return [field]
+    parts = (part.strip() for part in re.split("[,;]", _TAXON_NOTE.sub("", field)))
+    return list(dict.fromkeys(part for part in parts if part.lower() not in _NO_IDENTIFIER))
+
+
+def normalize_identifier(identifier: str) -> str:
+    """Bring an identifier into the form that is the same for every resource: without a database prefix that others
+    leave out; for a variant that several fields describe, its reference SNP number or else its tmVar form.
+
+    identifier (str): One identifier, as `split_identifiers` returns it.
+    RETURNS (str): The normalized identifier.
+    """
+    identifier = identifier.strip()
+    if _VARIANT_FIELD.search(identifier):
+        rs_number = _RS_NUMBER.search(identifier)
+        if rs_number:
+            return f"rs{rs_number.group(3)}"
+        identifier = re.sub(r"^tmVar:", "", identifier, flags=re.IGNORECASE).split(";")[0]
+    return _PREFIX.sub("", identifier)
+
+
+def _field(key: str) -> Any:
+    """A property that gives a value of a dictionary."""
+    return property(itemgetter(key))
+
+
+def _rebuild(kind: Any, fields: Dict[str, Any]) -> Any:
+    return kind(**fields)
 
 
 class Concept(dict):
-    """One normalized identifier within one document, with its type and all its mentions.
-
-    A dictionary with the keys below (so that it is JSON and MessagePack as it stands), readable as attributes too.
+    """One normalized identifier within one document, with its type and all its mentions: a dictionary with the keys
+    below (so that it is JSON and MessagePack as it stands), readable as attributes, too.
 
     id (str): The identifier, as in the file.
     type (str): The entity type, BioRED's name where it has one.
@@ -25,27 +78,16 @@ class Concept(dict):
 
     __slots__ = ()
 
-    def __init__(self, id: str, type: str = "", name: str = "", mentions=()) -> None:
+    id: str = _field("id")
+    type: str = _field("type")
+    name: str = _field("name")
+    mentions: List[List[int]] = _field("mentions")
+
+    def __init__(self, id: str, type: str = "", name: str = "", mentions: Iterable[Iterable[int]] = ()) -> None:
         super().__init__(id=id, type=type, name=name, mentions=[list(offsets) for offsets in mentions])
 
-    def __reduce__(self):
-        return Concept, (self.id, self.type, self.name, self.mentions)
-
-    @property
-    def id(self) -> str:
-        return self["id"]
-
-    @property
-    def type(self) -> str:
-        return self["type"]
-
-    @property
-    def name(self) -> str:
-        return self["name"]
-
-    @property
-    def mentions(self) -> List[List[int]]:
-        return self["mentions"]
+    def __reduce__(self) -> Any:
+        return _rebuild, (Concept, dict(self))
 
     @property
     def key(self) -> str:
@@ -53,12 +95,15 @@ class Concept(dict):
         return normalize_identifier(self.id)
 
     def spans(self, doc: Doc) -> List[Span]:
-        """The mentions as spans.
+        """The mentions as spans of a document.
 
         doc (Doc): The document of the concept.
-        RETURNS (List[Span]): A span for each mention.
+        RETURNS (List[Span]): A span for each mention. Where tokens were merged, it has the whole tokens.
         """
-        return [doc.char_span(start, end, label=self.type, kb_id=self.id) for start, end in self.mentions]
+        return [
+            doc.char_span(start, end, label=self.type, kb_id=self.id, alignment_mode="expand")
+            for start, end in self.mentions
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.id})" if self.name else self.id
@@ -67,59 +112,11 @@ class Concept(dict):
         return f"Concept({self.id!r}, {self.type!r}, {self.name!r}, {len(self.mentions)} mentions)"
 
 
-def get_mentions(doc: Doc) -> List[Span]:
-    """All mentions of a document: its entities and those that only `doc.spans["mentions"]` can hold.
-
-    doc (Doc): The document.
-    RETURNS (List[Span]): The mentions in the order of the text, enclosing ones first.
-    """
-    mentions = list(doc.ents)
-    if MENTIONS_KEY in doc.spans:
-        mentions.extend(doc.spans[MENTIONS_KEY])
-    return sorted(mentions, key=lambda span: (span.start, -span.end))
-
-
-def get_concepts(doc: Doc) -> List[Concept]:
-    """The concepts of a document. Mentions without an identifier belong to none; one with several belongs to each.
-
-    doc (Doc): The document.
-    RETURNS (List[Concept]): The concepts in the order of their first mentions.
-    """
-    concepts: Dict[Tuple[str, str], Concept] = {}
-    for mention in get_mentions(doc):
-        mention_type = entity_type(mention.label_)
-        for identifier in split_identifiers(mention.kb_id_):
-            # Numbers of genes and of taxa overlap, so the type is part of what a concept is.
-            key = (normalize_identifier(identifier), mention_type)
-            if key not in concepts:
-                concepts[key] = Concept(identifier, mention_type, mention.text)
-            offsets = [mention.start_char, mention.end_char]
-            # An annotation may stand in a file twice; equal offsets follow each other.
-            if concepts[key].mentions[-1:] != [offsets]:
-                concepts[key].mentions.append(offsets)
-    return list(concepts.values())
-
-
-def find_concept(concepts: List[Concept], identifier: str, type: Optional[str] = None) -> Optional[Concept]:
-    """The concept that an identifier names.
-
-    concepts (List[Concept]): The concepts of a document.
-    identifier (str): The identifier, with or without its database prefix.
-    type (Optional[str]): The entity type, if it is known.
-    RETURNS (Optional[Concept]): The first that fits, or None.
-    """
-    key = normalize_identifier(identifier)
-    for concept in concepts:
-        if concept.key == key and (not type or concept.type == type):
-            return concept
-    return None
-
-
 class Relation(dict):
-    """Two concepts of one document that are related, how, and whether the document reports it as novel.
+    """Two concepts of one document that are related, how, and whether the document reports it as novel: a dictionary
+    with the keys below (so that it is JSON and MessagePack as it stands), readable as attributes, too.
 
-    A dictionary with the keys below (so that it is JSON and MessagePack as it stands), readable as attributes too. The
-    pair is unordered; `source` and `target` only say in which order it was written or found.
+    The pair is unordered; `source` and `target` only say in which order it was written or found.
 
     source (Concept), target (Concept): The two concepts.
     type (str): The relation type.
@@ -130,6 +127,13 @@ class Relation(dict):
     """
 
     __slots__ = ()
+
+    source: Concept = _field("source")
+    target: Concept = _field("target")
+    type: str = _field("type")
+    novelty: Optional[str] = _field("novelty")
+    type_probabilities: Dict[str, float] = _field("type_probabilities")
+    novelty_probabilities: Dict[str, float] = _field("novelty_probabilities")
 
     def __init__(
         self,
@@ -149,32 +153,8 @@ class Relation(dict):
             novelty_probabilities=dict(novelty_probabilities or {}),
         )
 
-    def __reduce__(self):
-        return _rebuild_relation, (dict(self),)
-
-    @property
-    def source(self) -> Concept:
-        return self["source"]
-
-    @property
-    def target(self) -> Concept:
-        return self["target"]
-
-    @property
-    def type(self) -> str:
-        return self["type"]
-
-    @property
-    def novelty(self) -> Optional[str]:
-        return self["novelty"]
-
-    @property
-    def type_probabilities(self) -> Dict[str, float]:
-        return self["type_probabilities"]
-
-    @property
-    def novelty_probabilities(self) -> Dict[str, float]:
-        return self["novelty_probabilities"]
+    def __reduce__(self) -> Any:
+        return _rebuild, (Relation, dict(self))
 
     @property
     def pair(self) -> Tuple[str, str]:
@@ -202,57 +182,8 @@ class Relation(dict):
     __repr__ = __str__
 
 
-def _rebuild_relation(fields: Dict[str, Any]) -> Relation:
-    return Relation(**fields)
-
-
-_MISSING = frozenset({"", "-", "-1", "none", "null"})
-# Prefixes that some resources write and others leave out. Those that are part of the identifier ("OMIM:", "rs") stay.
-_PREFIX = re.compile(
-    r"^(mesh|ncbi ?gene|entrez ?gene|ncbi ?taxon|ncbi ?taxid|taxonomy|cellosaurus)\s*:\s*", re.IGNORECASE
-)
-# tmVar's descriptions of a variant ("tmVar:p|SUB|V|600|E;HGVS:p.V600E;RS#:113488022"): fields of one identifier.
-_VARIANT_FIELD = re.compile(r"(^|;)(tmVar|HGVS|RS#|VariantGroup|CorrespondingGene|Gene|Disease):", re.IGNORECASE)
-_RS_NUMBER = re.compile(r"(^|;)RS#:(rs)?(\d+)", re.IGNORECASE)
-_TAXON_NOTE = re.compile(r"\(Tax:\d+\)", re.IGNORECASE)
-
-
-def split_identifiers(field: str) -> List[str]:
-    """The identifiers that the identifier field of a mention or of one side of a relation names.
-
-    Several are separated by "," (BioRED) or ";" (PubTator3). Two identifiers joined by "|" or "+" are one, a composite
-    concept, as in BioRED's relations ("D015458|D016399"). The description of a variant by tmVar is one identifier,
-    whatever separators it contains.
-
-    field (str): The field, as in the file.
-    RETURNS (List[str]): The identifiers in the order of the field, each once, spelled as in the file; empty if the
-        field is empty or says that there is none ("-", "-1").
-    """
-    field = field.strip()
-    if _VARIANT_FIELD.search(field):
-        return [field]
-    parts = (part.strip() for part in re.split("[,;]", _TAXON_NOTE.sub("", field)))
-    return list(dict.fromkeys(part for part in parts if part.lower() not in _MISSING))
-
-
-def normalize_identifier(identifier: str) -> str:
-    """The form of an identifier that is the same in every resource: without a database prefix that others leave out,
-    and the reference SNP number or the tmVar form for a variant that is described by several fields.
-
-    identifier (str): One identifier, as `split_identifiers` returns it.
-    RETURNS (str): The normalized identifier.
-    """
-    identifier = identifier.strip()
-    if _VARIANT_FIELD.search(identifier):
-        rs_number = _RS_NUMBER.search(identifier)
-        if rs_number:
-            return f"rs{rs_number.group(3)}"
-        identifier = re.sub(r"^tmVar:", "", identifier, flags=re.IGNORECASE).split(";")[0]
-    return _PREFIX.sub("", identifier)
-
-
 class Passage(NamedTuple):
-    """A part of a document: a title, an abstract, a paragraph, the caption of a figure.
+    """A part of a document that its file tells apart: a title, an abstract, a paragraph, the caption of a figure.
 
     start (int), end (int): Where it starts and ends, in characters of `doc.text`.
     section (str): What its file says it is: "title", "abstract", "INTRO", "RESULTS" ...; empty if it does not.
@@ -263,21 +194,46 @@ class Passage(NamedTuple):
     section: str
 
 
-def get_passages(doc: Doc) -> List[Passage]:
-    """The passages of a document.
+def get_mentions(doc: Doc) -> List[Span]:
+    """All mentions of a document: its entities and those that only `doc.spans["mentions"]` can hold, in the order of
+    the text, enclosing ones first."""
+    mentions = list(doc.ents)
+    if MENTIONS_KEY in doc.spans:
+        mentions.extend(doc.spans[MENTIONS_KEY])
+    return sorted(mentions, key=lambda span: (span.start, -span.end))
 
-    doc (Doc): The document.
-    RETURNS (List[Passage]): The passages in the order of the text; the whole text if the document has none.
-    """
+
+def get_concepts(doc: Doc) -> List[Concept]:
+    """The concepts of a document, in the order of their first mentions. Mentions without an identifier belong to none;
+    one with several belongs to each."""
+    concepts: Dict[Tuple[str, str], Concept] = {}
+    for mention in get_mentions(doc):
+        mention_type = entity_type(mention.label_)
+        for identifier in split_identifiers(mention.kb_id_):
+            # Numbers of genes and of taxa overlap, so the type is part of what a concept is.
+            key = (normalize_identifier(identifier), mention_type)
+            if key not in concepts:
+                concepts[key] = Concept(identifier, mention_type, mention.text)
+            offsets = [mention.start_char, mention.end_char]
+            # An annotation may stand in a file twice; equal offsets follow each other.
+            if concepts[key].mentions[-1:] != [offsets]:
+                concepts[key].mentions.append(offsets)
+    return list(concepts.values())
+
+
+def find_concept(concepts: Iterable[Concept], identifier: str) -> Optional[Concept]:
+    """The first concept that an identifier, with or without its database prefix, names; None if there is none."""
+    key = normalize_identifier(identifier)
+    return next((concept for concept in concepts if concept.key == key), None)
+
+
+def get_passages(doc: Doc) -> List[Passage]:
+    """The passages of a document, in the order of the text; the whole text if the document has none."""
     # Documents that come from bytes bring tuples.
     passages = [Passage(*passage) for passage in doc.user_data.get(_PASSAGES_KEY, ())]
     return passages or [Passage(0, len(doc.text), "")]
 
 
 def set_passages(doc: Doc, passages: Iterable[Passage]) -> None:
-    """Say what the passages of a document are.
-
-    doc (Doc): The document.
-    passages (Iterable[Passage]): The passages in the order of the text. They do not overlap.
-    """
+    """Replace the passages of a document. They are in the order of the text and do not overlap."""
     doc.user_data[_PASSAGES_KEY] = [list(passage) for passage in passages]

@@ -3,22 +3,30 @@
 import warnings
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
-from spacy.tokens import Doc, Span, SpanGroup
+from spacy.tokens import Doc, Span
 
 from ..errors import InputError
-from .candidates import Candidate, get_default_candidates
+from .candidates import Candidate, create_type_pair_candidates
 from .concepts import MENTIONS_KEY, Concept, Relation, find_concept, get_concepts, get_passages, set_passages
 
 _RELATIONS_KEY = "embre_relations"
 _DOCUMENT_ID_KEY = "embre_document_id"
 
+_get_type_pair_candidates = create_type_pair_candidates()
+
+
+def get_document_id(doc: Doc) -> str:
+    """The id of a document, as in its file; empty if it has none."""
+    return doc.user_data.get(_DOCUMENT_ID_KEY, "")
+
+
+def set_document_id(doc: Doc, identifier: Optional[str]) -> None:
+    """Give a document an id, or none."""
+    doc.user_data[_DOCUMENT_ID_KEY] = "" if identifier is None else str(identifier)
+
 
 def get_relations(doc: Doc) -> List[Relation]:
-    """The relations of a document: a list that belongs to the document, so that it can be changed in place.
-
-    doc (Doc): The document.
-    RETURNS (List[Relation]): The relations; empty if there are none.
-    """
+    """The relations of a document: a list that belongs to the document, so that it can be changed in place."""
     relations = doc.user_data.get(_RELATIONS_KEY)
     if not isinstance(relations, list) or any(type(relation) is not Relation for relation in relations):
         # Documents that come from bytes bring tuples and plain dictionaries.
@@ -56,54 +64,8 @@ def _as_relation(relation: Union[Relation, Mapping[str, Any]], concepts: List[Co
 
 def get_candidates(doc: Doc) -> List[Candidate]:
     """The candidates of a document by BioRED's pairs of entity types. A pipeline whose component has other candidates
-    gives them by `nlp.get_pipe("embre_relation").candidates(doc)`.
-
-    doc (Doc): The document.
-    RETURNS (List[Tuple[Concept, Concept]]): The candidates.
-    """
-    return get_default_candidates(doc)
-
-
-def get_document_id(doc: Doc) -> str:
-    """The id of a document, as in its file.
-
-    doc (Doc): The document.
-    RETURNS (str): The id; empty if it has none.
-    """
-    return doc.user_data.get(_DOCUMENT_ID_KEY, "")
-
-
-def set_document_id(doc: Doc, identifier: str) -> None:
-    """Give a document an id.
-
-    doc (Doc): The document.
-    identifier (str): The id.
-    """
-    doc.user_data[_DOCUMENT_ID_KEY] = str(identifier)
-
-
-def copy_mentions(reference: Doc) -> Doc:
-    """A copy of a document that a pipeline can work on: the same mentions, no relations.
-
-    reference (Doc): The document.
-    RETURNS (Doc): The copy.
-    """
-    predicted = Doc(
-        reference.vocab,
-        words=[token.text for token in reference],
-        spaces=[bool(token.whitespace_) for token in reference],
-    )
-    set_document_id(predicted, get_document_id(reference))
-    set_passages(predicted, get_passages(reference))
-    predicted.ents = [_copy_span(predicted, span) for span in reference.ents]
-    if MENTIONS_KEY in reference.spans:
-        spans = [_copy_span(predicted, span) for span in reference.spans[MENTIONS_KEY]]
-        predicted.spans[MENTIONS_KEY] = SpanGroup(predicted, name=MENTIONS_KEY, spans=spans)
-    return predicted
-
-
-def _copy_span(doc: Doc, span: Span) -> Span:
-    return Span(doc, span.start, span.end, label=span.label, kb_id=span.kb_id, span_id=span.id)
+    gives them by `nlp.get_pipe("embre_relation").candidates(doc)`."""
+    return _get_type_pair_candidates(doc)
 
 
 _EXTENSIONS: Dict[str, Tuple[Callable[[Doc], Any], Optional[Callable[[Doc, Any], None]]]] = {
@@ -127,3 +89,23 @@ def register_extensions() -> None:
                 UserWarning,
                 stacklevel=2,
             )
+
+
+def copy_mentions(reference: Doc) -> Doc:
+    """Copy a document for a pipeline to work on.
+
+    reference (Doc): The document.
+    RETURNS (Doc): The copy: the same tokens, mentions, passages and id, but no relations.
+    """
+    words = [token.text for token in reference]
+    predicted = Doc(reference.vocab, words=words, spaces=[bool(token.whitespace_) for token in reference])
+    set_document_id(predicted, get_document_id(reference))
+    set_passages(predicted, get_passages(reference))
+    predicted.ents = [_copy_span(predicted, span) for span in reference.ents]
+    if MENTIONS_KEY in reference.spans:
+        predicted.spans[MENTIONS_KEY] = [_copy_span(predicted, span) for span in reference.spans[MENTIONS_KEY]]
+    return predicted
+
+
+def _copy_span(doc: Doc, span: Span) -> Span:
+    return Span(doc, span.start, span.end, label=span.label, kb_id=span.kb_id, span_id=span.id)

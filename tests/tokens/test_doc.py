@@ -186,6 +186,35 @@ def test_concepts(nlp):
     assert copy.deepcopy(gene) == pickle.loads(pickle.dumps(gene)) == gene
 
 
+def test_concepts_have_spans_where_tokens_were_merged(nlp):
+    doc = nlp("breast cancer 1 gene")
+    doc.ents = [Span(doc, 2, 3, label="Gene", kb_id="1"), Span(doc, 0, 2, label="Disease", kb_id="2")]
+    concepts = doc._.concepts
+    with doc.retokenize() as retokenizer:
+        retokenizer.merge(doc[1:4])
+    assert [[span.text for span in concept.spans(doc)] for concept in concepts] == [
+        ["breast cancer 1 gene"],
+        ["cancer 1 gene"],
+    ]
+
+
+@pytest.mark.parametrize("identifier", [None, ""])
+def test_a_document_can_be_given_no_id(identifier, nlp, tmp_path):
+    doc = make_doc(nlp)
+    doc._.document_id = identifier
+    assert doc._.document_id == ""
+    assert through_file(doc, nlp, tmp_path)._.document_id == ""
+
+
+def test_fields_of_relations_and_concepts_are_read_only_attributes(nlp):
+    relation = make_doc(nlp)._.relations[0]
+    assert {key: getattr(relation, key) for key in relation} == relation
+    assert {key: getattr(relation.source, key) for key in relation.source} == relation.source
+    with pytest.raises(AttributeError):
+        relation.type = "Bind"
+    assert not hasattr(relation, "sort")
+
+
 def test_mentions_without_identifier_are_no_concepts(nlp):
     doc = nlp("one two three four")
     doc.ents = [Span(doc, i, i + 1, label="Gene", kb_id=name) for i, name in enumerate(["", "-", "-1", "None"])]

@@ -5,7 +5,7 @@ import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embre_spacy.tokens import build_tokenizer, tokenize_at
+from embre_spacy.tokens import build_tokenizer, get_tokenizer, tokenize_at
 
 TOKENIZER = build_tokenizer(spacy.blank("en").vocab)
 texts = st.lists(
@@ -57,3 +57,16 @@ def test_boundaries_at_tokens_change_nothing():
     text = "one two-three"
     doc = tokenize_at(TOKENIZER, text, [0, 3, 4, 7, 8, 13])
     assert [token.text for token in doc] == ["one", "two", "-", "three"]
+
+
+def test_a_vocabulary_keeps_one_tokenizer_but_none_of_a_memory_zone():
+    nlp = spacy.blank("en")
+    with nlp.memory_zone():
+        inside = get_tokenizer(nlp.vocab)
+        assert [token.text for token in inside("IL-2s don't")] == ["IL", "-", "2s", "do", "n't"]
+    outside = get_tokenizer(nlp.vocab)
+    assert outside is not inside
+    with nlp.memory_zone():
+        assert get_tokenizer(nlp.vocab) is outside
+        assert [token.text for token in outside("IL-2s don't")] == ["IL", "-", "2s", "do", "n't"]
+    assert get_tokenizer(spacy.blank("en").vocab) is not outside
