@@ -42,18 +42,18 @@ def benchmark_command(
     Ratios are medians of times that were taken in turn; they say more than rates on a machine that others use.
     """
     with report_errors():
+        from .measure import run_benchmark
         from .report import describe, write_report
-        from .run import run_benchmark
 
-        found = run_benchmark(
+        measured = run_benchmark(
             model, corpus, gpu_id=gpu_id, batch_size=batch_size, repeats=repeats, sample=sample, say=note
         )
-        for name, value in describe(found):
+        for name, value in describe(measured):
             typer.echo(f"{name}: {value}")
         if output is not None:
-            write_json(found, output)
+            write_json(measured, output)
         if report is not None:
-            for file in write_report(found, report):
+            for file in write_report(measured, report):
                 typer.echo(str(file))
 
 

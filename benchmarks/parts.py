@@ -22,7 +22,7 @@ Inputs = Dict[str, torch.Tensor]
 
 
 @dataclass
-class Parts:
+class BenchmarkedPipeline:
     """A pipeline with a document encoder.
 
     nlp (Language): The pipeline.
@@ -37,6 +37,23 @@ class Parts:
     @property
     def encoder(self) -> DocumentEncoder:
         return self.network.encoder
+
+    @property
+    def transformer(self) -> torch.nn.Module:
+        return self.encoder.transformer
+
+    @property
+    def device(self) -> torch.device:
+        return self.encoder.device
+
+    @classmethod
+    def find(cls, nlp: Language) -> "BenchmarkedPipeline":
+        """Find the parts of a pipeline, which must have a trained document encoder."""
+        component = find_component(nlp)
+        network = get_network(component.model)
+        if not (network.is_built and isinstance(network.encoder, DocumentEncoder)):
+            raise EmbreError("the benchmark needs a pipeline with a trained document encoder")
+        return cls(nlp, component, network)
 
     def make_inputs(self, docs: Sequence[Doc], *, with_tags: bool = True, is_train: bool = False) -> List[Inputs]:
         """What the transformer gets when the model reads documents at once; tensors where it runs.
@@ -98,17 +115,3 @@ class Parts:
         network.build_heads(shape["entity_types"], shape["n_relation_types"], shape["n_novelty_labels"])
         network.to(self.encoder.device)
         return component
-
-
-def find_parts(nlp: Language) -> Parts:
-    """The parts of a pipeline.
-
-    nlp (Language): The pipeline.
-    RETURNS (Parts): Its parts.
-    RAISES (EmbreError): If it has no relation component with a document encoder.
-    """
-    component = find_component(nlp)
-    network = get_network(component.model)
-    if not (network.is_built and isinstance(network.encoder, DocumentEncoder)):
-        raise EmbreError("the benchmark needs a pipeline with a trained document encoder (embre_spacy.DocumentEncoder)")
-    return Parts(nlp, component, network)

@@ -3,20 +3,19 @@
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
-from embre_spacy.plots import BLUE, GREY, ORANGE, open_figure
+from embre_spacy.errors import EmbreError
 from embre_spacy.util import short_commit
 
 _MEBIBYTE = 2**20
+# Okabe and Ito's colours, which colour-blind people tell apart.
+_BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#777777"
+_STYLE = Path(__file__).parent.parent / "docs" / "figures" / "style.mplstyle"
 
 
-def describe(found: Dict[str, Any]) -> List[Tuple[str, str]]:
-    """The measurements in words.
-
-    found (Dict[str, Any]): What `run_benchmark` returned.
-    RETURNS (List[Tuple[str, str]]): What was measured, and its value.
-    """
-    inference, pairs, full_text = found["inference"], found["pairs"], found["full_text"]
-    training, memory, start = found["training"], found["memory"], found["start"]
+def describe(measured: Dict[str, Any]) -> List[Tuple[str, str]]:
+    """Describe what `run_benchmark` returned: what was measured, and its value."""
+    inference, pairs, full_text = measured["inference"], measured["pairs"], measured["full_text"]
+    training, memory, start = measured["training"], measured["memory"], measured["start"]
     return [
         ("`nlp.pipe`", f"{inference['pipe_documents_per_second']:.1f} documents/s"),
         (
@@ -51,30 +50,19 @@ def describe(found: Dict[str, Any]) -> List[Tuple[str, str]]:
     ]
 
 
-def write_report(found: Dict[str, Any], path: Path) -> List[Path]:
-    """Write the page, and its plot into the folder `figures` beside it.
-
-    found (Dict[str, Any]): What `run_benchmark` returned.
-    path (Path): The Markdown file.
-    RETURNS (List[Path]): The files.
-    RAISES (EmbreError): If matplotlib is not installed.
-    """
+def write_report(measured: Dict[str, Any], path: Path) -> List[Path]:
+    """Write the page and its plot, which goes to the folder `figures` beside it, and return both files."""
     figure = path.parent / "figures" / f"{path.stem}.svg"
-    _draw(found, figure)
-    path.write_text(make_page(found, f"figures/{figure.name}"), encoding="utf8")
+    _draw(measured, figure)
+    path.write_text(make_page(measured, f"figures/{figure.name}"), encoding="utf8")
     return [path, figure]
 
 
-def make_page(found: Dict[str, Any], figure: str) -> str:
-    """The page.
-
-    found (Dict[str, Any]): What `run_benchmark` returned.
-    figure (str): The plot, as seen from the page.
-    RETURNS (str): Markdown.
-    """
-    run = found["run"]
-    rows = "\n".join(f"| {name} | {value} |" for name, value in describe(found))
-    inference = found["inference"]
+def make_page(measured: Dict[str, Any], figure: str) -> str:
+    """Make the page in Markdown, with the plot at a path that is seen from it."""
+    run = measured["run"]
+    rows = "\n".join(f"| {name} | {value} |" for name, value in describe(measured))
+    inference = measured["inference"]
     return f"""# Performance
 
 Made by `python -m benchmarks MODEL CORPUS --report docs/performance.md`; run that, do not edit this page.
@@ -99,17 +87,23 @@ Made by `python -m benchmarks MODEL CORPUS --report docs/performance.md`; run th
 """
 
 
-def _draw(found: Dict[str, Any], path: Path) -> None:
-    inference, pairs, training = found["inference"], found["pairs"], found["training"]
+def _draw(measured: Dict[str, Any], path: Path) -> None:
+    try:
+        from matplotlib import style
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise EmbreError("figures need matplotlib: pip install 'embre_spacy[report]'") from error
+    inference, pairs, training = measured["inference"], measured["pairs"], measured["training"]
     bars = [
-        ("pairs encoder", pairs["pairs_documents_per_second"], GREY),
-        ("training step", training["step_documents_per_second"], ORANGE),
-        ("bare forward and backward", training["bare_documents_per_second"], GREY),
-        ("nlp.pipe", inference["pipe_documents_per_second"], BLUE),
-        ("bare transformer, same wordpieces", inference["bare_documents_per_second"], GREY),
-        ("bare transformer, text alone", inference["text_documents_per_second"], GREY),
+        ("pairs encoder", pairs["pairs_documents_per_second"], _GREY),
+        ("training step", training["step_documents_per_second"], _ORANGE),
+        ("bare forward and backward", training["bare_documents_per_second"], _GREY),
+        ("nlp.pipe", inference["pipe_documents_per_second"], _BLUE),
+        ("bare transformer, same wordpieces", inference["bare_documents_per_second"], _GREY),
+        ("bare transformer, text alone", inference["text_documents_per_second"], _GREY),
     ]
-    with open_figure(path, 7, 2.6) as figure:
+    with style.context(_STYLE):
+        figure = Figure(figsize=(7, 2.6), layout="constrained")
         axes = figure.subplots()
         drawn = axes.barh([name for name, _, _ in bars], [rate for _, rate, _ in bars], color=[c for _, _, c in bars])
         axes.bar_label(drawn, fmt="{:.1f}", padding=3)
@@ -119,6 +113,8 @@ def _draw(found: Dict[str, Any], path: Path) -> None:
         for side in ("top", "right", "left"):
             axes.spines[side].set_visible(False)
         axes.tick_params(axis="y", length=0)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
 
 
 def _size(n_bytes: Any) -> str:

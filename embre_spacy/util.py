@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 import spacy
+from pydantic import ValidationError
 from spacy.language import Language
 from spacy.util import dict_to_dot
 
@@ -76,6 +77,13 @@ def diff_settings(before: Mapping[str, Any], after: Mapping[str, Any]) -> List[s
 def _describe_change(name: str, before: Dict[str, Any], after: Dict[str, Any]) -> str:
     old, new = (repr(settings[name]) if name in settings else "not set" for settings in (before, after))
     return f"{name} has changed" if max(len(old), len(new)) > _MAX_SHOWN else f"{name} was {old} and is {new}"
+
+
+def describe_validation_error(error: ValidationError) -> str:
+    """Write what pydantic says of a file into one line: the place and the cause of each error."""
+    return "; ".join(
+        f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}".removeprefix(": ") for detail in error.errors()
+    )
 
 
 def describe_run(program: str = "embre_spacy") -> Dict[str, Any]:

@@ -57,15 +57,11 @@ def run_command(
         from rich.console import Console
 
         from .grid import load_grid
+        from .run import RunPaths, run_grid
 
-        # Importing spaCy takes seconds, so what is wrong in the file comes first.
         grid = load_grid(file)
-
-        from .cell import Places
-        from .run import run_grid
-
-        places = Places(results, work, gpu_id=gpu_id, keep_weights=keep_weights)
-        failed = run_grid(grid, places, only=only or (), seeds=seed or (), console=Console())
+        paths = RunPaths(results, work, gpu_id=gpu_id, keep_weights=keep_weights)
+        failed = run_grid(grid, paths, only=only or (), seeds=seed or (), console=Console())
         if failed:
             raise EmbreError(f"{file}: failed: {', '.join(failed)}")
 
@@ -87,7 +83,7 @@ def _exit_when_terminated() -> Iterator[None]:
 @app.command("report")
 def report_command(
     grids: Annotated[
-        Path, typer.Option(help="The folder of the grids, of the words on them, and of published.yml.")
+        Path, typer.Option(help="The folder of the grids, of the commentaries on them, and of published.yml.")
     ] = Path("experiments"),
     results: Annotated[Path, typer.Option(help="The folder of results.")] = _RESULTS,
     output: Annotated[

@@ -18,10 +18,10 @@ _MESSAGE = 500
 
 
 def check_grid(grid: Grid, cells: Iterable[Cell]) -> None:
-    """Refuse what would fail, cells and the floor: files that are not there, settings that do not exist.
+    """Refuse cells and a floor that would fail: files that are not there, settings that do not exist.
 
     grid (Grid): The grid.
-    cells (Iterable[Cell]): Those of its cells that are wanted.
+    cells (Iterable[Cell]): The cells that will run.
     RAISES (EmbreError): With the file, the cell and the cause.
     """
     checked: Set[str] = set()
@@ -106,7 +106,7 @@ def _unknown_settings(cell: Cell) -> List[str]:
         section: Any = plain
         for part in sections:
             section = section.get(part, {}) if isinstance(section, dict) else {}
-        registered = any(one.startswith("@") or one in ("factory", "source") for one in section)
+        registered = any(name.startswith("@") or name in ("factory", "source") for name in section)
         of_schema = sections == ["training"] and key in ConfigSchemaTraining.model_fields
         if not (registered or of_schema or key in section):
             unknown.append(name)

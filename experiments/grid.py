@@ -1,21 +1,21 @@
-"""The file of a grid: what it may say, and what is refused."""
+"""The file of a grid: what it may say, and the trainings that it stands for."""
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Annotated, Any, Callable, Dict, List, Literal, Mapping, Optional, Tuple, Union
 
 import srsly
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from embre_spacy.errors import EmbreError
+from embre_spacy.util import describe_validation_error
 
-from .columns import EXTRA_COLUMNS
+from .statistics import EXTRA_COLUMNS
 
-# The tables that a grid may ask for beside its scores.
-EXTRA_TABLES = ("relation_types", "calibration")
 # Names become parts of file names.
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-# What overrides may not say, because a key of the grid says it.
+_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
+# The settings that keys of the grid set, so that overrides may not.
 _TRAINING_KEYS = {
     "paths.train": "corpus",
     "paths.dev": "corpus",
@@ -25,6 +25,96 @@ _TRAINING_KEYS = {
     "training.seed": "seeds",
 }
 _PRETRAINING_KEYS = {"encoder.name": "encoder"}
+
+
+def _check_overrides(keys: Mapping[str, str]) -> Callable[[Dict[str, Any]], Dict[str, Any]]:
+    def check(overrides: Dict[str, Any]) -> Dict[str, Any]:
+        for name, value in overrides.items():
+            if "." not in name:
+                raise ValueError(f"{name!r} is no dotted name such as training.max_steps")
+            if isinstance(value, Mapping):
+                raise ValueError(f"{name} has a section as its value; write out the dotted names")
+            if name in keys:
+                raise ValueError(f"{name} is set by the key {keys[name]}")
+        return overrides
+
+    return check
+
+
+def _check_seeds(seeds: List[int]) -> List[int]:
+    if len(set(seeds)) < len(seeds):
+        raise ValueError("a seed stands there twice")
+    return seeds
+
+
+def _check_columns(columns: List[str]) -> List[str]:
+    unknown = [name for name in columns if name not in EXTRA_COLUMNS]
+    if unknown:
+        raise ValueError(f"there is no column {', '.join(unknown)} (there are {', '.join(EXTRA_COLUMNS)})")
+    return columns
+
+
+_Name = Annotated[str, StringConstraints(pattern=_NAME)]
+_Text = Annotated[str, StringConstraints(pattern=r"\S")]
+_Seeds = Annotated[List[Annotated[int, Field(ge=0, strict=True)]], Field(min_length=1), AfterValidator(_check_seeds)]
+_Empty = BeforeValidator(lambda value: {} if value is None else value)
+_TrainingOverrides = Annotated[Dict[str, Any], _Empty, AfterValidator(_check_overrides(_TRAINING_KEYS))]
+_PretrainingOverrides = Annotated[Dict[str, Any], _Empty, AfterValidator(_check_overrides(_PRETRAINING_KEYS))]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Corpus(_Section):
+    train: _Text
+    dev: _Text
+
+
+class _Training(_Section):
+    config: _Text
+    encoder: Optional[_Text] = None
+    overrides: _TrainingOverrides = {}
+
+
+class _Pretraining(_Section):
+    config: Optional[_Text] = None
+    corpus: Optional[_Text] = None
+    also: List[_Text] = []
+    dev: Optional[_Text] = None
+    encoder: Optional[_Text] = None
+    after: Optional[_Text] = None
+    overrides: _PretrainingOverrides = {}
+
+
+class _Teachers(_Section):
+    cell: _Text
+    seeds: Optional[_Seeds] = None
+
+
+class _Cell(_Section):
+    name: _Name
+    label: Optional[_Text] = None
+    config: Optional[_Text] = None
+    corpus: Optional[_Corpus] = None
+    encoder: Optional[_Text] = None
+    pretraining: Optional[_Text] = None
+    overrides: _TrainingOverrides = {}
+    seeds: Optional[_Seeds] = None
+    teachers: Optional[_Teachers] = None
+
+
+class _Grid(_Section):
+    title: _Text
+    question: _Text
+    corpus: _Corpus
+    training: _Training
+    cells: Annotated[List[_Cell], Field(min_length=1)]
+    seeds: _Seeds = [0]
+    pretraining: Annotated[Dict[_Name, _Pretraining], _Empty] = {}
+    baseline: Optional[_Text] = None
+    columns: Annotated[List[str], AfterValidator(_check_columns)] = []
+    tables: List[Literal["relation_types", "calibration"]] = []
 
 
 @dataclass(frozen=True)
@@ -52,13 +142,13 @@ class PretrainingSpec:
 
     @property
     def chain(self) -> "Tuple[PretrainingSpec, ...]":
-        """The pretrainings that have to be made, first to last; itself is the last."""
+        """The pretrainings to run, first to last; itself is the last."""
         return (*(self.after.chain if self.after else ()), self)
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One way to train, for one seed or several. What all cells of the grid have in common is in it already.
+    """One way to train, with one or more seeds. What the grid says for all cells is in it.
 
     name (str): Its name, part of the names of its files.
     label (str): Its name in tables.
@@ -84,12 +174,12 @@ class Cell:
 
     @property
     def teacher(self) -> "Optional[Cell]":
-        """The cell that all teachers are of, whatever the number of their seeds; None without teachers."""
+        """The cell that all teachers are of; None without teachers."""
         return self.teachers[0][0] if self.teachers else None
 
     @property
     def pretrainings(self) -> Tuple[PretrainingSpec, ...]:
-        """The pretrainings that have to be made for it, first to last; none if it starts from a checkpoint."""
+        """The pretrainings to run for it, first to last; none if it starts from a checkpoint."""
         return () if self.pretraining is None else self.pretraining.chain
 
 
@@ -103,8 +193,7 @@ class Grid:
     cells (Tuple[Cell, ...]): The cells.
     common (Cell): What all cells have in common, as a cell: what the floor is computed with.
     baseline (Optional[str]): The cell that differences are taken against.
-    columns (Tuple[str, ...]): The columns that the report shows beside the usual ones.
-    tables (Tuple[str, ...]): The tables that the report shows beside the usual ones.
+    columns (Tuple[str, ...]), tables (Tuple[str, ...]): What the report shows beside the usual columns and tables.
     """
 
     name: str
@@ -117,214 +206,116 @@ class Grid:
     columns: Tuple[str, ...]
     tables: Tuple[str, ...]
 
-    def cell(self, name: Optional[str]) -> Optional[Cell]:
-        """The cell with a name, or None."""
-        return next((cell for cell in self.cells if cell.name == name), None)
-
     def teaches(self, cell: Cell, seed: int) -> bool:
         """Whether another cell learns from a cell with a seed."""
         return any((cell, seed) in other.teachers for other in self.cells)
 
 
 def load_grid(path: Union[str, Path]) -> Grid:
-    """Read the file of a grid. Whether the files that it names are there is not asked.
+    """Read the file of a grid. The files that it names may be missing.
 
     path (Union[str, Path]): The file.
     RETURNS (Grid): The grid.
-    RAISES (EmbreError): If the file is missing or cannot be read, or says what a grid cannot say.
+    RAISES (EmbreError): If the file is missing or cannot be read, or is no grid.
     """
     path = Path(path)
     if not path.is_file():
         raise EmbreError(f"{path}: there is no such file of a grid")
     try:
-        found = srsly.read_yaml(path)
+        if not re.match(_NAME, path.stem):
+            raise EmbreError(f"the name of the file may have letters, digits, '_', '-' and '.', not {path.stem!r}")
+        return _resolve_grid(path, _Grid.model_validate(srsly.read_yaml(path)))
+    except ValidationError as error:
+        raise EmbreError(f"{path}: {describe_validation_error(error)}") from error
     except ValueError as error:
         raise EmbreError(f"{path}: {' '.join(str(error).split())}") from error
-    try:
-        return _make_grid(path, found)
-    except EmbreError as error:
-        raise EmbreError(f"{path}: {error}") from error
 
 
-def _make_grid(path: Path, found: Any) -> Grid:
-    if not _NAME.fullmatch(path.stem):
-        raise EmbreError(f"the name of the file may have letters, digits, '_', '-' and '.', not {path.stem!r}")
-    optional = ("seeds", "pretraining", "baseline", "columns", "tables")
-    _check_keys(found, ("title", "question", "corpus", "training", "cells"), optional, "the grid")
-    _check_keys(found["training"], ("config",), ("encoder", "overrides"), "training")
-    train, dev = _corpus(found["corpus"], "corpus")
+def _resolve_grid(path: Path, file: _Grid) -> Grid:
     common = Cell(
         name="common",
         label="common",
-        config=_text(found["training"]["config"], "training: config"),
-        train=train,
-        dev=dev,
-        encoder=_optional_text(found["training"].get("encoder"), "training: encoder"),
+        config=file.training.config,
+        train=file.corpus.train,
+        dev=file.corpus.dev,
+        encoder=file.training.encoder,
         pretraining=None,
-        overrides=_overrides(found["training"].get("overrides"), "training", _TRAINING_KEYS),
-        seeds=_seeds(found.get("seeds", [0]), "seeds"),
+        overrides=file.training.overrides,
+        seeds=tuple(file.seeds),
     )
-    pretrainings = _pretrainings(found.get("pretraining"), common)
-    if not isinstance(found["cells"], list) or not found["cells"]:
-        raise EmbreError("cells must be a list of at least one cell")
+    pretrainings: Dict[str, PretrainingSpec] = {}
+    for name, section in file.pretraining.items():
+        pretrainings[name] = _resolve_pretraining(name, section, common, pretrainings)
     cells: Dict[str, Cell] = {}
-    for number, one in enumerate(found["cells"], start=1):
-        cell = _make_cell(one, f"cell {number}", common, pretrainings, cells)
-        if cell.name in cells:
-            raise EmbreError(f"cell {cell.name!r}: there are two cells of this name")
-        cells[cell.name] = cell
-    baseline = _optional_text(found.get("baseline"), "baseline")
-    if baseline is not None and baseline not in cells:
-        raise EmbreError(f"baseline: there is no cell {baseline!r} (there are {', '.join(cells)})")
+    for section in file.cells:
+        if section.name in cells:
+            raise EmbreError(f"cell {section.name!r}: there are two cells of this name")
+        cells[section.name] = _resolve_cell(section, common, pretrainings, cells)
+    if file.baseline is not None and file.baseline not in cells:
+        raise EmbreError(f"baseline: there is no cell {file.baseline!r} (there are {', '.join(cells)})")
     return Grid(
         name=path.stem,
         file=path,
-        title=_text(found["title"], "title"),
-        question=_text(found["question"], "question"),
+        title=file.title,
+        question=file.question,
         cells=tuple(cells.values()),
         common=common,
-        baseline=baseline,
-        columns=_choices(found.get("columns"), EXTRA_COLUMNS, "columns"),
-        tables=_choices(found.get("tables"), EXTRA_TABLES, "tables"),
+        baseline=file.baseline,
+        columns=tuple(file.columns),
+        tables=tuple(file.tables),
     )
 
 
-def _make_cell(
-    found: Any, where: str, common: Cell, pretrainings: Mapping[str, PretrainingSpec], above: Mapping[str, Cell]
-) -> Cell:
-    optional = ("label", "config", "corpus", "encoder", "pretraining", "overrides", "seeds", "teachers")
-    if isinstance(found, Mapping) and isinstance(found.get("name"), str):
-        where = f"cell {found['name']!r}"
-    _check_keys(found, ("name",), optional, where)
-    name = _name(found["name"], f"{where}: name")
-    pretraining = _optional_text(found.get("pretraining"), f"{where}: pretraining")
-    if pretraining is not None and pretraining not in pretrainings:
-        known = f"there are {', '.join(pretrainings)}" if pretrainings else "the grid has none"
-        raise EmbreError(f"{where}: there is no pretraining {pretraining!r} ({known})")
-    encoder = _optional_text(found.get("encoder"), f"{where}: encoder")
-    if encoder is not None and pretraining is not None:
-        raise EmbreError(f"{where}: has a pretraining and an encoder; the encoder belongs to the pretraining")
-    train, dev = common.train, common.dev
-    if "corpus" in found:
-        train, dev = _corpus(found["corpus"], f"{where}: corpus")
-    return Cell(
+def _resolve_pretraining(
+    name: str, section: _Pretraining, common: Cell, above: Mapping[str, PretrainingSpec]
+) -> PretrainingSpec:
+    given = section.model_fields_set
+    if section.after is not None and section.after not in above:
+        raise EmbreError(f"pretraining {name!r}: after: there is no pretraining {section.after!r} above it")
+    if section.after is not None and "encoder" in given:
+        raise EmbreError(f"pretraining {name!r}: has `after` and `encoder`; it can start from one of them only")
+    encoder = section.encoder if section.after or "encoder" in given else common.encoder
+    return PretrainingSpec(
         name=name,
-        label=_text(found.get("label", name), f"{where}: label"),
-        config=_text(found.get("config", common.config), f"{where}: config"),
-        train=train,
-        dev=dev,
-        encoder=encoder if encoder is not None else common.encoder,
-        pretraining=None if pretraining is None else pretrainings[pretraining],
-        overrides={**common.overrides, **_overrides(found.get("overrides"), where, _TRAINING_KEYS)},
-        seeds=_seeds(found["seeds"], f"{where}: seeds") if "seeds" in found else common.seeds,
-        teachers=_teachers(found["teachers"], f"{where}: teachers", above) if "teachers" in found else (),
+        config=section.config,
+        corpus=section.corpus or common.train,
+        also=tuple(section.also),
+        dev=section.dev if "dev" in given else common.dev,
+        encoder=encoder,
+        after=above[section.after] if section.after else None,
+        overrides=section.overrides,
     )
 
 
-def _teachers(found: Any, where: str, above: Mapping[str, Cell]) -> Tuple[Tuple[Cell, int], ...]:
-    _check_keys(found, ("cell",), ("seeds",), where)
-    teacher = above.get(_text(found["cell"], f"{where}: cell"))
-    if teacher is None:
-        raise EmbreError(f"{where}: there is no cell {found['cell']!r} above it")
-    seeds = _seeds(found["seeds"], f"{where}: seeds") if "seeds" in found else teacher.seeds
+def _resolve_cell(
+    section: _Cell, common: Cell, pretrainings: Mapping[str, PretrainingSpec], above: Mapping[str, Cell]
+) -> Cell:
+    where = f"cell {section.name!r}"
+    if section.pretraining is not None and section.pretraining not in pretrainings:
+        known = f"there are {', '.join(pretrainings)}" if pretrainings else "the grid has none"
+        raise EmbreError(f"{where}: there is no pretraining {section.pretraining!r} ({known})")
+    if section.pretraining is not None and section.encoder is not None:
+        raise EmbreError(f"{where}: has a pretraining and an encoder; the encoder belongs to the pretraining")
+    return Cell(
+        name=section.name,
+        label=section.label or section.name,
+        config=section.config or common.config,
+        train=section.corpus.train if section.corpus else common.train,
+        dev=section.corpus.dev if section.corpus else common.dev,
+        encoder=section.encoder or common.encoder,
+        pretraining=pretrainings[section.pretraining] if section.pretraining else None,
+        overrides={**common.overrides, **section.overrides},
+        seeds=tuple(section.seeds or common.seeds),
+        teachers=_resolve_teachers(section.teachers, where, above) if section.teachers else (),
+    )
+
+
+def _resolve_teachers(section: _Teachers, where: str, above: Mapping[str, Cell]) -> Tuple[Tuple[Cell, int], ...]:
+    if section.cell not in above:
+        raise EmbreError(f"{where}: teachers: there is no cell {section.cell!r} above it")
+    teacher = above[section.cell]
+    seeds = section.seeds or teacher.seeds
     unknown = [str(seed) for seed in seeds if seed not in teacher.seeds]
     if unknown:
-        raise EmbreError(f"{where}: the cell {teacher.name!r} has no seed {', '.join(unknown)}")
+        raise EmbreError(f"{where}: teachers: the cell {teacher.name!r} has no seed {', '.join(unknown)}")
     return tuple((teacher, seed) for seed in seeds)
-
-
-def _pretrainings(found: Any, common: Cell) -> Dict[str, PretrainingSpec]:
-    if found is None:
-        return {}
-    if not isinstance(found, Mapping):
-        raise EmbreError("pretraining must map names to settings")
-    result: Dict[str, PretrainingSpec] = {}
-    for name, one in found.items():
-        where = f"pretraining {name!r}"
-        _name(name, where)
-        _check_keys(one, (), ("config", "corpus", "also", "dev", "encoder", "after", "overrides"), where)
-        after = _optional_text(one.get("after"), f"{where}: after")
-        if after is not None and after not in result:
-            raise EmbreError(f"{where}: after: there is no pretraining {after!r} above it")
-        if after is not None and "encoder" in one:
-            raise EmbreError(f"{where}: has `after` and `encoder`; it can start from one of them only")
-        result[name] = PretrainingSpec(
-            name=name,
-            config=_optional_text(one.get("config"), f"{where}: config"),
-            corpus=_text(one.get("corpus", common.train), f"{where}: corpus"),
-            also=_texts(one.get("also", []), f"{where}: also"),
-            dev=_optional_text(one.get("dev", common.dev), f"{where}: dev"),
-            encoder=None if after else _optional_text(one.get("encoder", common.encoder), f"{where}: encoder"),
-            after=result[after] if after else None,
-            overrides=_overrides(one.get("overrides"), where, _PRETRAINING_KEYS),
-        )
-    return result
-
-
-def _check_keys(found: Any, needed: Sequence[str], optional: Sequence[str], where: str) -> None:
-    if not isinstance(found, Mapping):
-        raise EmbreError(f"{where} must have keys and values, not {found!r}")
-    known = (*needed, *optional)
-    unknown = [str(key) for key in found if key not in known]
-    if unknown:
-        raise EmbreError(f"{where}: has no key {', '.join(unknown)} (there are {', '.join(known)})")
-    missing = [key for key in needed if found.get(key) is None]
-    if missing:
-        raise EmbreError(f"{where}: lacks {', '.join(missing)}")
-
-
-def _corpus(found: Any, where: str) -> Tuple[str, str]:
-    _check_keys(found, ("train", "dev"), (), where)
-    return _text(found["train"], f"{where}: train"), _text(found["dev"], f"{where}: dev")
-
-
-def _overrides(found: Any, where: str, said_elsewhere: Mapping[str, str]) -> Dict[str, Any]:
-    if found is None:
-        return {}
-    if not isinstance(found, Mapping):
-        raise EmbreError(f"{where}: overrides must map dotted names to values")
-    for name, value in found.items():
-        if not isinstance(name, str) or "." not in name:
-            raise EmbreError(f"{where}: overrides: {name!r} is no dotted name such as training.max_steps")
-        if isinstance(value, Mapping):
-            raise EmbreError(f"{where}: overrides: {name} has a section as its value; write out the dotted names")
-        if name in said_elsewhere:
-            raise EmbreError(f"{where}: overrides: {name} is said by the key {said_elsewhere[name]}")
-    return dict(found)
-
-
-def _seeds(found: Any, where: str) -> Tuple[int, ...]:
-    good = isinstance(found, list) and found and all(type(seed) is int and seed >= 0 for seed in found)
-    if not good or len(set(found)) != len(found):
-        raise EmbreError(f"{where} must be a list of different whole numbers from 0 on, not {found!r}")
-    return tuple(found)
-
-
-def _choices(found: Any, known: Sequence[str], where: str) -> Tuple[str, ...]:
-    chosen: List[Any] = [] if found is None else found
-    unknown = [str(one) for one in chosen if one not in known] if isinstance(chosen, list) else [repr(found)]
-    if unknown:
-        raise EmbreError(f"{where}: there is no {', '.join(unknown)} (there are {', '.join(known)})")
-    return tuple(chosen)
-
-
-def _name(found: Any, where: str) -> str:
-    if not isinstance(found, str) or not _NAME.fullmatch(found):
-        raise EmbreError(f"{where}: a name may have letters, digits, '_', '-' and '.', not {found!r}")
-    return found
-
-
-def _text(found: Any, where: str) -> str:
-    if not isinstance(found, str) or not found.strip():
-        raise EmbreError(f"{where} must be a text, not {found!r}")
-    return found
-
-
-def _texts(found: Any, where: str) -> Tuple[str, ...]:
-    if not isinstance(found, list):
-        raise EmbreError(f"{where} must be a list, not {found!r}")
-    return tuple(_text(one, where) for one in found)
-
-
-def _optional_text(found: Any, where: str) -> Optional[str]:
-    return None if found is None else _text(found, where)

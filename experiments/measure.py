@@ -1,7 +1,8 @@
-"""What a trained pipeline is worth, and what calling every candidate related is worth. Importing it imports spaCy."""
+"""What a trained pipeline is worth, and what calling every candidate related is worth."""
 
 from collections import Counter
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Dict, Iterable, List, Tuple
 
 from spacy import util
@@ -10,8 +11,13 @@ from spacy.tokens import Doc
 from thinc.api import Config
 
 from embre_spacy.errors import EmbreError
-from embre_spacy.evaluation import evaluate_in_detail
 from embre_spacy.relation import find_component
+from embre_spacy.relation.calibration import (
+    accuracy_on_gold_pairs,
+    choose_threshold,
+    measure_calibration,
+    score_candidates,
+)
 from embre_spacy.relation.scoring import count_documents, count_relations
 from embre_spacy.tokens import Relation, copy_mentions, get_relations
 from embre_spacy.util import load_pipeline
@@ -28,8 +34,36 @@ def measure_pipeline(path: Path, *, gpu_id: int) -> Dict[str, Any]:
     RETURNS (Dict[str, Any]): What `evaluate_in_detail` returns.
     """
     nlp = load_pipeline(str(path), gpu_id)
-    config = nlp.config.interpolate()
-    return evaluate_in_detail(nlp, _read(nlp, config, "dev_corpus"))
+    return evaluate_in_detail(nlp, _read(nlp, nlp.config.interpolate(), "dev_corpus"))
+
+
+def evaluate_in_detail(nlp: Language, gold: Iterable[Doc], *, batch_size: int = 64) -> Dict[str, Any]:
+    """Score a pipeline, and say of what its scores are made.
+
+    nlp (Language): The pipeline.
+    gold (Iterable[Doc]): The gold documents.
+    batch_size (int): The number of documents that the pipeline gets at once.
+    RETURNS (Dict[str, Any]): `threshold` and `counts` (what `count_relations` returns with it); `documents`, for each
+        its id and [tp, fp, fn] at each level; `best_threshold`, the threshold with the best mean F1 and F1 with it;
+        `gold_pairs`, accuracies where the pairs are given; `calibration`; `candidates`, their number; `seconds`.
+    RAISES (EmbreError): If the pipeline has no relation component.
+    """
+    references = list(gold)
+    threshold = find_component(nlp).cfg["threshold"]
+    start = perf_counter()
+    scored = score_candidates(nlp, references, batch_size=batch_size)
+    seconds = perf_counter() - start
+    best, scores = choose_threshold(scored)
+    return {
+        "threshold": threshold,
+        "counts": scored.count(threshold),
+        "documents": count_documents(zip(scored.documents, scored.gold, scored.predicted(threshold))),
+        "best_threshold": {"threshold": best, **scores},
+        "gold_pairs": accuracy_on_gold_pairs(scored),
+        "calibration": measure_calibration(scored),
+        "candidates": sum(map(len, scored.candidates)),
+        "seconds": seconds,
+    }
 
 
 def measure_floor(cell: Cell) -> Dict[str, Any]:
@@ -50,13 +84,11 @@ def measure_floor(cell: Cell) -> Dict[str, Any]:
     type = _most_frequent(relation.type for relation in gold)
     novelty = _most_frequent(relation.novelty for relation in gold)
     references = _read(nlp, config, "dev_corpus")
-    pairs: List[Tuple[List[Relation], List[Relation]]] = [
-        (
-            get_relations(reference),
-            [Relation(source, target, type, novelty) for source, target in get_candidates(copy_mentions(reference))],
-        )
-        for reference in references
-    ]
+    pairs: List[Tuple[List[Relation], List[Relation]]] = []
+    for reference in references:
+        candidates = get_candidates(copy_mentions(reference))
+        predicted = [Relation(source, target, type, novelty) for source, target in candidates]
+        pairs.append((get_relations(reference), predicted))
     return {
         "counts": count_relations(pairs),
         "documents": count_documents((reference._.document_id, *pair) for reference, pair in zip(references, pairs)),

@@ -1,14 +1,17 @@
-"""What a cell is trained with, in full: its config with all overrides, and that of its pretraining.
-
-Two runs with the same settings are the same run; a result whose settings are not those of the grid is out of date.
-"""
+"""What tells runs apart: the settings of a cell in full, and the documents that it reads."""
 
 import json
+from configparser import Error as ConfigParserError
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
+from thinc.api import Config, ConfigValidationError
+
+from embre_spacy.corpus import list_corpus_files
 from embre_spacy.errors import EmbreError
-from embre_spacy.pretraining.config import load_pretraining_config
+from embre_spacy.pretraining import load_pretraining_config
+from embre_spacy.util import checksum, diff_settings
 
 from .grid import Cell, Grid, PretrainingSpec
 
@@ -16,21 +19,43 @@ from .grid import Cell, Grid, PretrainingSpec
 PRETRAINED = "pretrained"
 # Stands for the folder of a teacher.
 TEACHER = "teacher"
+# Settings that earlier versions had, with the value for what is done without them.
+_RETIRED = {"head_width": 0, "keep": "last"}
+
+
+@dataclass(frozen=True)
+class RunKey:
+    """What a run is of: two runs with the same key are the same run.
+
+    settings (Dict[str, Any]): Its settings in full.
+    corpora (Dict[str, str]): The checksums of its corpora, by the names that `corpus_files` gives them.
+    """
+
+    settings: Dict[str, Any]
+    corpora: Dict[str, str]
+
+
+def key_of_cell(cell: Cell, seed: int) -> RunKey:
+    """Make the key of a cell with a seed."""
+    return RunKey(cell_settings(cell, seed), _checksum_corpora(cell))
+
+
+def key_of_floor(grid: Grid) -> RunKey:
+    """Make the key of the floor of a grid."""
+    return RunKey(floor_settings(grid), _checksum_corpora(grid.common))
+
+
+def _checksum_corpora(cell: Cell) -> Dict[str, str]:
+    return {name: checksum_corpus(file) for name, file in corpus_files(cell).items()}
+
+
+def checksum_corpus(path: str) -> str:
+    """The checksum of a file, or of the DocBin files below a folder."""
+    return checksum(*list_corpus_files(path))
 
 
 def read_config(path: str, overrides: Mapping[str, Any]) -> Dict[str, Any]:
-    """Read a config file and fill in its variables.
-
-    path (str): The file.
-    overrides (Mapping[str, Any]): Values by dotted name that replace those of the file.
-    RETURNS (Dict[str, Any]): The config, as JSON takes it.
-    RAISES (EmbreError): If the file is missing or cannot be read, or an override has no section to go to.
-    """
-    # spaCy reads configs with the same class, but importing spaCy imports PyTorch.
-    from configparser import Error as ConfigParserError
-
-    from confection import Config, ConfigValidationError
-
+    """Read a config file, replace values by dotted name, fill in its variables, and return it as JSON has it."""
     if not Path(path).is_file():
         raise EmbreError(f"{path}: there is no such config file")
     try:
@@ -41,15 +66,8 @@ def read_config(path: str, overrides: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 def training_overrides(cell: Cell, seed: int, encoder: Optional[str], teachers: Sequence[str] = ()) -> Dict[str, Any]:
-    """All overrides of a training.
-
-    cell (Cell): The cell.
-    seed (int): The seed.
-    encoder (Optional[str]): The transformer to start from; that of the config if None.
-    teachers (Sequence[str]): The pipelines that it learns from; those of the config if there are none.
-    RETURNS (Dict[str, Any]): Values by dotted name.
-    """
-    overrides = {"paths.train": cell.train, "paths.dev": cell.dev, "system.seed": seed}
+    """Collect the overrides of a training. Without an encoder or teachers those of the config count."""
+    overrides: Dict[str, Any] = {"paths.train": cell.train, "paths.dev": cell.dev, "system.seed": seed}
     if encoder is not None:
         overrides["paths.encoder"] = encoder
     if teachers:
@@ -58,31 +76,17 @@ def training_overrides(cell: Cell, seed: int, encoder: Optional[str], teachers: 
 
 
 def pretraining_overrides(spec: PretrainingSpec, encoder: Optional[str]) -> Dict[str, Any]:
-    """All overrides of a pretraining.
-
-    spec (PretrainingSpec): The pretraining.
-    encoder (Optional[str]): The transformer to start from; that of the config if None.
-    RETURNS (Dict[str, Any]): Values by dotted name.
-    """
+    """Collect the overrides of a pretraining. Without an encoder that of the config counts."""
     return {**({} if encoder is None else {"encoder.name": encoder}), **spec.overrides}
 
 
 def as_options(overrides: Mapping[str, Any]) -> List[str]:
-    """Overrides as command line options.
-
-    overrides (Mapping[str, Any]): Values by dotted name.
-    RETURNS (List[str]): The options, with values as JSON.
-    """
+    """Write overrides as options of a command, with values as JSON."""
     return [part for name, value in overrides.items() for part in (f"--{name}", json.dumps(value))]
 
 
 def pretraining_settings(spec: PretrainingSpec) -> Dict[str, Any]:
-    """The settings of a pretraining in full.
-
-    spec (PretrainingSpec): The pretraining.
-    RETURNS (Dict[str, Any]): The config with its defaults, the corpora, and the settings of the pretraining before it.
-    RAISES (EmbreError): If they cannot be.
-    """
+    """Collect the settings of a pretraining: its config with defaults, its corpora, and the pretraining before it."""
     encoder = spec.encoder if spec.after is None else PRETRAINED
     try:
         config = load_pretraining_config(spec.config, pretraining_overrides(spec, encoder))
@@ -98,14 +102,7 @@ def pretraining_settings(spec: PretrainingSpec) -> Dict[str, Any]:
 
 
 def cell_settings(cell: Cell, seed: int) -> Dict[str, Any]:
-    """The settings of a cell in full.
-
-    cell (Cell): The cell.
-    seed (int): The seed.
-    RETURNS (Dict[str, Any]): The training config, the settings of the pretraining or None, and those of the teachers if
-        there are any.
-    RAISES (EmbreError): If they cannot be.
-    """
+    """Collect the settings of a cell: its training config, its pretraining, and its teachers if it has any."""
     encoder = cell.encoder if cell.pretraining is None else PRETRAINED
     overrides = training_overrides(cell, seed, encoder, [TEACHER] * len(cell.teachers))
     settings = {
@@ -117,13 +114,14 @@ def cell_settings(cell: Cell, seed: int) -> Dict[str, Any]:
     return settings
 
 
-def corpus_files(cell: Cell) -> Dict[str, str]:
-    """The corpora that a cell depends on.
+def floor_settings(grid: Grid) -> Dict[str, Any]:
+    """Collect the settings that the floor of a grid depends on: those of documents and components."""
+    config = read_config(grid.common.config, training_overrides(grid.common, 0, grid.common.encoder))
+    return {name: config.get(name) for name in ("corpora", "components")}
 
-    cell (Cell): The cell.
-    RETURNS (Dict[str, str]): The files or folders of "train" and "dev", those of its pretrainings, and those of its
-        teachers.
-    """
+
+def corpus_files(cell: Cell) -> Dict[str, str]:
+    """List the files and folders that a cell, its pretrainings and its teachers read, each by a name."""
     files = {"train": cell.train, "dev": cell.dev}
     for spec in cell.pretrainings:
         name = "pretraining" if spec is cell.pretraining else f"pretraining_{spec.name}"
@@ -136,30 +134,18 @@ def corpus_files(cell: Cell) -> Dict[str, str]:
     return files
 
 
-def find_differences(before: Any, now: Any, prefix: str = "") -> List[str]:
-    """The names of settings that are not the same.
-
-    before (Any), now (Any): The settings.
-    prefix (str): What their names start with.
-    RETURNS (List[str]): Dotted names.
-    """
-    if not (isinstance(before, Mapping) and isinstance(now, Mapping)):
-        return [] if before == now else [prefix or "everything"]
-    names = sorted({*before, *now})
-    missing = object()
-    return [
-        name
-        for key in names
-        for name in find_differences(before.get(key, missing), now.get(key, missing), f"{prefix}.{key}".strip("."))
-    ]
+def find_differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> List[str]:
+    """List the differences of two settings, in words. A setting that is null or empty is one that is not there."""
+    return diff_settings(_drop_unset(before), _drop_unset(after))
 
 
-def floor_settings(grid: Grid) -> Dict[str, Any]:
-    """The settings that the floor of a grid depends on: those of the documents and of the components.
-
-    grid (Grid): The grid.
-    RETURNS (Dict[str, Any]): The sections.
-    RAISES (EmbreError): If they cannot be.
-    """
-    config = read_config(grid.common.config, training_overrides(grid.common, 0, grid.common.encoder))
-    return {name: config.get(name) for name in ("corpora", "components")}
+def _drop_unset(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        settings = {key: _drop_unset(one) for key, one in value.items()}
+        unset = ({}, [], None)
+        return {
+            key: one
+            for key, one in settings.items()
+            if one not in unset and not (key in _RETIRED and one == _RETIRED[key])
+        }
+    return [_drop_unset(one) for one in value] if isinstance(value, (list, tuple)) else value

@@ -1,134 +1,198 @@
-"""The tables of a grid, in Markdown."""
+"""The tables of the report, in Markdown, and the published figures in one of them."""
 
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from pathlib import Path
+from typing import Any, Dict, List, Literal, Mapping, Optional, Sequence, Tuple, Union
 
-from .columns import EXTRA_COLUMNS, LEVELS, USUAL_COLUMNS
-from .outcome import CellOutcome, GridOutcome
-from .statistics import Difference, bootstrap_differences, deviation, mean, sum_documents
+import srsly
+from pydantic import BaseModel, ValidationError, model_validator
+from wasabi import MarkdownRenderer
+
+from embre_spacy.errors import EmbreError
+from embre_spacy.util import describe_validation_error
+
+from .results import CellOutcome, GridOutcome
+from .statistics import (
+    EXTRA_COLUMNS,
+    LEVELS,
+    USUAL_COLUMNS,
+    Difference,
+    bootstrap_differences,
+    level_f,
+    spread,
+    sum_documents,
+)
 
 _NOTHING = "–"
 
 
-def scores_table(outcome: GridOutcome) -> List[str]:
-    """The table of scores: a row for each cell, and the floor.
+class Source(BaseModel):
+    """Where published figures come from."""
 
-    outcome (GridOutcome): What came of the grid.
-    RETURNS (List[str]): Its lines.
+    authors: str
+    title: str
+    year: Union[int, str]
+    where: str
+    link: str
+
+
+class Published(BaseModel):
+    """A system, or people, and the figures that were published of them.
+
+    name (str): What it is.
+    scores (Dict[str, float]): F1 at the levels that were published.
+    agreement (Dict[str, float]): The agreement of people, where the figures are no F1 at our levels.
+    measured_on (str): The documents.
+    source (str): The key of the source.
     """
+
+    name: str
+    scores: Dict[Literal["pair", "type", "novelty", "all"], float] = {}
+    agreement: Dict[str, float] = {}
+    measured_on: str
+    source: str
+
+
+class PublishedFigures(BaseModel):
+    """All published figures, with what holds for all of them, and their sources by key."""
+
+    note: str
+    figures: List[Published]
+    sources: Dict[str, Source]
+
+    @model_validator(mode="after")
+    def _check_sources(self) -> "PublishedFigures":
+        for row in self.figures:
+            if row.source not in self.sources:
+                raise ValueError(f"{row.name!r} has the source {row.source!r}, which is not among the sources")
+        return self
+
+    @property
+    def keys(self) -> List[str]:
+        """The keys of the sources in the order of the figures."""
+        return list(dict.fromkeys(row.source for row in self.figures))
+
+
+def load_published(path: Path) -> PublishedFigures:
+    """Read the file of published figures."""
+    if not path.is_file():
+        raise EmbreError(f"{path}: there is no such file of published figures")
+    try:
+        return PublishedFigures.model_validate(srsly.read_yaml(path))
+    except ValidationError as error:
+        raise EmbreError(f"{path}: {describe_validation_error(error)}") from error
+    except ValueError as error:
+        raise EmbreError(f"{path}: {' '.join(str(error).split())}") from error
+
+
+def scores_table(outcome: GridOutcome) -> str:
+    """Make the table of scores: a row for each cell, and the floor."""
     columns = [*USUAL_COLUMNS, *(EXTRA_COLUMNS[name] for name in outcome.grid.columns)]
     rows = []
     for cell in outcome.cells:
-        seeds = str(len(cell.results))
-        if cell.missing:
-            seeds += f" of {len(cell.cell.seeds)}"
+        seeds = str(len(cell.results)) + (f" of {len(cell.cell.seeds)}" if cell.missing else "")
         rows.append([cell.label, seeds, *(spread(column.values(cell.results), column.form) for column in columns)])
     if outcome.floor is not None:
         # It is not trained, so there is nothing to say of seeds, and little beside the scores.
         values = (spread(column.values([outcome.floor]), column.form) for column in columns)
         rows.append([f"*{outcome.floor_label}*", _NOTHING, *values])
-    return markdown_table(["", "seeds", *(column.title for column in columns)], rows)
+    return _make_table(["", "seeds", *(column.title for column in columns)], rows)
 
 
-def differences_table(outcome: GridOutcome) -> List[str]:
-    """The table of differences to the baseline, with intervals, on the seeds that both cells have, if there are any.
-
-    outcome (GridOutcome): What came of the grid.
-    RETURNS (List[str]): Its lines; none if there is no baseline, or nothing to compare with it.
-    """
+def differences_table(outcome: GridOutcome) -> str:
+    """Make the table of differences to the baseline, on the seeds that both cells have, if there are any. It is empty
+    if there is no baseline, or nothing to compare with it."""
     baseline = outcome.baseline
     others = [cell for cell in outcome.cells if cell is not baseline and cell.results]
     if baseline is None or not baseline.results or not others:
-        return []
+        return ""
     rows = [[cell.label, *_compare(cell.results, baseline.results)] for cell in others]
-    return markdown_table([f"difference to: {baseline.label}", "seeds", *LEVELS.values()], rows)
+    return _make_table([f"difference to: {baseline.label}", "seeds", *LEVELS.values()], rows)
 
 
 def _compare(ours: List[Dict[str, Any]], theirs: List[Dict[str, Any]]) -> List[str]:
     """The seeds that are compared, and the differences."""
     ours, theirs, seeds = _match_seeds(ours, theirs)
     own, other = sum_documents(ours), sum_documents(theirs)
-    found = None if own is None or other is None else bootstrap_differences(own, other)
-    if found is None:
+    differences = None if own is None or other is None else bootstrap_differences(own, other)
+    if differences is None:
         return [seeds, *["other documents"] * len(LEVELS)]
-    return [seeds, *(_describe_difference(found[level]) for level in LEVELS)]
+    return [seeds, *(_describe_difference(differences[level]) for level in LEVELS)]
 
 
 def _match_seeds(
     ours: List[Dict[str, Any]], theirs: List[Dict[str, Any]]
 ) -> Tuple[List[Dict[str, Any]], List[Dict[str, Any]], str]:
     """The results of two cells with the same seeds, and the seeds; all of them if no seed is that of both."""
-    common = {one["seed"] for one in ours} & {one["seed"] for one in theirs}
+    common = {result["seed"] for result in ours} & {result["seed"] for result in theirs}
     if not common:
         return ours, theirs, f"{_list_seeds(ours)} against {_list_seeds(theirs)}"
-    ours, theirs = ([one for one in results if one["seed"] in common] for results in (ours, theirs))
+    ours, theirs = ([result for result in results if result["seed"] in common] for results in (ours, theirs))
     return ours, theirs, _list_seeds(ours)
 
 
 def _list_seeds(results: Sequence[Mapping[str, Any]]) -> str:
-    return ", ".join(str(seed) for seed in sorted(one["seed"] for one in results))
+    return ", ".join(str(seed) for seed in sorted(result["seed"] for result in results))
 
 
-def relation_types_table(cell: CellOutcome) -> List[str]:
-    """The table of relation types of a cell.
+def _describe_difference(difference: Difference) -> str:
+    text = f"{difference.value:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"
+    return f"**{text}**" if difference.low > 0 or difference.high < 0 else text
 
-    cell (CellOutcome): What came of the cell.
-    RETURNS (List[str]): Its lines.
-    """
-    found = [result["dev"]["counts"]["type"]["per_relation_type"] for result in cell.results]
+
+def relation_types_table(cell: CellOutcome) -> str:
+    """Make the table of relation types of a cell."""
+    counts = [result["dev"]["counts"]["type"]["per_relation_type"] for result in cell.results]
+    gold = {name: max(one[name]["gold"] if name in one else 0 for one in counts) for one in counts for name in one}
     rows = []
-    for name in sorted({name for one in found for name in one}, key=lambda name: (-_gold(found, name), name)):
-        ones = [one.get(name, {}) for one in found]
-        measures = (spread([float(one.get(key, 0.0)) for one in ones], ".3f") for key in ("p", "r", "f"))
-        rows.append([name, str(_gold(found, name)), *measures])
+    for name in sorted(gold, key=lambda name: (-gold[name], name)):
+        own = [one.get(name, {}) for one in counts]
+        measures = (spread([float(one.get(key, 0.0)) for one in own], ".3f") for key in ("p", "r", "f"))
+        rows.append([name, str(gold[name]), *measures])
     head = "pair + type, by relation type" + (" (stale)" if cell.stale else "")
-    return markdown_table([head, "gold", "precision", "recall", "F1"], rows)
+    return _make_table([head, "gold", "precision", "recall", "F1"], rows)
 
 
-def _gold(found: Sequence[Mapping[str, Any]], name: str) -> int:
-    return max(one[name]["gold"] if name in one else 0 for one in found)
-
-
-def calibration_table(cells: Sequence[CellOutcome]) -> List[str]:
-    """The table of calibration.
-
-    cells (Sequence[CellOutcome]): What came of the cells.
-    RETURNS (List[str]): Its lines.
-    """
+def calibration_table(cells: Sequence[CellOutcome]) -> str:
+    """Make the table of calibration."""
     rows = []
     for cell in cells:
-        found: List[Dict[str, Any]] = [result["dev"]["calibration"] for result in cell.results]
-        for name in found[0] if found else ():
-            values = ([one[name][key] for one in found] for key in ("ece", "ece_after", "temperature"))
+        errors: List[Dict[str, Any]] = [result["dev"]["calibration"] for result in cell.results]
+        for name in errors[0] if errors else ():
+            values = ([one[name][key] for one in errors] for key in ("ece", "ece_after", "temperature"))
             rows.append([cell.label, name, *(spread(one, ".3f") for one in values)])
-    return markdown_table(["", "probability", "ECE", "ECE with temperature", "temperature"], rows, ["probability"])
+    return _make_table(["", "probability", "ECE", "ECE with temperature", "temperature"], rows, ["probability"])
 
 
-def spread(values: Sequence[Optional[float]], form: str) -> str:
-    """The mean of values with their standard deviation, as far as there is one.
-
-    values (Sequence[Optional[float]]): The values.
-    form (str): How numbers are written.
-    RETURNS (str): The text.
-    """
-    middle, deviating = mean(values), deviation(values)
-    if middle is None:
-        return _NOTHING
-    return f"{middle:{form}}" if deviating is None else f"{middle:{form}} ± {deviating:{form}}"
+def levels_table(default: Optional[GridOutcome], published: PublishedFigures) -> str:
+    """Make the table of what this project and others reach at the four levels."""
+    rows = [] if default is None else _own_levels(default)
+    for row in published.figures:
+        scores = [_format_published(row.scores.get(level)) for level in LEVELS]  # type: ignore[call-overload]
+        agreement = "; ".join(f"{name} {_format_published(value)}" for name, value in row.agreement.items())
+        name = f"{row.name}: {agreement}" if agreement else row.name
+        rows.append([name, *scores, row.measured_on, f"[{published.keys.index(row.source) + 1}]"])
+    return _make_table(["", *LEVELS.values(), "measured on", "source"], rows, ["measured on", "source"])
 
 
-def _describe_difference(found: Difference) -> str:
-    text = f"{found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
-    return f"**{text}**" if found.low > 0 or found.high < 0 else text
+def _own_levels(default: GridOutcome) -> List[List[str]]:
+    rows = []
+    if default.floor is not None:
+        scores = (spread([level_f(level)(default.floor)], ".3f") for level in LEVELS)
+        rows.append([default.floor_label, *scores, default.grid.common.dev, "here"])
+    cell = default.main_cell
+    if cell is not None:
+        scores = (spread([level_f(level)(result) for result in cell.results], ".3f") for level in LEVELS)
+        rows.append([f"**this project: {cell.label}**", *scores, cell.cell.dev, "here"])
+    return rows
 
 
-def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]], texts: Sequence[str] = ()) -> List[str]:
-    """A table in Markdown. The columns are aligned to the right, as numbers are, but the first and those of texts.
+def _format_published(score: Optional[float]) -> str:
+    """A score with three digits, or four if that is how it was published."""
+    return _NOTHING if score is None else f"{score:.4f}".removesuffix("0")
 
-    head (Sequence[str]): The names of the columns.
-    rows (Sequence[Sequence[str]]): The cells.
-    texts (Sequence[str]): The names of columns with texts.
-    RETURNS (List[str]): Its lines.
-    """
-    rule = ["---", *("---" if name in texts else "---:" for name in head[1:])]
-    lines = [head, rule, *rows]
-    return [f"| {' | '.join(str(cell).replace('|', '/') for cell in line)} |" for line in lines]
+
+def _make_table(head: Sequence[str], rows: Sequence[Sequence[str]], texts: Sequence[str] = ()) -> str:
+    """Align all columns to the right, as numbers are, but the first one and the named ones with texts."""
+    aligns: List[Literal["r", "c", "l"]] = ["l", *("l" if name in texts else "r" for name in head[1:])]
+    cells = [[cell.replace("|", "/") for cell in row] for row in (head, *rows)]
+    return MarkdownRenderer().table(cells[1:], cells[0], aligns)

@@ -4,8 +4,7 @@ from pathlib import PurePath
 from typing import Dict, Optional, Tuple
 
 from ..errors import InputError
-from ..files import SUFFIXES
-from ..files import FORMATS
+from ..files import FORMATS, SUFFIXES
 
 # The suffix of each kind; for a suffix that two have, the first decides.
 KINDS: Dict[str, str] = {

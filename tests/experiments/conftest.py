@@ -11,9 +11,9 @@ from encoders import make_tiny_encoder
 from spacy.vocab import Vocab
 
 from embre_spacy import read, write
-from experiments import load_grid
-from experiments.columns import LEVELS
+from experiments.grid import load_grid
 from experiments.settings import cell_settings
+from experiments.statistics import LEVELS
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -86,7 +86,7 @@ def make_result() -> Callable[..., Dict[str, Any]]:
         p, r = tp / (tp + fp), tp / (tp + fn)
         counts = {"gold": tp + fn, "tp": tp, "fp": fp, "fn": fn, "p": p, "r": r, "f": 2 * p * r / (p + r)}
         by_type = {"Binding": counts, "Other": {**counts, "gold": 0, "f": 0.0}, "Rare": {**counts, "gold": 2, "f": 0.0}}
-        levels = {level: {**counts, "per_relation_type": by_type} for level in LEVELS}
+        levels = {level: {**counts, "per_relation_type": by_type, "per_entity_type_pair": {}} for level in LEVELS}
         return {
             "grid": "trial",
             "cell": cell.name,

@@ -10,8 +10,8 @@ import pytest
 import srsly
 from typer.testing import CliRunner
 
-from experiments import load_grid
 from experiments.__main__ import app
+from experiments.grid import load_grid
 from experiments.settings import floor_settings
 
 ROOT = Path(__file__).parent.parent.parent
@@ -123,7 +123,10 @@ def test_what_is_missing_or_stale_is_said(here):
     assert scores and calibration and rows_of(text, "**this project: no pretraining (stale)**")
     assert rows_of(text, "difference to: no pretraining (stale)")
     assert rows_of(text, "pair + type, by relation type (stale)") and rows_of(text, "*floor*")
-    assert "no pretraining: `config.training.max_steps` (seed 0, 1)" in text and "masked entities (stale)" not in text
+    assert (
+        "no pretraining: config.training.max_steps was 2 and is 9 (seed 0, 1)" in text
+        and "masked entities (stale)" not in text
+    )
     # A config that is gone makes results stale, not unreadable.
     grid["cells"][0]["config"] = "none.cfg"
     srsly.write_yaml(here / "default.yml", grid)
@@ -138,7 +141,7 @@ def test_a_stale_or_missing_floor_is_said(here):
     report(here)
     text = text_of(here)
     assert rows_of(text, "*floor (stale)*") and rows_of(text, "floor (stale)")
-    assert "; floor: `components.embre_relation.threshold`." in text
+    assert "; floor: components.embre_relation.threshold was 0.1 and is 0.9." in text
     (here / "results" / "default" / "floor.json").unlink()
     report(here)
     assert "Missing, not run yet: masked entities, seed 1; floor." in text_of(here) and "(3 files)" in text_of(here)
@@ -254,9 +257,9 @@ def test_check_compares_and_writes_nothing(here):
     [
         ("results/default/none-seed0.json", "{", "none-seed0.json: not a JSON file"),
         ("results/default/none-seed0.json", "{}", "none-seed0.json: not the result of an experiment"),
-        ("published.yml", "figures: []", "published.yml: KeyError"),
+        ("published.yml", "figures: []", "published.yml: note: Field required"),
         ("published.yml", "note: x\nfigures:\n- {name: x, measured_on: y, source: z}\nsources: {}", "source 'z'"),
-        ("default.yml", "title: x", "default.yml: the grid: lacks"),
+        ("default.yml", "title: x", "default.yml: question: Field required"),
     ],
 )
 def test_files_that_cannot_be_used_are_named(here, name, content, cause):

@@ -13,11 +13,10 @@ from typer.testing import CliRunner
 
 from embre_spacy.errors import EmbreError
 from embre_spacy.evaluation import evaluate_pipeline
-from experiments import cell
+from experiments import run as running
 from experiments.__main__ import app
 from experiments.jobs import open_log, run_command
 from experiments.results import read_result, to_json
-from experiments.run import format_seconds
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -59,7 +58,7 @@ def quick(monkeypatch):
         train(config, output, overrides=parse_config_overrides(options))
         return 1.5
 
-    monkeypatch.setattr("experiments.cell.run_command", run_here)
+    monkeypatch.setattr("experiments.run.run_command", run_here)
     return commands
 
 
@@ -225,14 +224,14 @@ def test_a_killed_run_goes_on_and_comes_to_the_same(here, quick):
     results = here / "results" / "trial"
     wanted = {name: read_result(results / name)["dev"]["counts"] for name in ("none-seed0.json", "entities-seed0.json")}
     # As if it had been killed while the second cell was written: an unfinished file, and a training half done.
-    (results / "entities-seed0.json").rename(results / ".entities-seed0.json.unfinished")
+    (results / "entities-seed0.json").rename(results / f".entities-seed0.json.{'0' * 32}.part")
     half = here / "work" / "trial" / "entities-seed0" / "pipeline"
     (half / "model-best").mkdir(parents=True)
     (half / "model-best" / "config.cfg").write_text("[nlp]")
     output = run(here / "trial.yml", here).output
     assert "none seed 0: done before" in output and "[1/1] entities seed 0" in output
     assert {name: read_result(results / name)["dev"]["counts"] for name in wanted} == wanted
-    assert not half.exists() and not list(results.glob(".*"))
+    assert not half.exists() and (results / "entities-seed0.json").is_file()
 
 
 def test_a_failed_cell_does_not_stop_the_others(here, quick, monkeypatch):
@@ -248,7 +247,7 @@ def test_a_failed_cell_does_not_stop_the_others(here, quick, monkeypatch):
         grid["cells"].insert(0, {"name": "broken", "pretraining": "broken", "seeds": [0, 1]})
         grid["cells"].append({"name": "good", "overrides": {"training.dropout": 0.2}})
 
-    monkeypatch.setattr("experiments.pretrained.run_command", fail)
+    monkeypatch.setattr("experiments.jobs.run_command", fail)
     change(here / "trial.yml", failing)
     result = run(here / "trial.yml", here, code=1)
     first, second = (line for line in result.stdout.splitlines() if line.startswith("Error: "))
@@ -276,7 +275,7 @@ def test_a_floor_that_fails_does_not_stop_the_cells(write_grid, tmp_path, quick)
 
 
 def test_a_result_names_what_ran_when_the_training_began(write_grid, tmp_path, quick, monkeypatch):
-    train_here = cell.run_command
+    train_here = running.run_command
 
     def train_and_change(arguments, log):
         seconds = train_here(arguments, log)
@@ -284,7 +283,7 @@ def test_a_result_names_what_ran_when_the_training_began(write_grid, tmp_path, q
         monkeypatch.setattr(sys, "argv", ["embre_spacy", "later"])
         return seconds
 
-    monkeypatch.setattr(cell, "run_command", train_and_change)
+    monkeypatch.setattr(running, "run_command", train_and_change)
     run(write_grid(), tmp_path, "--only", "none")
     assert "later" in sys.argv
     assert "later" not in read_result(tmp_path / "results" / "trial" / "none-seed0.json")["run"]["command"]
@@ -294,7 +293,7 @@ def test_a_failed_evaluation_is_a_failed_cell(here, quick, monkeypatch):
     def fail(*arguments, **settings):
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr("experiments.cell.measure_pipeline", fail)
+    monkeypatch.setattr("experiments.run.measure_pipeline", fail)
     change(here / "trial.yml", lambda grid: grid["cells"][0].update(seeds=[1]))
     result = run(here / "trial.yml", here, "--only", "none", code=1)
     assert "none seed 1: the evaluation failed (RuntimeError: out of memory); see " in result.stdout
@@ -365,4 +364,4 @@ def test_json_is_short_and_the_same_when_read():
 
 
 def test_times_are_for_people():
-    assert [format_seconds(one) for one in (3.4, 119.4, 600, 7260)] == ["3 s", "119 s", "10 min", "2 h 1 min"]
+    assert [running.format_seconds(one) for one in (3.4, 119.4, 600, 7260)] == ["3 s", "119 s", "10 min", "2 h 1 min"]

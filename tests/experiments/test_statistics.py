@@ -3,8 +3,7 @@
 import numpy
 import pytest
 
-from experiments.columns import LEVELS
-from experiments.statistics import bootstrap_differences, deviation, f1, mean, sum_documents
+from experiments.statistics import LEVELS, bootstrap_differences, deviation, f1, mean, sum_documents
 
 
 def documents(counts):

@@ -7,11 +7,10 @@ import pytest
 
 from embre_spacy.errors import EmbreError
 from embre_spacy.relation import scoring
-from experiments import load_grid
 from experiments.check import check_grid
-from experiments.columns import EXTRA_COLUMNS, LEVELS
-from experiments.grid import EXTRA_TABLES
+from experiments.grid import load_grid
 from experiments.settings import cell_settings, find_differences
+from experiments.statistics import EXTRA_COLUMNS, LEVELS
 
 ROOT = Path(__file__).parent.parent.parent
 GRIDS = [file for file in sorted((ROOT / "experiments").glob("*.yml")) if file.name != "published.yml"]
@@ -45,25 +44,28 @@ def test_settings_are_complete(cells):
     assert find_differences(settings, cell_settings(cells["entities"], 3)) == []
     other = cell_settings(cells["entities"], 4)
     assert find_differences(settings, other) == [
-        "config.system.seed",
-        "config.training.seed",
+        "config.system.seed was 3 and is 4",
+        "config.training.seed was 3 and is 4",
     ]
 
 
 @pytest.mark.parametrize(
     "change, cause",
     [
-        (lambda grid: grid.update(sedes=[1]), "the grid: has no key sedes"),
-        (lambda grid: grid.pop("title"), "the grid: lacks title"),
-        (lambda grid: grid.update(seeds=[0, 0]), "seeds must be a list of different whole numbers"),
-        (lambda grid: grid.update(seeds=0), "seeds must be a list"),
+        (lambda grid: grid.update(sedes=[1]), "sedes: Extra inputs are not permitted"),
+        (lambda grid: grid.pop("title"), "title: Field required"),
+        (lambda grid: grid.update(seeds=[0, 0]), "seeds: Value error, a seed stands there twice"),
+        (lambda grid: grid.update(seeds=0), "seeds: Input should be a valid list"),
         (lambda grid: grid.update(baseline="nothing"), "baseline: there is no cell 'nothing'"),
-        (lambda grid: grid.update(columns=["speed"]), "columns: there is no speed"),
-        (lambda grid: grid.update(tables="calibration"), "tables: there is no 'calibration'"),
-        (lambda grid: grid.update(cells=[]), "cells must be a list of at least one"),
-        (lambda grid: grid.update(corpus={"train": "x"}), "corpus: lacks dev"),
-        (lambda grid: grid["training"].update(epochs=3), "training: has no key epochs"),
-        (lambda grid: grid["pretraining"].update(x={"epochs": 3}), "pretraining 'x': has no key epochs"),
+        (lambda grid: grid.update(columns=["speed"]), "columns: Value error, there is no column speed"),
+        (lambda grid: grid.update(tables="calibration"), "tables: Input should be a valid list"),
+        (lambda grid: grid.update(cells=[]), "cells: List should have at least 1 item"),
+        (lambda grid: grid.update(corpus={"train": "x"}), "corpus.dev: Field required"),
+        (lambda grid: grid["training"].update(epochs=3), "training.epochs: Extra inputs are not permitted"),
+        (
+            lambda grid: grid["pretraining"].update(x={"epochs": 3}),
+            "pretraining.x.epochs: Extra inputs are not permitted",
+        ),
         (
             lambda grid: grid["pretraining"].update(x={"after": "y"}),
             "pretraining 'x': after: there is no pretraining 'y'",
@@ -77,21 +79,21 @@ def test_settings_are_complete(cells):
             "pretraining 'x': has `after` and `encoder`",
         ),
         (lambda grid: grid["cells"].append({"name": "none"}), "cell 'none': there are two cells of this name"),
-        (lambda grid: grid["cells"].append({"label": "x"}), "cell 3: lacks name"),
-        (lambda grid: cell(grid).update(name="a/b"), "name: a name may have"),
-        (lambda grid: cell(grid).update(seed=1), "cell 'entities': has no key seed"),
+        (lambda grid: grid["cells"].append({"label": "x"}), "cells.2.name: Field required"),
+        (lambda grid: cell(grid).update(name="a/b"), "cells.1.name: String should match pattern"),
+        (lambda grid: cell(grid).update(seed=1), "cells.1.seed: Extra inputs are not permitted"),
         (lambda grid: cell(grid).update(pretraining="words"), "cell 'entities': there is no pretraining 'words'"),
         (lambda grid: cell(grid).update(encoder="x"), "cell 'entities': has a pretraining and an encoder"),
         (lambda grid: cell(grid).update(overrides={"dropout": 1}), "'dropout' is no dotted name"),
         (lambda grid: cell(grid).update(overrides={"training.x": {"y": 1}}), "has a section as its value"),
-        (lambda grid: cell(grid).update(overrides={"system.seed": 1}), "system.seed is said by the key seeds"),
-        (lambda grid: cell(grid).update(overrides=["x"]), "overrides must map dotted names"),
+        (lambda grid: cell(grid).update(overrides={"system.seed": 1}), "system.seed is set by the key seeds"),
+        (lambda grid: cell(grid).update(overrides=["x"]), "overrides: Input should be a valid dictionary"),
         (
             lambda grid: cell(grid).update(overrides={"paths.teachers": ["x"]}),
-            "paths.teachers is said by the key teachers",
+            "paths.teachers is set by the key teachers",
         ),
-        (lambda grid: cell(grid).update(teachers=["none"]), "teachers must have keys and values"),
-        (lambda grid: cell(grid).update(teachers={"seeds": [0]}), "teachers: lacks cell"),
+        (lambda grid: cell(grid).update(teachers=["none"]), "teachers: Input should be a valid dictionary"),
+        (lambda grid: cell(grid).update(teachers={"seeds": [0]}), "teachers.cell: Field required"),
         (
             lambda grid: cell(grid).update(teachers={"cell": "entities"}),
             "teachers: there is no cell 'entities' above it",
@@ -131,7 +133,10 @@ def test_a_file_that_is_no_grid_is_refused(tmp_path, content):
         (lambda grid: grid["pretraining"]["entities"].update(config="none.cfg"), "'entities': none.cfg: there is no"),
         (lambda grid: grid["pretraining"]["entities"].update(corpus="none.spacy"), "'entities': none.spacy: there is"),
         (lambda grid: grid["pretraining"]["entities"].update(encoder="./none"), "'entities': encoder './none'"),
-        (lambda grid: grid["pretraining"]["entities"]["overrides"].update({"masking.rate": 1}), "has no key rate"),
+        (
+            lambda grid: grid["pretraining"]["entities"]["overrides"].update({"masking.rate": 1}),
+            "rate: there is no such setting",
+        ),
         (lambda grid: cell(grid).update(teachers={"cell": "none"}), "train.cfg gives no component its teachers"),
     ],
 )
@@ -151,10 +156,10 @@ def test_teachers_are_checked_with_the_cell_that_learns_from_them(write_grid):
     grid = load_grid(write_grid(change))
     cause = "cell 'entities': teacher 'none': none.cfg: there is no such config file"
     with pytest.raises(EmbreError, match=re.escape(f"trial.yml: {cause}")):
-        check_grid(grid, [grid.cell("entities")])
+        check_grid(grid, [grid.cells[1]])
     # So are the teachers of teachers.
     with pytest.raises(EmbreError, match=re.escape(f"trial.yml: cell 'again': teacher {cause.removeprefix('cell ')}")):
-        check_grid(grid, [grid.cell("again")])
+        check_grid(grid, [grid.cells[2]])
 
 
 @pytest.mark.parametrize("is_there", [False, True])
@@ -195,7 +200,7 @@ def test_levels_are_those_of_the_scorer():
 
 def test_the_description_of_grids_is_complete_and_its_example_valid(tmp_path):
     text = (ROOT / "experiments" / "README.md").read_text(encoding="utf8")
-    for name in (*EXTRA_COLUMNS, *EXTRA_TABLES):
+    for name in (*EXTRA_COLUMNS, "relation_types", "calibration"):
         assert f"`{name}`" in text
     (tmp_path / "example.yml").write_text(re.search(r"```yaml\n(.*?)```", text, re.DOTALL).group(1))
     assert [cell.name for cell in load_grid(tmp_path / "example.yml").cells] == ["none", "entities", "twice"]

@@ -12,9 +12,9 @@ from spacy.training import Example
 from typer.testing import CliRunner
 
 from benchmarks.__main__ import app
-from benchmarks.parts import find_parts
+from benchmarks.measure import ratio, time_in_turn
+from benchmarks.parts import BenchmarkedPipeline
 from benchmarks.report import describe, make_page
-from benchmarks.timing import ratio, time_in_turn
 from embre_spacy import read
 from embre_spacy.errors import EmbreError
 from embre_spacy.relation.model import get_network
@@ -69,7 +69,7 @@ def test_everything_is_measured_and_reported(pipeline, sample_dir, tmp_path):
 
 
 def test_the_bare_transformer_gets_what_the_pipeline_gives_it(pipeline, sample_dir):
-    parts = find_parts(spacy.load(pipeline))
+    parts = BenchmarkedPipeline.find(spacy.load(pipeline))
     docs = [copy_mentions(doc) for doc in islice(read(sample_dir / "dev.xml", parts.nlp.vocab), 4)]
     given = []
     handle = parts.encoder.transformer.register_forward_pre_hook(
@@ -85,7 +85,7 @@ def test_the_bare_transformer_gets_what_the_pipeline_gives_it(pipeline, sample_d
 
 
 def test_wordpieces_that_windows_share_count_once(pipeline, sample_dir):
-    parts = find_parts(spacy.load(pipeline))
+    parts = BenchmarkedPipeline.find(spacy.load(pipeline))
     docs = [copy_mentions(doc) for doc in islice(read(sample_dir / "dev.xml", parts.nlp.vocab), 4)]
     whole = copy_mentions(Doc.from_docs(docs, exclude=["user_data"]))
     windows = parts.make_inputs([whole], with_tags=False)
@@ -95,7 +95,7 @@ def test_wordpieces_that_windows_share_count_once(pipeline, sample_dir):
 
 
 def test_the_pairs_component_stands_on_the_same_weights(pipeline, sample_dir):
-    parts = find_parts(spacy.load(pipeline))
+    parts = BenchmarkedPipeline.find(spacy.load(pipeline))
     pairs = parts.make_pairs_component()
     doc = copy_mentions(next(read(sample_dir / "dev.xml", parts.nlp.vocab)))
     assert get_network(pairs.model).encoder.transformer is parts.encoder.transformer
@@ -107,7 +107,7 @@ def test_pipelines_without_a_document_encoder_are_refused(tmp_path, sample_dir):
     nlp = spacy.blank("en")
     nlp.add_pipe("embre_relation")
     with pytest.raises(EmbreError, match="trained document encoder"):
-        find_parts(nlp)
+        BenchmarkedPipeline.find(nlp)
 
 
 def test_times_are_taken_in_turn():
