@@ -41,19 +41,18 @@ def pretrain_command(
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume/--no-resume", help="Go on with an interrupted run in OUTPUT_DIR, or start anew.")
+        bool, typer.Option("--resume/--no-resume", help="Continue an interrupted run in OUTPUT_DIR, or start anew.")
     ] = True,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what OUTPUT_DIR holds.")] = False,
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="The GPU to use; -1 for the CPU.")] = -1,
 ) -> None:
-    """Pretrain a transformer by **entity masking**: of each document some concepts are hidden, every mention of each,
-    and their identifiers and entity types are predicted.
+    """Pretrain a transformer by **entity masking**: hide some concepts of each document, with all their mentions, and
+    predict their identifiers and entity types.
 
-    Settings can be overridden as for `spacy train`: `--training.epochs 3`. On several GPUs:
-    `accelerate launch -m embre_spacy pretrain ...`. A run that was interrupted goes on with the same command.
+    Options replace settings as for `spacy train`: `--training.epochs 3`. The same command continues an interrupted run.
+    On several GPUs: `accelerate launch -m embre_spacy pretrain ...`.
 
-    OUTPUT_DIR/pretraining.json has the settings and the table of epochs. The folder is the `encoder` of the training
-    config.
+    OUTPUT_DIR is the `encoder` of a training config; its pretraining.json has the settings and the table of epochs.
 
     Example: python -m embre_spacy pretrain train.spacy pretrained --dev dev.spacy --config configs/pretrain.cfg
     """

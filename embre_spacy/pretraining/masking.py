@@ -35,12 +35,7 @@ class MaskedDocument:
 
 
 class Masker:
-    """Masks documents.
-
-    tokenizer (PreTrainedTokenizerBase): The tokenizer; must have a mask token.
-    concept_rate (float): The probability that a concept is masked.
-    word_rate (float): The share of the other wordpieces that are masked one by one.
-    """
+    """Masks concepts with the probability `concept_rate`, and the share `word_rate` of the other wordpieces."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, *, concept_rate: float, word_rate: float) -> None:
         self.concept_rate = concept_rate
@@ -50,12 +45,7 @@ class Masker:
         self.ordinary_ids = numpy.asarray([id for id in range(len(tokenizer)) if id not in special], dtype="int64")
 
     def __call__(self, document: EncodedDocument, rng: numpy.random.Generator) -> MaskedDocument:
-        """Mask a document: every wordpiece of every mention of the chosen concepts, then other words.
-
-        document (EncodedDocument): The document; not changed.
-        rng (Generator): The source of random numbers.
-        RETURNS (MaskedDocument): The masked document.
-        """
+        """Mask every wordpiece of every mention of the chosen concepts, then other words."""
         chosen = [document.concepts[i] for i in choose_concepts(len(document.concepts), self.concept_rate, rng)]
         wordpieces = document.wordpieces
         ids = wordpieces.ids.copy()
@@ -89,13 +79,7 @@ class Masker:
 
 
 def choose_concepts(count: int, rate: float, rng: numpy.random.Generator) -> NDArray[numpy.int64]:
-    """Choose concepts at random with equal probability: at least one of two or more, never all (paper, section 3.2).
-
-    count (int): The number of concepts of the document.
-    rate (float): The probability that a concept is chosen.
-    rng (Generator): The source of random numbers.
-    RETURNS (NDArray[int64]): The indices of the chosen ones; none if there are fewer than two or the rate is 0.
-    """
+    """Choose some of `count` concepts, each with the same probability, but never all (paper, section 3.2)."""
     if count < 2 or not rate:
         return numpy.zeros(0, dtype="int64")
     chosen = numpy.flatnonzero(rng.random(count) < rate)

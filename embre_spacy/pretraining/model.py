@@ -20,14 +20,7 @@ class EntityMaskingModel(nn.Module):
 
     The paper predicts "from the averaged vectors of the masked words" (section 3.2). All mentions of a masked concept
     have one answer, so the average is over all its wordpieces in the document: one vector and one prediction for each
-    concept, however often it is mentioned.
-
-    transformer (PreTrainedModel): The transformer, without pooler.
-    objective (ObjectiveConfig): The weights of the losses.
-    n_identifiers (int): The number of identifiers; 0 for no prediction of identifiers.
-    n_types (int): The number of entity types; 0 for no prediction of types.
-    words (bool): Whether words are masked one by one.
-    bfloat16 (bool): Whether to compute in bfloat16 where that is safe; in float32 if not.
+    concept, however often it is mentioned. A number of 0 identifiers or types stands for no prediction of them.
     """
 
     def __init__(
@@ -100,8 +93,6 @@ class WordHead(nn.Module):
     """Predicts masked words as BERT does: a layer, then the similarity to the embeddings of the vocabulary.
 
     The embeddings are an argument of each call, so that saved weights do not contain them twice.
-
-    transformer (PreTrainedModel): The transformer whose embeddings are used.
     """
 
     def __init__(self, transformer: PreTrainedModel) -> None:

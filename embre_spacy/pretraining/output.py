@@ -14,10 +14,7 @@ REPORT_FILE = "pretraining.json"
 
 
 class OutputFolder:
-    """The folder that a run writes to. While the run goes on, its checkpoints lie in a folder inside.
-
-    path (Path): The folder.
-    """
+    """The folder that a run writes to. While the run goes on, its checkpoints lie in a folder inside."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -25,13 +22,7 @@ class OutputFolder:
         self.run_file = self.checkpoints / "run.json"
 
     def check(self, run: Dict[str, Any], *, resume: bool, overwrite: bool) -> None:
-        """Refuse to destroy what is there.
-
-        run (Dict[str, Any]): What tells runs apart: settings, encoder, corpora, number of processes.
-        resume (bool): Whether an interrupted run may be continued.
-        overwrite (bool): Whether anything that is there may be replaced. The same run is continued still.
-        RAISES (EmbreError): If the folder is a file, holds a finished run, or an interrupted one with other settings.
-        """
+        """Refuse to destroy a finished run, or an interrupted one that differs from `run` or may not be continued."""
         if self.path.exists() and not self.path.is_dir():
             raise EmbreError(f"{self.path}: this is no folder")
         if overwrite:

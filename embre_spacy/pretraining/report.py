@@ -55,16 +55,11 @@ def print_start(
             f"they are left out of its loss",
         )
     if checkpoint:
-        say(console, f"Going on from {checkpoint}")
+        say(console, f"Continuing from {checkpoint}")
 
 
 class EpochTable(TrainerCallback):
-    """Prints the table of epochs row by row, and a progress bar on a terminal.
-
-    console (Console): Where to print.
-    dev_targets (Dict[str, Any]): What is predicted of the held-out documents; see `describe_dev_targets`.
-    evaluates (bool): Whether there are held-out documents.
-    """
+    """Prints the table of epochs row by row, and a progress bar on a terminal."""
 
     def __init__(self, console: Console, dev_targets: Dict[str, Any], evaluates: bool) -> None:
         self.console = console
@@ -147,12 +142,7 @@ def get_epochs(state: TrainerState) -> List[Dict[str, Any]]:
 
 
 def summarize_counts(counts: NDArray, objective: ObjectiveConfig) -> Dict[str, float]:
-    """Compute the figures of an evaluation.
-
-    counts (NDArray[float32]): What the model counts of each document; shape (documents, objectives, 3).
-    objective (ObjectiveConfig): The weights of the losses.
-    RETURNS (Dict[str, float]): The weighted `loss`, and the loss and accuracy of each objective that has items.
-    """
+    """Compute the weighted loss, and loss and accuracy of each objective, from the counts of the model."""
     metrics = {"loss": 0.0}
     for name, (items, correct, loss) in zip(OBJECTIVES, counts.sum(axis=0, dtype="float64")):
         if items:
@@ -165,15 +155,8 @@ def summarize_counts(counts: NDArray, objective: ObjectiveConfig) -> Dict[str, f
 def describe_dev_targets(
     dev: Sequence[MaskedDocument], train: Sequence[EncodedDocument], labels: LabelCounts, objectives: Sequence[str]
 ) -> Dict[str, Any]:
-    """Describe what is predicted of held-out documents, and how often the majority label of training is right.
-
-    dev (Sequence[MaskedDocument]): The masked held-out documents.
-    train (Sequence[EncodedDocument]): The training documents.
-    labels (LabelCounts): The labels of the training documents.
-    objectives (Sequence[str]): Which of "identifier", "type" and "word" are predicted.
-    RETURNS (Dict[str, Any]): For each objective the number of items with a label, the majority label of the training
-        documents and its accuracy on them; for concepts also the number and share of items that have another label.
-    """
+    """Count for each objective the held-out items, those whose label no training document has (unseen, not predicted),
+    and how often the majority label of training is right."""
     targets: Dict[str, Any] = {}
     concepts = [concept for document in dev for concept in document.concepts]
     for name, names in (("identifier", list(labels.identifiers)), ("type", list(labels.types))):

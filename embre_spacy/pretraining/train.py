@@ -128,16 +128,7 @@ def _checksum_docs(docs: Sequence[Doc]) -> str:
 
 @dataclass
 class TrainingSetup:
-    """What the trainer needs, and what the report says of it.
-
-    model (EntityMaskingModel): The model, with the transformer.
-    tokenizer (PreTrainedTokenizerBase): The tokenizer, with tags if there are tags.
-    labels (LabelCounts): The labels of the training documents.
-    train (MaskedDataset): The training documents.
-    held_out (Optional[List[MaskedDocument]]): The masked held-out documents.
-    dev_targets (Dict[str, Any]): What is predicted of them; see `describe_dev_targets`.
-    collator (Collator): Makes batches.
-    """
+    """What the trainer needs, and what the report says of it. `dev_targets` describe the held-out documents."""
 
     model: EntityMaskingModel
     tokenizer: PreTrainedTokenizerBase

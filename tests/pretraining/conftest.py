@@ -44,13 +44,13 @@ def make_doc(vocab) -> Callable[..., Doc]:
     """Makes a document. Mentions are (start, end, type, identifiers); all names that it knows if not given."""
 
     def make(text: str, mentions: Sequence[Tuple[int, int, str, str]] = (), identified: bool = True) -> Doc:
-        found = list(mentions) or [
+        all_mentions = list(mentions) or [
             (match.start(), match.end(), type, identifier if identified else "")
             for name, (type, identifier) in NAMES.items()
             for match in re.finditer(name, text)
         ]
-        doc = tokenize_at(build_tokenizer(vocab), text, [edge for mention in found for edge in mention[:2]])
-        spans = [doc.char_span(start, end, label=type, kb_id=field) for start, end, type, field in sorted(found)]
+        doc = tokenize_at(build_tokenizer(vocab), text, [edge for mention in all_mentions for edge in mention[:2]])
+        spans = [doc.char_span(start, end, label=type, kb_id=field) for start, end, type, field in sorted(all_mentions)]
         inside = [span for span in spans if any(o is not span and o.start <= span.start < o.end for o in spans)]
         doc.ents = [span for span in spans if span not in inside]
         doc.spans["mentions"] = inside

@@ -18,10 +18,10 @@ def tiny(tiny_encoder):
     return load_checkpoint(str(tiny_encoder))
 
 
-def make_document(number, length, concepts, words=()):
+def make_document(index, length, concepts, words=()):
     ids = numpy.arange(length) % 40 + 5
     return MaskedDocument(
-        number,
+        index,
         ids.astype("int64"),
         [EncodedConcept(numpy.asarray(pieces), type, identifier, True) for pieces, type, identifier in concepts],
         numpy.asarray(words, dtype="int64"),
@@ -50,7 +50,7 @@ def test_vectors_are_averaged_over_windows_and_wordpieces(tiny):
     collate = Collator(tokenizer, window=60, overlap=20)
     batch = collate(documents)
     assert batch["documents"].tolist() == [3, 5]
-    wanted = [average_by_hand(transformer, tokenizer, document) for document in documents]
+    expected = [average_by_hand(transformer, tokenizer, document) for document in documents]
     assert len(batch["input_ids"]) > 2
     model = EntityMaskingModel(transformer, ObjectiveConfig(), n_identifiers=2, n_types=2, words=True).eval()
     seen = {}
@@ -58,7 +58,7 @@ def test_vectors_are_averaged_over_windows_and_wordpieces(tiny):
     model.word_head.register_forward_hook(lambda module, given, _: seen.update(words=given[0]))
     with torch.no_grad():
         counts = model(**batch)["counts"]
-    both = list(zip(wanted, documents))
+    both = list(zip(expected, documents))
     concepts = torch.stack([means[concept.pieces].mean(0) for means, document in both for concept in document.concepts])
     words = torch.stack([means[word] for means, document in both for word in document.words])
     torch.testing.assert_close(seen["concepts"], concepts, rtol=1e-4, atol=1e-5)

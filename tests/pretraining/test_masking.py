@@ -38,12 +38,12 @@ def encode_doc(tiny, make_config):
     return encode
 
 
-def mask_only(document, tokenizer, number):
+def mask_only(document, tokenizer, index):
     """The document with one concept masked."""
     masker = Masker(tokenizer, concept_rate=0.5, word_rate=0.0)
     for draw in range(1000):
         masked = masker(document, make_rng(0, draw))
-        if len(masked.concepts) == 1 and masked.concepts[0].identifier == document.concepts[number].identifier:
+        if len(masked.concepts) == 1 and masked.concepts[0].identifier == document.concepts[index].identifier:
             return masked
     raise AssertionError("never drawn")
 
@@ -61,8 +61,8 @@ def test_every_wordpiece_of_every_mention_is_masked_and_nothing_else(make_doc, e
 
 def test_words_of_many_wordpieces_are_masked_whole(make_doc, encode_doc):
     document, tokenizer = encode_doc(make_doc(TEXT))
-    number = [len(concept.pieces) for concept in document.concepts].index(5)
-    masked = mask_only(document, tokenizer, number)
+    index = [len(concept.pieces) for concept in document.concepts].index(5)
+    masked = mask_only(document, tokenizer, index)
     decoded = tokenizer.decode(masked.ids)
     assert decoded.count("[MASK]") == 5 and "p" not in decoded.split("binds")[0].split(".")[1]
     assert "GeneOrGeneProduct" not in decoded
@@ -96,7 +96,7 @@ def test_tags_of_nested_mentions_of_a_masked_one_go_too(make_doc, encode_doc):
 @given(count=st.integers(0, 30), rate=st.floats(0, 0.99), seed=st.integers(0, 2**32 - 1))
 def test_never_all_concepts_and_never_none(count, rate, seed):
     chosen = choose_concepts(count, rate, make_rng(seed))
-    assert len(set(chosen)) == len(chosen) and all(0 <= number < count for number in chosen)
+    assert len(set(chosen)) == len(chosen) and all(0 <= index < count for index in chosen)
     assert 1 <= len(chosen) < count if count > 1 and rate else not len(chosen)
 
 

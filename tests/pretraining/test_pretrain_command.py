@@ -34,8 +34,8 @@ def test_it_prints_a_table(call, tmp_path):
 
 
 def test_more_documents_are_added_once(call, docs, tmp_path):
-    for number, doc in enumerate(docs):
-        doc._.document_id = str(number)
+    for index, doc in enumerate(docs):
+        doc._.document_id = str(index)
     more = tmp_path / "more"
     more.mkdir()
     DocBin(docs=docs, store_user_data=True).to_disk(more / "a.spacy")

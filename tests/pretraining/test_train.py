@@ -109,8 +109,8 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(docs, make_config, tiny
         tokenizer_file.write_text(tokenizer)
     report = pretrain(docs, output, config, dev_docs=docs[:2])
     assert_same(output, tmp_path / "whole")
-    wanted = json.loads((tmp_path / "whole" / "pretraining.json").read_text())
-    for row, expected in zip(report["epochs"], wanted["epochs"], strict=True):
+    uninterrupted = json.loads((tmp_path / "whole" / "pretraining.json").read_text())
+    for row, expected in zip(report["epochs"], uninterrupted["epochs"], strict=True):
         assert {**row, "seconds": 0} == pytest.approx({**expected, "seconds": 0}, abs=1e-4)
     assert not (output / "checkpoints").exists()
 
@@ -167,9 +167,9 @@ def test_a_finished_run_is_not_destroyed(docs, make_config, tiny_encoder, tmp_pa
 def test_identifiers_that_training_never_shows_are_counted(docs, make_doc, make_config, tmp_path):
     dev = [make_doc("aspirin is not acid", [(0, 7, "Chemical", "D001241"), (15, 19, "Chemical", "D999999")])]
     report = pretrain(docs, tmp_path / "out", make_config(training__dev_draws=50), dev_docs=dev)
-    asked = report["held_out"]["identifier"]
-    assert asked["items"] + asked["unseen"] == report["held_out"]["type"]["items"] == 50
-    assert 10 < asked["unseen"] < 40 and asked["unseen_share"] == asked["unseen"] / 50
+    identifiers = report["held_out"]["identifier"]
+    assert identifiers["items"] + identifiers["unseen"] == report["held_out"]["type"]["items"] == 50
+    assert 10 < identifiers["unseen"] < 40 and identifiers["unseen_share"] == identifiers["unseen"] / 50
 
 
 def test_what_is_predicted_can_be_chosen(docs, make_doc, make_config, tmp_path):
