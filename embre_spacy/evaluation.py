@@ -1,20 +1,12 @@
 """Evaluation: scores of predicted documents, or of a pipeline, against gold documents."""
 
-from time import perf_counter
 from typing import Any, Dict, Iterable, List, Tuple
 
 from spacy.language import Language
 from spacy.tokens import Doc
 
 from .errors import InputError
-from .relation import find_component
-from .relation.calibration import (
-    accuracy_on_gold_pairs,
-    choose_threshold,
-    measure_calibration,
-    score_candidates,
-)
-from .relation.scoring import count_documents, count_relations
+from .relation.scoring import count_relations
 from .tokens import Relation, copy_mentions, get_relations
 
 
@@ -57,32 +49,3 @@ def evaluate_pipeline(nlp: Language, gold: Iterable[Doc], *, batch_size: int = 6
     references = list(gold)
     docs = nlp.pipe((copy_mentions(reference) for reference in references), batch_size=batch_size)
     return count_relations((get_relations(reference), get_relations(doc)) for reference, doc in zip(references, docs))
-
-
-def evaluate_in_detail(nlp: Language, gold: Iterable[Doc], *, batch_size: int = 64) -> Dict[str, Any]:
-    """Score a pipeline, and say of what its scores are made.
-
-    nlp (Language): The pipeline.
-    gold (Iterable[Doc]): The gold documents.
-    batch_size (int): The number of documents that the pipeline gets at once.
-    RETURNS (Dict[str, Any]): `threshold` and `counts` (what `count_relations` returns with it); `documents`, for each
-        its id and [tp, fp, fn] at each level; `best_threshold`, the threshold with the best mean F1 and F1 with it;
-        `gold_pairs`, accuracies where the pairs are given; `calibration`; `candidates`, their number; `seconds`.
-    RAISES (EmbreError): If the pipeline has no relation component.
-    """
-    references = list(gold)
-    threshold = find_component(nlp).cfg["threshold"]
-    start = perf_counter()
-    scored = score_candidates(nlp, references, batch_size=batch_size)
-    seconds = perf_counter() - start
-    best, scores = choose_threshold(scored)
-    return {
-        "threshold": threshold,
-        "counts": scored.count(threshold),
-        "documents": count_documents(zip(scored.documents, scored.gold, scored.predicted(threshold))),
-        "best_threshold": {"threshold": best, **scores},
-        "gold_pairs": accuracy_on_gold_pairs(scored),
-        "calibration": measure_calibration(scored),
-        "candidates": sum(map(len, scored.candidates)),
-        "seconds": seconds,
-    }

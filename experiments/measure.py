@@ -3,8 +3,10 @@
 from collections import Counter
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Dict, Iterable, List, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Tuple
 
+import numpy
+from numpy.typing import NDArray
 from spacy import util
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -12,13 +14,8 @@ from thinc.api import Config
 
 from embre_spacy.errors import EmbreError
 from embre_spacy.relation import find_component
-from embre_spacy.relation.calibration import (
-    accuracy_on_gold_pairs,
-    choose_threshold,
-    measure_calibration,
-    score_candidates,
-)
-from embre_spacy.relation.scoring import count_documents, count_relations
+from embre_spacy.relation.calibration import ScoredCandidates, choose_threshold, measure_calibration, score_candidates
+from embre_spacy.relation.scoring import LEVELS, count_relations
 from embre_spacy.tokens import Relation, copy_mentions, get_relations
 from embre_spacy.util import load_pipeline
 
@@ -64,6 +61,36 @@ def evaluate_in_detail(nlp: Language, gold: Iterable[Doc], *, batch_size: int = 
         "candidates": sum(map(len, scored.candidates)),
         "seconds": seconds,
     }
+
+
+def count_documents(
+    documents: Iterable[Tuple[str, Iterable[Relation], Iterable[Relation]]],
+) -> List[Dict[str, Any]]:
+    """Compare the gold and the predicted relations of each document: its `id`, and [tp, fp, fn] at each level."""
+    rows = []
+    for name, gold, predicted in documents:
+        counts = count_relations([(gold, predicted)])
+        rows.append({"id": name, **{level: [counts[level][key] for key in ("tp", "fp", "fn")] for level in LEVELS}})
+    return rows
+
+
+def accuracy_on_gold_pairs(scored: ScoredCandidates) -> Dict[str, Any]:
+    """How often type and novelty are right where the pair is given, whatever the threshold.
+
+    scored (ScoredCandidates): The candidates.
+    RETURNS (Dict[str, Any]): `pairs`, the number of gold relations that are candidates; `type_accuracy` and
+        `novelty_accuracy` among them, None where there is nothing to ask.
+    """
+    is_related, has_novelty = scored.gold_types > 0, scored.gold_novelties >= 0
+    return {
+        "pairs": int(is_related.sum()),
+        "type_accuracy": _accuracy(scored.types[is_related, 1:], scored.gold_types[is_related] - 1),
+        "novelty_accuracy": _accuracy(scored.novelties[has_novelty], scored.gold_novelties[has_novelty]),
+    }
+
+
+def _accuracy(probabilities: NDArray[numpy.floating], classes: NDArray[numpy.int64]) -> Optional[float]:
+    return float((probabilities.argmax(axis=1) == classes).mean()) if len(classes) else None
 
 
 def measure_floor(cell: Cell) -> Dict[str, Any]:

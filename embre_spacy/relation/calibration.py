@@ -215,25 +215,6 @@ def _measure_temperature(
     }
 
 
-def accuracy_on_gold_pairs(scored: ScoredCandidates) -> Dict[str, Any]:
-    """How often type and novelty are right where the pair is given, whatever the threshold.
-
-    scored (ScoredCandidates): The candidates.
-    RETURNS (Dict[str, Any]): `pairs`, the number of gold relations that are candidates; `type_accuracy` and
-        `novelty_accuracy` among them, None where there is nothing to ask.
-    """
-    is_related, has_novelty = scored.gold_types > 0, scored.gold_novelties >= 0
-    return {
-        "pairs": int(is_related.sum()),
-        "type_accuracy": _accuracy(scored.types[is_related, 1:], scored.gold_types[is_related] - 1),
-        "novelty_accuracy": _accuracy(scored.novelties[has_novelty], scored.gold_novelties[has_novelty]),
-    }
-
-
-def _accuracy(probabilities: NDArray[numpy.floating], classes: NDArray[numpy.int64]) -> Optional[float]:
-    return float((probabilities.argmax(axis=1) == classes).mean()) if len(classes) else None
-
-
 def apply_temperature(probabilities: NDArray[numpy.floating], temperature: float) -> NDArray[numpy.float64]:
     """Probabilities (n, classes) as they would be with scores divided by a temperature; above 1 is less certain."""
     powers = probabilities.astype("float64") ** (1.0 / temperature)

@@ -8,7 +8,7 @@ are micro averages.
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Optional, Sequence, Tuple
 
 from spacy.training import Example
 
@@ -98,22 +98,6 @@ def count_relations(
         for level, counts in groups.items():
             result[level][name] = {group: counts[group].to_dict() for group in sorted(counts)}
     return result
-
-
-def count_documents(
-    documents: Iterable[Tuple[str, Iterable[Relation], Iterable[Relation]]],
-) -> List[Dict[str, Any]]:
-    """Compare relations document by document.
-
-    documents (Iterable[Tuple[str, Iterable[Relation], Iterable[Relation]]]): The id, the gold and the predicted
-        relations of each document.
-    RETURNS (List[Dict[str, Any]]): For each document its `id`, and [tp, fp, fn] at each level.
-    """
-    rows = []
-    for document, gold, predicted in documents:
-        counts = count_relations([(gold, predicted)])
-        rows.append({"id": document, **{level: [counts[level][key] for key in ("tp", "fp", "fn")] for level in LEVELS}})
-    return rows
 
 
 def create_relation_scorer(

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from spacy.language import Language
 
 from embre_spacy.errors import EmbreError
-from embre_spacy.evaluation import evaluate_in_detail, evaluate_pipeline
 from embre_spacy.relation.calibration import (
     apply_temperature,
     calibrate,
@@ -122,20 +121,6 @@ def test_the_threshold_is_chosen_with_the_temperatures(initialized, make_example
     assert choose_threshold(score_candidates(initialized, gold)) == (cfg["threshold"], found["scores"])
     again = calibrate(initialized, gold)
     assert again["threshold"] == found["threshold"] and again["calibration"] == found["calibration"]
-
-
-def test_details_add_up_to_the_scores(trained, make_examples):
-    gold = [example.reference for example in make_examples(trained)]
-    pipe = trained.get_pipe("embre_relation")
-    pipe.cfg["threshold"] = 0.01
-    found = evaluate_in_detail(trained, gold)
-    assert pipe.cfg["threshold"] == found["threshold"] == 0.01
-    assert found["counts"] == evaluate_pipeline(trained, gold)
-    for level, counts in found["counts"].items():
-        of_documents = numpy.sum([document[level] for document in found["documents"]], axis=0).tolist()
-        assert of_documents == [counts["tp"], counts["fp"], counts["fn"]]
-    assert found["gold_pairs"] == {"pairs": 4, "type_accuracy": 1.0, "novelty_accuracy": 1.0}
-    assert found["best_threshold"]["all"] == 1.0
 
 
 @pytest.mark.parametrize("certainty", [0.0, 0.5, 1.0])

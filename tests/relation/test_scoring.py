@@ -7,7 +7,7 @@ from relation_docs import make_doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from embre_spacy.relation.scoring import count_documents, count_relations, create_relation_scorer
+from embre_spacy.relation.scoring import count_relations, create_relation_scorer
 from embre_spacy.tokens import Concept, Relation
 
 
@@ -53,10 +53,6 @@ def test_the_counts_of_parts_add_up():
         ]
         for key in ("tp", "fp", "fn"):
             assert sum(part[key] for part in of_level["per_entity_type_pair"].values()) == of_level[key]
-    assert count_documents([("1", gold, predicted), ("2", [], gold[:1])]) == [
-        {"id": "1", "pair": [2, 1, 1], "type": [1, 2, 2], "novelty": [2, 1, 1], "all": [1, 2, 2]},
-        {"id": "2", "pair": [0, 1, 0], "type": [0, 1, 0], "novelty": [0, 1, 0], "all": [0, 1, 0]},
-    ]
 
 
 def test_the_scorer_names_scores_as_the_training_loop_does():
