@@ -93,7 +93,7 @@ def pretraining_settings(spec: PretrainingSpec) -> Dict[str, Any]:
     except EmbreError as error:
         raise EmbreError(f"pretraining {spec.name!r}: {error}") from error
     return {
-        "config": config.to_dict(),
+        "config": config.model_dump(),
         "corpus": spec.corpus,
         "also": list(spec.also),
         "dev": spec.dev,

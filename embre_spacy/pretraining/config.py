@@ -3,7 +3,7 @@
 import sys
 from configparser import Error as ConfigParserError
 from pathlib import Path
-from typing import Any, Dict, List, Literal, Mapping, Optional, Union
+from typing import Any, List, Literal, Mapping, Optional, Union
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from thinc.api import Config, ConfigValidationError
@@ -105,9 +105,6 @@ class PretrainingConfig(_Section):
     masking: MaskingConfig = MaskingConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
     training: TrainingConfig = TrainingConfig()
-
-    def to_dict(self) -> Dict[str, Any]:
-        return self.model_dump()
 
     @model_validator(mode="after")
     def _check(self) -> "PretrainingConfig":
