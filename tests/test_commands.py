@@ -99,11 +99,11 @@ def test_prepare_follows_a_plan(sample_dir, tmp_path):
     "plan, cause",
     [
         ("{", "splits.json: not JSON"),
-        ('{"training": {}}', "keys train, dev, test and exclude"),
-        ('{"train": {"file": "x"}}', "train must have files"),
+        ('{"training": {}}', "training: Extra inputs are not permitted"),
+        ('{"train": {"file": "x"}}', "train.files: Field required"),
         ('{"train": {"files": ["none.xml"]}}', "there is no none.xml"),
         ('{"train": {"files": [["none.xml", "no_*.xml"]]}}', "there is no none.xml or no_*.xml"),
-        ('{"train": {"files": ["dev.xml"], "last": "5"}}', "first and last of train must be numbers"),
+        ('{"train": {"files": ["dev.xml"], "last": "5"}}', "train.last: Input should be a valid integer"),
         ('{"train": {"files": ["dev.xml"]}, "exclude": "none.txt"}', "none.txt: splits.json names it"),
     ],
 )

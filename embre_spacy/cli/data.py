@@ -120,8 +120,8 @@ def prepare_command(
     mentions and relations there have to be is read from counts.json there.
     """
     with report_errors():
-        from ..splits import fill_assets, prepare_corpus
+        from ..splits import collect_files, prepare_corpus
 
-        fill_assets(assets, Path(source) if source else None)
+        collect_files(assets, Path(source) if source else None)
         for line in prepare_corpus(assets, corpus):
             typer.echo(line)
