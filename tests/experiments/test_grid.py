@@ -137,7 +137,10 @@ def test_a_file_that_is_no_grid_is_refused(tmp_path, content):
             lambda grid: grid["pretraining"]["entities"]["overrides"].update({"masking.rate": 1}),
             "rate: there is no such setting",
         ),
-        (lambda grid: cell(grid).update(teachers={"cell": "none"}), "train.cfg gives no component its teachers"),
+        (
+            lambda grid: cell(grid).update(teachers={"cell": "none"}, config=str(ROOT / "experiments" / "short.cfg")),
+            "short.cfg gives no component its teachers",
+        ),
     ],
 )
 def test_what_would_fail_later_is_refused_with_the_cell(write_grid, change, cause):
@@ -149,7 +152,7 @@ def test_what_would_fail_later_is_refused_with_the_cell(write_grid, change, caus
 
 def test_teachers_are_checked_with_the_cell_that_learns_from_them(write_grid):
     def change(grid):
-        cell(grid).update(config=str(ROOT / "configs" / "taught.cfg"), teachers={"cell": "none"})
+        cell(grid).update(teachers={"cell": "none"})
         cell(grid, 0).update(config="none.cfg")
         grid["cells"].append({**cell(grid), "name": "again", "teachers": {"cell": "entities"}})
 

@@ -181,7 +181,7 @@ def test_a_pretraining_goes_on_with_another(here, quick):
 
 def test_a_cell_learns_from_others(write_grid, tmp_path, quick):
     def change(grid):
-        taught = {"name": "taught", "config": str(ROOT / "configs" / "taught.cfg"), "teachers": {"cell": "none"}}
+        taught = {"name": "taught", "teachers": {"cell": "none"}}
         grid.update(cells=[{**grid["cells"][0], "seeds": [0, 1]}, taught])
 
     grid = write_grid(change)
