@@ -117,9 +117,7 @@ def test_a_pipeline_without_the_component_is_no_teacher(make_nlp, make_examples,
 def test_a_teacher_of_other_relation_types(make_nlp, make_examples, teacher):
     nlp = make_nlp()
     labels = {"labels": ["Bind"], "novelty_labels": ["No", "Novel"], "entity_types": []}
-    cause = (
-        "teacher: the teacher knows the relation types Bind, Negative_Correlation, Positive_Correlation, and not Bind"
-    )
+    cause = "teacher: the teacher has the relation types Bind, Negative_Correlation, Positive_Correlation, and not Bind"
     with pytest.raises(EmbreError, match=cause):
         start(nlp, make_examples(nlp)[3:], [str(teacher[1])], labels)
 
