@@ -1,45 +1,14 @@
-"""The thin commands: prepare, score, evaluate."""
+"""The command `prepare`."""
 
 import json
 import shutil
 import zipfile
 
 import pytest
-import spacy
-from spacy.tokens import DocBin
+from commands import run
 from spacy.vocab import Vocab
-from typer.testing import CliRunner
 
 from embre_spacy import read, write
-from embre_spacy.cli import app
-
-runner = CliRunner()
-
-
-def run(*arguments, code=0):
-    result = runner.invoke(app, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    assert "Traceback" not in result.output
-    return result
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory, request):
-    sample = request.getfixturevalue("sample_dir")
-    folder = tmp_path_factory.mktemp("corpus")
-    run("prepare", sample, folder)
-    return folder
-
-
-def test_without_a_command_the_commands_are_shown():
-    result = runner.invoke(app, [])
-    for command in ("convert", "annotate", "prepare", "pretrain", "calibrate", "evaluate", "score"):
-        assert command in result.output
-
-
-@pytest.mark.parametrize("command", ["convert", "annotate", "prepare", "pretrain", "calibrate", "evaluate", "score"])
-def test_help_describes_every_command(command):
-    assert "Usage" in run(command, "--help").output
 
 
 def test_prepare_converts_and_verifies(corpus):
@@ -166,47 +135,3 @@ def test_prepare_names_counts_that_are_no_json(sample_dir, tmp_path):
     shutil.copytree(sample_dir, tmp_path / "assets")
     (tmp_path / "assets" / "counts.json").write_text("{")
     assert "counts.json: not JSON" in run("prepare", tmp_path / "assets", tmp_path / "out", code=1).output
-
-
-def test_calibrate_refuses_what_it_cannot_use(corpus, tmp_path):
-    assert "no pipeline" in run("calibrate", tmp_path / "none", corpus / "dev.spacy", tmp_path / "o", code=1).output
-    result = run("calibrate", "en_none", corpus / "dev.spacy", tmp_path / "o", "--level", "some", code=1)
-    assert "must be one of pair, type, novelty, all" in result.output
-    spacy.blank("en").to_disk(tmp_path / "blank")
-    result = run("calibrate", tmp_path / "blank", corpus / "dev.spacy", tmp_path / "o", code=1)
-    assert "no component embre_relation" in result.output and not (tmp_path / "o").exists()
-
-
-def test_score_of_a_file_with_itself_is_perfect(sample_dir, corpus, tmp_path):
-    output = tmp_path / "deep" / "scores.json"
-    run("score", sample_dir / "dev.xml", corpus / "dev.spacy", "--output", output)
-    scores = json.loads(output.read_text())
-    for level in ("pair", "type", "novelty", "all"):
-        assert scores[level]["f"] == 1.0 and scores[level]["fp"] == scores[level]["fn"] == 0
-
-
-def test_score_refuses_other_documents_and_files_that_are_not_there(sample_dir, tmp_path):
-    assert "document sample-" in run("score", sample_dir / "dev.xml", sample_dir / "test.xml", code=1).output
-    assert "no such file" in run("score", sample_dir / "dev.xml", tmp_path / "none.xml", code=1).output
-
-
-def test_score_refuses_documents_without_ids(tmp_path):
-    docs = [spacy.blank("en")("One."), spacy.blank("en")("Two.")]
-    DocBin(docs=docs).to_disk(tmp_path / "own.spacy")
-    result = run("score", tmp_path / "own.spacy", tmp_path / "own.spacy", code=1)
-    assert "2 of the 2 predicted documents have no id" in result.output
-
-
-def test_evaluate_names_a_pipeline_that_is_not_there(corpus, tmp_path):
-    assert "no pipeline" in run("evaluate", tmp_path / "none", corpus / "dev.spacy", code=1).output
-    old = tmp_path / "test.json"
-    old.write_text("{}")
-    result = run("evaluate", tmp_path / "none", tmp_path / "test.spacy", "--if-exists", "--output", old)
-    # The scores of an earlier run would be taken for those of this one.
-    assert "nothing is evaluated" in result.output and not old.exists()
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "config.cfg").write_text('[nlp]\nlang = "en"\n')
-    (tmp_path / "broken" / "meta.json").write_text("{")
-    assert "no pipeline" in run("evaluate", tmp_path / "broken", corpus / "dev.spacy", code=1).output
-    result = run("evaluate", tmp_path / "none", corpus / "dev.spacy", "--gpu-id", "99", code=1)
-    assert "GPU 99 cannot be used" in result.output
