@@ -1,7 +1,6 @@
 """What pretraining and the relation component share: checkpoints, wordpieces, tags, windows, precision."""
 
 from .checkpoint import (
-    PRECISIONS,
     autocast,
     choose_window,
     first_position,
@@ -24,11 +23,9 @@ from .text import (
     sort_borders,
     special_tokens,
     split_windows,
-    tag_tokens,
 )
 
 __all__ = [
-    "PRECISIONS",
     "TagIds",
     "TaggedText",
     "Wordpieces",
@@ -49,5 +46,4 @@ __all__ = [
     "sort_borders",
     "special_tokens",
     "split_windows",
-    "tag_tokens",
 ]

@@ -96,14 +96,8 @@ def create_checkpoint_resolver() -> Callable[[Language], Language]:
 def load_checkpoint(
     name: str, *, hidden_dropout: Optional[float] = None, attention_dropout: Optional[float] = None
 ) -> Tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Load a transformer without its pooler, and its tokenizer.
-
-    name (str): The name of the encoder; see `resolve_checkpoint`.
-    hidden_dropout (Optional[float]): The dropout after each layer; that of the checkpoint if None.
-    attention_dropout (Optional[float]): The dropout of attention weights; that of the checkpoint if None.
-    RETURNS (Tuple[PreTrainedModel, PreTrainedTokenizerBase]): The transformer and a fast tokenizer.
-    RAISES (EmbreError): If the checkpoint cannot be loaded, lacks weights, or has no fast tokenizer.
-    """
+    """Load a transformer without its pooler, and its fast tokenizer. The dropouts after each layer and of attention
+    weights are those of the checkpoint if None. An EmbreError says that it cannot be loaded, or what it lacks."""
     source = resolve_checkpoint(name)
     try:
         config = AutoConfig.from_pretrained(source)
@@ -189,16 +183,8 @@ def longest_window(transformer: PreTrainedModel, tokenizer: PreTrainedTokenizerB
 def choose_window(
     transformer: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, window: Optional[int], overlap: int, name: str
 ) -> int:
-    """The number of wordpieces of text in one pass.
-
-    transformer (PreTrainedModel): The transformer.
-    tokenizer (PreTrainedTokenizerBase): Its tokenizer.
-    window (Optional[int]): The number in the config; as many as fit if None.
-    overlap (int): The least number of wordpieces that neighbouring windows share.
-    name (str): The name of the encoder, for the error.
-    RETURNS (int): The number of wordpieces.
-    RAISES (EmbreError): If the window does not fit the transformer, or does not exceed the overlap.
-    """
+    """The number of wordpieces of text in one pass: `window`, or as many as fit if that is None. A window that does not
+    fit, or does not exceed the overlap, is an EmbreError that names the encoder."""
     longest = longest_window(transformer, tokenizer)
     chosen = longest if window is None else window
     if not overlap < chosen <= longest:
@@ -220,13 +206,7 @@ def has_fast_bfloat16(device: torch.device) -> bool:
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager:
-    """The context in which a transformer runs.
-
-    precision (str): "float32", "bfloat16", or "auto" for bfloat16 where the device is faster with it.
-    device (torch.device): The device.
-    RETURNS (AbstractContextManager): The context.
-    RAISES (ValueError): If there is no such precision.
-    """
+    """The context in which a transformer runs: "float32", "bfloat16", or "auto" for bfloat16 where that is faster."""
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}")
     if precision == "float32" or (precision == "auto" and not has_fast_bfloat16(device)):

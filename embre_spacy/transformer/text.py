@@ -97,13 +97,9 @@ def _lay_out(text: TaggedText, cuts: Sequence[int], pieces: Iterator[List[int]])
 
 
 def sort_borders(mentions: Sequence[Tuple[int, int]]) -> List[Tuple[int, int]]:
-    """Sort the starts and ends of mentions into the order of their tags in the text.
-
-    At the same offset, ends come before starts. Inner mentions start last and end first.
-
-    mentions (Sequence[Tuple[int, int]]): Start and end of each mention in characters. They may overlap.
-    RETURNS (List[Tuple[int, int]]): The index of a mention and 0 for its start or 1 for its end; both of each mention.
-    """
+    """Sort the borders of mentions into the order of their tags in the text. A border is the index of a mention, and 0
+    for its start or 1 for its end. At the same offset, ends come before starts; inner mentions start last and end
+    first."""
 
     def key(border: Tuple[int, int]) -> Tuple[int, int, int, int]:
         mention, side = border
@@ -144,15 +140,8 @@ def get_tag_ids(tokenizer: PreTrainedTokenizerBase, entity_types: Sequence[str])
 
 
 def add_tags(transformer: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, entity_types: Sequence[str]) -> TagIds:
-    """Add the tags of entity types to a tokenizer, and a vector for each new one to its transformer.
-
-    The vector of a tag is the mean of those of the words that name its type, so that none is drawn at random.
-
-    transformer (PreTrainedModel): The transformer; its embeddings are resized in place.
-    tokenizer (PreTrainedTokenizerBase): Its tokenizer; changed in place.
-    entity_types (Sequence[str]): The entity types.
-    RETURNS (TagIds): The ids of the tags of all these types.
-    """
+    """Add the tags of entity types to a tokenizer, and a vector for each new one to its transformer: the mean of the
+    vectors of the words that name its type, so that nothing is drawn at random."""
     vocabulary = tokenizer.get_added_vocab()
     new = {
         token: entity_type
@@ -175,16 +164,8 @@ def add_tags(transformer: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, e
 
 
 def split_windows(length: int, size: int, overlap: int) -> List[Tuple[int, int]]:
-    """Cover a sequence with windows of about equal length.
-
-    Neighbours share at least `overlap` wordpieces, so anything that is not longer than that lies whole in some window.
-
-    length (int): The number of wordpieces.
-    size (int): The most wordpieces that a window may have.
-    overlap (int): The least number of wordpieces that neighbouring windows share.
-    RETURNS (List[Tuple[int, int]]): The first and the one-after-last wordpiece of each window.
-    RAISES (ValueError): If the overlap is not smaller than the size.
-    """
+    """Cover a sequence with windows of about equal length, at most `size`. A window is its first and its one-after-last
+    wordpiece. Neighbours share at least `overlap`, so what is not longer than that lies whole in some window."""
     if not 0 <= overlap < size:
         raise ValueError(f"the overlap of windows ({overlap}) must be at least 0 and smaller than their size ({size})")
     if length <= size:
