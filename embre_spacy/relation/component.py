@@ -153,7 +153,7 @@ class EmbreRelation(TrainablePipe):
         RAISES (EmbreError): If the threshold, `type_certainty` or `teacher_weight` is not between 0 and 1, a
             temperature not above 0, or `novelty_smoothing` below 0 or not below 1.
         """
-        settings = {key: settings.pop(key, DEFAULT_CONFIG[key]) for key in DECISION_SETTINGS + LOSS_SETTINGS} | settings
+        settings = {**{key: DEFAULT_CONFIG[key] for key in DECISION_SETTINGS + LOSS_SETTINGS}, **settings}
         for setting in ("threshold", "type_certainty", "teacher_weight"):
             if not 0.0 <= settings[setting] <= 1.0:
                 raise EmbreError(f"`{setting}` of {name} must be between 0 and 1, not {settings[setting]}")

@@ -5,6 +5,7 @@ import pytest
 import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from relation_docs import without_novelty
 from spacy.language import Language
 
 from embre_spacy.errors import EmbreError
@@ -145,3 +146,12 @@ def test_the_threshold_is_the_best_for_the_level(trained, make_examples):
 def test_temperatures_must_be_positive(make_nlp):
     with pytest.raises(EmbreError, match="temperature` of embre_relation must be above 0"):
         make_nlp(temperature=0.0)
+
+
+@pytest.mark.parametrize("encoder_kind", ["document"])
+def test_a_corpus_without_novelty_is_calibrated(make_nlp, make_examples):
+    nlp = make_nlp()
+    examples = without_novelty(make_examples(nlp))
+    nlp.initialize(lambda: examples)
+    gold = [example.reference for example in examples]
+    assert calibrate(nlp, gold)["calibration"]["novelty"] == {"temperature": 1.0, "ece": 0.0, "ece_after": 0.0}

@@ -1,17 +1,20 @@
 """The component behaves as spaCy's own do."""
 
 import math
+import pickle
+import warnings
 
+import numpy
 import pytest
 import spacy
 import torch
-from relation_docs import outcome, without_novelty
-from safetensors.torch import load_file
+from relation_docs import MENTIONS, TEXT, make_doc, outcome, without_novelty
+from spacy.tokens import Doc
 from spacy.training import Example
 
 from embre_spacy.errors import EmbreError
 from embre_spacy.relation.model import get_network
-from embre_spacy.tokens import copy_mentions
+from embre_spacy.tokens import copy_mentions, get_concepts, register_extensions
 
 
 def predicted(nlp, make_examples):
@@ -46,33 +49,6 @@ def test_it_says_the_same_with_two_processes(trained, make_examples):
     finally:
         torch.set_num_threads(threads)
     assert [sorted(outcome(doc)) for doc in docs] == expected(trained, make_examples)
-
-
-def test_a_saved_pipeline_needs_nothing_of_the_folder_it_was_made_from(trained, tmp_path, tiny_encoder, make_examples):
-    trained.to_disk(tmp_path / "model")
-    for file in (tmp_path / "model").rglob("*.cfg"):
-        file.write_text(file.read_text().replace(str(tiny_encoder), "/no/such/folder"))
-    reloaded = spacy.load(tmp_path / "model")
-    assert outcome(reloaded(predicted(reloaded, make_examples)[0]))
-
-
-def test_the_weights_are_in_a_file_of_their_own(trained, tmp_path, make_examples):
-    gold = expected(trained, make_examples)
-    trained.to_disk(tmp_path / "model")
-    folder = tmp_path / "model" / "embre_relation"
-    weights = load_file(folder / "weights.safetensors")
-    assert len(weights) == len(list(get_network(trained.get_pipe("embre_relation").model).parameters()))
-    assert (folder / "weights.safetensors").stat().st_mode == (folder / "cfg").stat().st_mode
-    reloaded = spacy.load(tmp_path / "model")
-    # What is in use does not lie in the file, which can be written again.
-    (folder / "weights.safetensors").write_bytes(b"x" * (folder / "weights.safetensors").stat().st_size)
-    assert [sorted(outcome(reloaded(doc))) for doc in predicted(reloaded, make_examples)] == gold
-    reloaded.to_disk(tmp_path / "model")
-    again = spacy.load(tmp_path / "model")
-    assert [sorted(outcome(again(doc))) for doc in predicted(again, make_examples)] == gold
-    (folder / "weights.safetensors").unlink()
-    with pytest.raises(EmbreError, match=r"weights\.safetensors: the file with the weights of the model is missing"):
-        spacy.load(tmp_path / "model")
 
 
 def test_predictions_carry_concepts_and_probabilities(trained, make_examples):
@@ -239,3 +215,174 @@ def test_impossible_settings_are_errors(make_nlp, make_examples, encoder):
     with pytest.raises((EmbreError, ValueError), match=r"no such folder|window|precision"):
         nlp.initialize(lambda: examples)
         nlp(examples[0].predicted)
+
+
+@pytest.mark.parametrize("encoder_kind", ["document"])
+def test_mentions_without_a_type_are_no_class(make_nlp):
+    nlp = make_nlp()
+    reference = make_doc(nlp.vocab, mentions=[*MENTIONS[:-1], ("known", 0, "_", "1")])
+    reference.spans["mentions"] = [reference.char_span(0, 7, label="", kb_id="2")]
+    examples = [Example(copy_mentions(reference), reference)]
+    optimizer = nlp.initialize(lambda: examples)
+    pipe = nlp.get_pipe("embre_relation")
+    assert "" not in pipe.entity_types and "_" in pipe.entity_types
+    nlp.update(examples, sgd=optimizer)
+    assert all(torch.isfinite(tensor).all() for tensor in get_network(pipe.model).state_dict().values())
+
+
+@pytest.mark.parametrize("encoder_kind", ["document"])
+@pytest.mark.parametrize(
+    "candidates",
+    [
+        {"@misc": "embre_spacy.TypePairCandidates.v1"},
+        {"@misc": "embre_spacy.AllPairsCandidates.v1"},
+        {"@misc": "embre_spacy.NearbyCandidates.v1", "distance": 1000},
+    ],
+)
+def test_a_component_can_be_given_to_another_process(make_nlp, make_examples, candidates):
+    nlp = make_nlp(candidates=candidates, threshold=0.0)
+    examples = make_examples(nlp)
+    nlp.initialize(lambda: examples)
+    pipe = nlp.get_pipe("embre_relation")
+    copied = pickle.loads(pickle.dumps(pipe))
+    assert outcome(copied(examples[0].predicted.copy())) == outcome(pipe(examples[0].predicted)) != []
+    examples[0].predicted = copied(examples[0].predicted)
+    assert copied.score(examples[:1])["relation_pair_r"] == 1.0
+
+
+@pytest.mark.parametrize("encoder_kind", ["document"])
+def test_a_trained_component_learns_no_other_labels(trained, make_examples):
+    examples = make_examples(trained)
+    before = trained.get_pipe("embre_relation").label_data
+    trained.initialize(lambda: examples)
+    examples[0].reference._.relations[0]["type"] = "Comparison"
+    with pytest.raises(EmbreError, match="has its weights already, so it cannot learn Comparison"):
+        trained.initialize(lambda: examples)
+    assert trained.get_pipe("embre_relation").label_data == before
+    examples[0].reference._.relations[0].update(type="Bind", novelty="new")
+    with pytest.raises(EmbreError, match="not initialized with the novelty label 'new'"):
+        trained.update(examples)
+
+
+@pytest.mark.parametrize("encoder_kind", ["document"])
+def test_training_documents_without_candidates_are_told(make_nlp, make_examples):
+    nlp = make_nlp()
+    # As a reader does that gives the texts alone.
+    examples = [Example(nlp.make_doc(one.reference.text), one.reference) for one in make_examples(nlp)]
+    with pytest.warns(UserWarning, match=r"no candidates.*embre_spacy\.Corpus\.v1"):
+        nlp.initialize(lambda: examples)
+
+
+@pytest.mark.parametrize("encoder_kind", ["document"])
+def test_extensions_of_others_are_told_and_relations_are_found_all_the_same(trained, make_examples):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        register_extensions()
+    doc = copy_mentions(make_examples(trained)[0].reference)
+    ours = Doc.get_extension("relations")
+    Doc.set_extension("relations", default=None, force=True)
+    try:
+        with pytest.warns(UserWarning, match=r"doc\._\.relations is not that of embre_spacy"):
+            register_extensions()
+        trained(doc)
+    finally:
+        Doc.set_extension("relations", getter=ours[2], setter=ours[3], force=True)
+    assert doc._.relations
+
+
+@pytest.mark.parametrize("encoder_kind", ["document"])
+def test_the_same_characters_may_be_two_concepts(make_nlp):
+    nlp = make_nlp()
+    doc = make_doc(nlp.vocab)
+    doc.spans["mentions"] = [doc.char_span(0, 7, label="GeneOrGeneProduct", kb_id="7")]
+    nlp.initialize(lambda: [Example(copy_mentions(doc), doc)])
+    pipe = nlp.get_pipe("embre_relation")
+    concept_mentions = pipe.prepare([doc]).arrays.features.concept_mentions
+    mentions = [number for row in concept_mentions.tolist() for number in row if number >= 0]
+    assert len(mentions) == len(set(mentions)) == len(MENTIONS) + 1
+
+
+@pytest.mark.parametrize("encoder_kind", ["document"])
+@pytest.mark.parametrize("smoothing", [-0.1, 1.0])
+def test_what_it_cannot_be(make_nlp, smoothing):
+    with pytest.raises(EmbreError, match=f"must be at least 0 and below 1, not {smoothing}"):
+        make_nlp(novelty_smoothing=smoothing)
+
+
+@pytest.mark.parametrize("encoder_kind", ["document"])
+def test_a_mention_that_is_there_twice_is_one(make_nlp):
+    doc = make_doc(make_nlp().vocab, TEXT, [("PTGS1", 0, "GeneOrGeneProduct", "5742")], [])
+    doc.spans["mentions"] = [doc.char_span(47, 52, label="GeneOrGeneProduct", kb_id="5742")]
+    assert [concept.mentions for concept in get_concepts(doc)] == [[[47, 52]]]
+    # Nor is the concept a candidate with itself.
+    assert doc._.candidates == []
+
+
+def test_a_batch_is_arrays_that_can_be_predicted_elsewhere(trained, make_examples):
+    pipe = trained.get_pipe("embre_relation")
+    docs = predicted(trained, make_examples)
+    batch = pickle.loads(pickle.dumps(pipe.prepare(docs)))
+    assert [len(of_doc) for of_doc in batch.candidates] == [len(pipe.candidates(doc)) for doc in docs]
+    # No text, and no vectors but those of tokens.
+    assert len(pickle.dumps(batch)) < 50_000
+    scores = pipe.classify(batch)
+    assert scores[0].dtype == scores[1].dtype == numpy.float32
+    relations = pipe.decide(batch.candidates, scores)
+    for doc, of_doc in zip(trained.pipe(docs), relations, strict=True):
+        assert doc._.relations == of_doc
+    assert sum(map(len, relations)) == 4
+
+
+def test_no_documents_have_no_scores(trained):
+    pipe = trained.get_pipe("embre_relation")
+    candidates, (types, novelties) = pipe.predict([])
+    assert candidates == [] and types.shape == (0, 4) and novelties.shape == (0, 2)
+    assert pipe.decide(candidates, pipe.classify(pipe.prepare([]))) == []
+
+
+@pytest.mark.parametrize("encoder_kind", ["document"])
+def test_settings_of_the_config_count_when_a_pipeline_is_loaded(trained, tmp_path):
+    trained.to_disk(tmp_path / "model")
+    overrides = {"components.embre_relation.threshold": 0.9, "components.embre_relation.temperature": 2.0}
+    config = spacy.util.load_config(tmp_path / "model" / "config.cfg", overrides)
+    for nlp in (
+        spacy.load(tmp_path / "model", config=overrides),
+        spacy.util.load_model_from_config(config).from_bytes(trained.to_bytes(exclude=["config"])),
+    ):
+        cfg = nlp.get_pipe("embre_relation").cfg
+        assert cfg["threshold"] == 0.9 and cfg["temperature"] == 2.0
+        assert cfg["type_certainty"] == trained.get_pipe("embre_relation").cfg["type_certainty"]
+
+
+@pytest.mark.parametrize("encoder_kind", ["document"])
+def test_settings_that_were_changed_are_saved(trained, tmp_path):
+    pipe = trained.get_pipe("embre_relation")
+    pipe.cfg["threshold"] = 0.7
+    pipe.configure(trained, temperature=1.234567890123)
+    pipe.cfg["novelty_temperature"] = 3.0
+    trained.to_disk(tmp_path / "model")
+    reloaded = spacy.load(tmp_path / "model")
+    cfg = reloaded.get_pipe("embre_relation").cfg
+    expected = {"threshold": 0.7, "temperature": 1.234567890123, "novelty_temperature": 3.0}
+    assert {setting: cfg[setting] for setting in expected} == pytest.approx(expected)
+    assert reloaded.config["components"]["embre_relation"]["temperature"] == pytest.approx(1.234567890123)
+
+
+def test_a_component_takes_no_settings_but_its_own(trained):
+    pipe = trained.get_pipe("embre_relation")
+    with pytest.raises(TypeError, match="treshold"):
+        type(pipe)(trained.vocab, pipe.model, candidates=pipe.candidates, treshold=0.5)
+
+
+def test_an_uninitialized_component_can_be_saved(make_nlp, make_examples, tmp_path):
+    nlp = make_nlp()
+    nlp.get_pipe("embre_relation").add_label("Bind")
+    nlp.to_disk(tmp_path / "model")
+    for reloaded in (
+        spacy.load(tmp_path / "model"),
+        spacy.util.load_model_from_config(nlp.config).from_bytes(nlp.to_bytes()),
+    ):
+        assert reloaded.get_pipe("embre_relation").labels == ("Bind",)
+        examples = make_examples(reloaded)
+        reloaded.initialize(lambda examples=examples: examples)
+        assert reloaded.get_pipe("embre_relation").labels[1:] == ("Negative_Correlation", "Positive_Correlation")

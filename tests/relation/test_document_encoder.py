@@ -1,11 +1,15 @@
-"""The document encoder: every mention of a document of any length is read, whatever stands beside it in the batch."""
+"""The document encoder: mentions are read whole in documents of any length; markers; masks."""
 
 import numpy
 import pytest
 import spacy
 from encoders import make_tiny_encoder, use_plain_tokenizer
 from relation_docs import make_doc
+from transformers import AutoConfig, AutoModel, AutoTokenizer
 
+from embre_spacy.errors import EmbreError
+from embre_spacy.relation import document_encoder
+from embre_spacy.relation.document_encoder import create_document_encoder
 from embre_spacy.relation.model import get_network
 from embre_spacy.tokens import copy_mentions
 
@@ -105,3 +109,165 @@ def test_a_tokenizer_without_a_class_of_its_own_has_its_special_tokens(make_nlp,
             probabilities.append(component.predict([example.predicted for example in examples])[1][0])
     for others in probabilities[1:]:
         numpy.testing.assert_allclose(others, probabilities[0], atol=1e-6)
+
+
+@pytest.fixture
+def read_words(make_nlp, make_examples):
+    """Gives the tokens that a document is read as, with the tokens of each concept between their tags."""
+
+    def read(*, is_train, **encoder):
+        spacy.util.fix_random_seed(0)
+        nlp = make_nlp(encoder={"markers": False, **encoder})
+        examples = make_examples(nlp)
+        nlp.initialize(lambda: examples)
+        pipe = nlp.get_pipe("embre_relation")
+        arrays = pipe.prepare([make_doc(nlp.vocab)], is_train=is_train).arrays
+        tokenizer = get_network(pipe.model).encoder.tokenizer
+        words = numpy.asarray(tokenizer.convert_ids_to_tokens(numpy.concatenate(arrays.windows).tolist()))
+        spans = [arrays.features.mentions[row[row >= 0]] for row in arrays.features.concept_mentions]
+        # One special token stands before the text.
+        return words, [[set(words[start + 2 : end]) for start, end in concept] for concept in spans]
+
+    return read
+
+
+def test_concepts_are_masked_whole_and_tags_never(read_words):
+    plain, _ = read_words(is_train=False, mention_dropout=0.5)
+    words, concepts = read_words(is_train=True, mention_dropout=0.5)
+    assert "[MASK]" not in plain and len(plain) == len(words)
+    masked = [["[MASK]" in inside for inside in concept] for concept in concepts]
+    assert any(map(all, masked)) and not all(map(all, masked))
+    assert all(len(set(concept)) == 1 for concept in masked)
+    changed = plain != words
+    assert set(words[changed]) == {"[MASK]"}
+    assert not any(word.startswith(("[Gene", "[/Gene", "[Chem", "[/Chem", "[Dis", "[/Dis")) for word in plain[changed])
+
+
+def test_words_are_masked(read_words):
+    plain, _ = read_words(is_train=False)
+    words, _ = read_words(is_train=True, word_dropout=0.9)
+    assert 0.5 < (words == "[MASK]").mean() < 1.0
+    assert {word for word in plain if word.startswith("[")} <= set(words)
+
+
+def test_without_dropout_training_reads_what_prediction_reads(read_words):
+    assert read_words(is_train=True)[0].tolist() == read_words(is_train=False)[0].tolist()
+
+
+@pytest.mark.parametrize("shares", [{"mention_dropout": 1.0}, {"word_dropout": -0.1}])
+def test_impossible_shares_are_errors(shares):
+    with pytest.raises(EmbreError, match="at least 0 and less than 1"):
+        create_document_encoder("any", **shares)
+
+
+@pytest.fixture
+def make_pipe(make_nlp, make_examples):
+    def make(**encoder):
+        spacy.util.fix_random_seed(0)
+        nlp = make_nlp(encoder=encoder)
+        examples = make_examples(nlp)
+        nlp.initialize(lambda: examples)
+        return nlp.get_pipe("embre_relation"), nlp.vocab
+
+    return make
+
+
+def read(pipe, docs, candidates=None):
+    """The vectors of wordpieces and markers."""
+    return get_network(pipe.model).encoder.read(pipe.prepare(docs, candidates).arrays)
+
+
+def test_what_a_marker_reads_does_not_depend_on_other_candidates(make_pipe):
+    pipe, vocab = make_pipe()
+    doc = make_doc(vocab)
+    candidates = pipe.candidates(doc)
+    text, together = read(pipe, [doc])
+    assert len(candidates) > 2 and (together.abs().sum(dim=(1, 2)) > 0).all()
+    for candidate, expected in zip(candidates, together):
+        alone_text, alone = read(pipe, [doc], [[candidate]])
+        numpy.testing.assert_allclose(alone[0].detach().cpu(), expected.detach().cpu(), atol=1e-5)
+        # Nor does the text see any marker.
+        numpy.testing.assert_allclose(alone_text.detach().cpu(), text.detach().cpu(), atol=1e-5)
+
+
+def test_a_marker_sees_its_partner(make_pipe):
+    pipe, vocab = make_pipe()
+    mentions = [
+        ("Aspirin", 0, "ChemicalEntity", "D1"),
+        ("fever", 0, "DiseaseOrPhenotypicFeature", "D2"),
+        ("pain", 0, "DiseaseOrPhenotypicFeature", "D3"),
+    ]
+    doc = make_doc(vocab, "Aspirin lowers fever and pain.", mentions, [])
+    candidates = pipe.candidates(doc)
+    assert [source.id for source, _ in candidates] == ["D1", "D1"]
+    _, vectors = read(pipe, [doc])
+    assert (vectors[0, 0] - vectors[1, 0]).abs().max() > 1e-4
+
+
+def test_markers_stand_at_the_nearest_mentions(make_pipe):
+    pipe, vocab = make_pipe()
+    doc = long_doc(vocab, 30)
+    arrays = pipe.prepare([doc]).arrays
+    tags = get_network(pipe.model).encoder.tokenizer.convert_ids_to_tokens
+    assert len(arrays.windows) > 3
+    numbers = []
+    for window, found in zip(arrays.windows, arrays.markers):
+        for number, source, target, *ids in found:
+            assert tags([window[source], window[target]]) == tags(ids)
+            of_chemicals, of_diseases = "[ChemicalEntity]", "[DiseaseOrPhenotypicFeature]"
+            assert set(tags(ids)) <= {of_chemicals, of_diseases}
+            numbers.append(number)
+    # In each short sentence there is a mention of both, so what has no markers has its mentions in other windows.
+    assert len(set(numbers)) == len(numbers) > len(arrays.features.candidates) / 2
+
+
+def test_candidates_whose_mentions_are_far_apart_have_none(make_pipe):
+    pipe, vocab = make_pipe()
+    middle = "and so on " * 60
+    mentions = [("Aspirin", 0, "ChemicalEntity", "D1"), ("fever", 0, "DiseaseOrPhenotypicFeature", "D2")]
+    doc = make_doc(vocab, f"Aspirin {middle} fever", mentions, [])
+    _, vectors = read(pipe, [doc])
+    assert vectors.shape[0] == 1 and not vectors.any()
+    assert len(pipe.predict([doc])[1][0]) == 1
+
+
+def test_crowded_windows_are_read_several_times(make_pipe, monkeypatch):
+    pipe, vocab = make_pipe()
+    docs = [make_doc(vocab), long_doc(vocab, 20)]
+    text, expected = read(pipe, docs)
+    monkeypatch.setattr(document_encoder, "MAX_MARKED", 2)
+    assert len(pipe.prepare(docs).arrays.windows) > 10
+    crowded_text, crowded = read(pipe, docs)
+    numpy.testing.assert_allclose(crowded_text.detach().cpu(), text.detach().cpu(), atol=1e-5)
+    numpy.testing.assert_allclose(crowded.detach().cpu(), expected.detach().cpu(), atol=1e-5)
+
+
+def test_without_tags_markers_are_masks(make_pipe):
+    pipe, vocab = make_pipe(tags=False)
+    markers = pipe.prepare([make_doc(vocab)]).arrays.markers
+    mask = get_network(pipe.model).encoder.tokenizer.mask_token_id
+    assert {id for of_window in markers for id in of_window[:, 3:].flatten()} == {mask}
+
+
+def test_they_can_be_left_out(make_pipe):
+    pipe, vocab = make_pipe(markers=False)
+    doc = make_doc(vocab)
+    text, vectors = read(pipe, [doc])
+    assert vectors is None and len(text)
+    assert len(pipe.predict([doc])[1][0]) == len(pipe.candidates(doc))
+
+
+@pytest.mark.parametrize(
+    "kind, settings",
+    [("mpnet", {}), ("bert", {"position_embedding_type": "relative_key"}), ("distilbert", {"n_heads": 2, "dim": 32})],
+)
+def test_a_transformer_that_counts_positions_itself_is_an_error(kind, settings, tiny_encoder):
+    shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    config = AutoConfig.for_model(kind, vocab_size=50, **{**({} if kind == "distilbert" else shape), **settings})
+    transformer, tokenizer = AutoModel.from_config(config), AutoTokenizer.from_pretrained(tiny_encoder)
+    encoder = create_document_encoder("any", window=40, overlap=8, n_heads=2)
+    with pytest.raises(EmbreError, match="set `markers` of the encoder to false"):
+        encoder.build_on(transformer, tokenizer, [])
+    encoder = create_document_encoder("any", window=40, overlap=8, n_heads=2, markers=False)
+    encoder.build_on(transformer, tokenizer, [])
+    assert encoder.width

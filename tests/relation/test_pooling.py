@@ -1,4 +1,4 @@
-"""Full texts: everything is read, in pieces that fit into memory, and the pieces make no difference."""
+"""Pooling: what both concepts attend to; and full texts, in pieces that make no difference."""
 
 import numpy
 import pytest
@@ -91,33 +91,3 @@ def test_in_a_full_text_mentions_attend_to_what_is_near(monkeypatch):
     assert own.nonzero().flatten().tolist() == list(range(8))
     assert near.nonzero().flatten().tolist() == list(range(8))
     assert not far.any()
-
-
-@given(st.data())
-def test_how_near_concepts_come_is_what_their_mentions_say(data):
-    length = data.draw(st.integers(1, 100))
-    spans = numpy.asarray(
-        data.draw(
-            st.lists(
-                st.tuples(st.integers(0, length - 1), st.integers(1, 9)).map(lambda pair: (pair[0], sum(pair))),
-                min_size=1,
-                max_size=9,
-            )
-        )
-    )
-    mentions = st.sets(st.integers(0, len(spans) - 1), min_size=1).map(sorted)
-    concepts = data.draw(st.lists(mentions, min_size=1, max_size=5))
-    pairs = numpy.asarray([(a, b) for a in range(len(concepts)) for b in range(a, len(concepts))])
-    found = features.nearest_mentions(spans, concepts, pairs, length)
-    for row, (a, b) in enumerate(pairs):
-        # A concept with itself, and with one that has the same mentions, is as near as two different ones.
-        is_same = concepts[a] == concepts[b] and len(concepts[a]) > 1
-        gaps = {
-            (i, j): max(spans[i, 0] - spans[j, 1], spans[j, 0] - spans[i, 1], 0) + (length if is_same and i == j else 0)
-            for i in concepts[a]
-            for j in concepts[b]
-        }
-        first = min(gaps, key=gaps.__getitem__)
-        assert tuple(found.mentions[row]) == first
-        assert found.distances[row] == gaps[first]
-        assert found.n_close[row] == sum(gap <= features.CLOSE for gap in gaps.values())

@@ -1,0 +1,142 @@
+"""The network: what is saved of it, and what of it the config may change."""
+
+import pytest
+import spacy
+from relation_docs import outcome
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch.nn import Dropout
+
+from embre_spacy.errors import EmbreError
+from embre_spacy.relation.model import get_network
+from embre_spacy.tokens import copy_mentions
+
+ENCODER = "components.embre_relation.model.encoder"
+
+
+def predicted(nlp, make_examples):
+    return [copy_mentions(example.reference) for example in make_examples(nlp)]
+
+
+def expected(nlp, make_examples):
+    return [sorted(outcome(example.reference)) for example in make_examples(nlp)]
+
+
+def test_a_saved_pipeline_needs_nothing_of_the_folder_it_was_made_from(trained, tmp_path, tiny_encoder, make_examples):
+    trained.to_disk(tmp_path / "model")
+    for file in (tmp_path / "model").rglob("*.cfg"):
+        file.write_text(file.read_text().replace(str(tiny_encoder), "/no/such/folder"))
+    reloaded = spacy.load(tmp_path / "model")
+    assert outcome(reloaded(predicted(reloaded, make_examples)[0]))
+
+
+def test_the_weights_are_in_a_file_of_their_own(trained, tmp_path, make_examples):
+    gold = expected(trained, make_examples)
+    trained.to_disk(tmp_path / "model")
+    folder = tmp_path / "model" / "embre_relation"
+    weights = load_file(folder / "weights.safetensors")
+    assert len(weights) == len(list(get_network(trained.get_pipe("embre_relation").model).parameters()))
+    assert (folder / "weights.safetensors").stat().st_mode == (folder / "cfg").stat().st_mode
+    reloaded = spacy.load(tmp_path / "model")
+    # What is in use does not lie in the file, which can be written again.
+    (folder / "weights.safetensors").write_bytes(b"x" * (folder / "weights.safetensors").stat().st_size)
+    assert [sorted(outcome(reloaded(doc))) for doc in predicted(reloaded, make_examples)] == gold
+    reloaded.to_disk(tmp_path / "model")
+    again = spacy.load(tmp_path / "model")
+    assert [sorted(outcome(again(doc))) for doc in predicted(again, make_examples)] == gold
+    (folder / "weights.safetensors").unlink()
+    with pytest.raises(EmbreError, match=r"weights\.safetensors: the file with the weights of the model is missing"):
+        spacy.load(tmp_path / "model")
+
+
+def test_weights_with_the_names_of_earlier_versions_load(trained, tmp_path, make_examples):
+    trained.to_disk(tmp_path / "model")
+    folder = tmp_path / "model" / "embre_relation"
+    file = folder / "weights.safetensors"
+    with safe_open(file, framework="pt") as opened:
+        metadata = opened.metadata()
+    state = {
+        f"classifier.{name}".replace("encoder.pooling.", "encoder."): value for name, value in load_file(file).items()
+    }
+    save_file(state, file, metadata=metadata)
+    if (folder / "tok2vec").exists():
+        (folder / "tok2vec").unlink()
+        (folder / "model").write_bytes(trained.get_pipe("embre_relation").model.to_bytes())
+    reloaded = spacy.load(tmp_path / "model")
+    assert [sorted(outcome(reloaded(doc))) for doc in predicted(reloaded, make_examples)] == expected(
+        trained, make_examples
+    )
+
+
+@pytest.mark.parametrize("encoder_kind", ["document"])
+def test_what_no_weight_depends_on_can_be_chosen_in_loading(trained, tmp_path, make_examples):
+    trained.to_disk(tmp_path / "model")
+    config = {f"{ENCODER}.batch_wordpieces": 100, f"{ENCODER}.mention_dropout": 0.5, f"{ENCODER}.hidden_dropout": 0.3}
+    for nlp in (
+        spacy.load(tmp_path / "model", config=config),
+        spacy.util.load_model_from_config(spacy.util.load_config(tmp_path / "model" / "config.cfg", config)),
+    ):
+        if nlp.get_pipe("embre_relation").labels == ():
+            nlp.from_bytes(trained.to_bytes(exclude=["config"]))
+        encoder = get_network(nlp.get_pipe("embre_relation").model).encoder
+        assert encoder.settings["batch_wordpieces"] == 100 and encoder.settings["mention_dropout"] == 0.5
+        assert encoder.transformer.config.hidden_dropout_prob == 0.3
+        doc = copy_mentions(make_examples(nlp)[0].reference)
+        assert sorted(outcome(nlp(doc))) == sorted(outcome(make_examples(nlp)[0].reference))
+
+
+@pytest.mark.parametrize("encoder_kind", ["document"])
+@pytest.mark.parametrize(
+    "setting, value, cause",
+    [
+        (
+            "encoder.hidden_width",
+            8,
+            "`model.encoder.hidden_width` is 8 in the config, but the saved .* 256",
+        ),
+        (
+            "encoder.tags",
+            False,
+            "`model.encoder.tags` is False in the config, but the saved weights were made with True",
+        ),
+        ("encoder.n_heads", 4, "`model.encoder.n_heads` is 4 in the config, but the saved weights were made with 8"),
+        ("hidden_width", 9, "`model.hidden_width` is 9 in the config, but the saved weights were made with 256"),
+    ],
+)
+def test_a_setting_that_does_not_fit_the_weights_is_named(trained, tmp_path, setting, value, cause):
+    trained.to_disk(tmp_path / "model")
+    with pytest.raises(EmbreError, match=cause):
+        spacy.load(tmp_path / "model", config={f"components.embre_relation.model.{setting}": value})
+
+
+@pytest.mark.parametrize("encoder_kind", ["document"])
+def test_the_weights_of_another_encoder_are_an_error(trained, tmp_path, tiny_encoder):
+    trained.to_disk(tmp_path / "model")
+    encoder = {"@architectures": "embre_spacy.PairsEncoder.v1", "name": str(tiny_encoder)}
+    config = spacy.util.load_config(tmp_path / "model" / "config.cfg")
+    config["components"]["embre_relation"]["model"]["encoder"] = encoder
+    with pytest.raises(EmbreError, match="config has a PairsEncoder, but the saved weights are those of a DocumentEnc"):
+        spacy.util.load_model_from_config(config).from_disk(tmp_path / "model")
+
+
+@pytest.mark.parametrize("encoder_kind", ["document"])
+def test_damaged_weights_are_named(trained, tmp_path):
+    trained.to_disk(tmp_path / "model")
+    file = tmp_path / "model" / "embre_relation" / "weights.safetensors"
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(EmbreError, match=r"weights\.safetensors: the weights cannot be read"):
+        spacy.load(tmp_path / "model")
+
+
+@pytest.mark.parametrize("encoder_kind", ["document"])
+def test_the_novelty_has_a_dropout_of_its_own(make_nlp, make_examples, tmp_path):
+    nlp = make_nlp(model={"novelty_dropout": 0.9})
+    examples = make_examples(nlp)
+    nlp.initialize(lambda: examples)
+    nlp.to_disk(tmp_path / "pipeline")
+    for some in (nlp, spacy.load(tmp_path / "pipeline")):
+        network = get_network(some.get_pipe("embre_relation").model)
+        rates = [
+            [layer.p for layer in head if isinstance(layer, Dropout)] for head in (network.relation, network.novelty)
+        ]
+        assert rates == [[0.1], [0.9]]
