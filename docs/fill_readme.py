@@ -16,8 +16,8 @@ PUBMED_DOCUMENTS = 36_000_000
 
 def scores() -> str:
     """The scores on BioRED's dev split, from `evaluate --output docs/biored_dev.json`."""
-    found = json.loads((DOCS / "biored_dev.json").read_text(encoding="utf8"))
-    run = found["run"]
+    counts = json.loads((DOCS / "biored_dev.json").read_text(encoding="utf8"))
+    run = counts["run"]
     lines = [
         "BioRED, trained on train, scored on dev (where the checkpoint was chosen as well):",
         "",
@@ -25,15 +25,15 @@ def scores() -> str:
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
     for level, name in LEVEL_NAMES.items():
-        row = found[level]
+        row = counts[level]
         numbers = [f"{row[key]:.3f}" for key in ("p", "r", "f")] + [str(row[key]) for key in ("tp", "fp", "fn")]
         lines.append(f"| {' | '.join([name, *numbers])} |")
-    types = found["type"]["per_relation_type"]
+    types = counts["type"]["per_relation_type"]
     missed = {name: counts["gold"] for name, counts in types.items() if counts["gold"] and not counts["tp"]}
     lines += [
         "",
-        f"Of the pairs that are found, {found['type']['tp'] / found['pair']['tp']:.0%} have the right relation type "
-        f"and {found['novelty']['tp'] / found['pair']['tp']:.0%} the right novelty. Types of which none is found: "
+        f"Of the pairs that are found, {counts['type']['tp'] / counts['pair']['tp']:.0%} have the right relation type "
+        f"and {counts['novelty']['tp'] / counts['pair']['tp']:.0%} the right novelty. Types of which none is found: "
         f"{', '.join(f'{name} ({count} in dev)' for name, count in missed.items()) or 'none'}.",
         "",
         f"From [docs/biored_dev.json](docs/biored_dev.json): `{run['command']}`, commit {short_commit(run['commit'])}, "
@@ -44,11 +44,11 @@ def scores() -> str:
 
 def pretraining() -> str:
     """The last epoch of pretraining on BioRED, from `pretraining.json` of the written folder."""
-    found = json.loads((DOCS / "biored_pretraining.json").read_text(encoding="utf8"))
-    majority = found["held_out"]
-    last = found["epochs"][-1]
+    report = json.loads((DOCS / "biored_pretraining.json").read_text(encoding="utf8"))
+    majority = report["held_out"]
+    last = report["epochs"][-1]
     # A folder is what another pretraining has written.
-    from_package = found["config"]["encoder"]["name"].startswith("package:")
+    from_package = report["config"]["encoder"]["name"].startswith("package:")
     before = "" if from_package else " after that on BioRED and other annotated abstracts"
     return "\n".join(
         [
@@ -62,7 +62,7 @@ def pretraining() -> str:
             ),
             "",
             "From [docs/biored_pretraining.json](docs/biored_pretraining.json), which has every epoch: "
-            f"{last['epoch']} epochs in {found['seconds'] / 60:.0f} minutes, seed {found['seed']}. Of the held-out "
+            f"{last['epoch']} epochs in {report['seconds'] / 60:.0f} minutes, seed {report['seed']}. Of the held-out "
             f"identifiers {majority['identifier']['unseen_share']:.0%} never occur in training; they have no class and "
             f"are left out, which leaves {majority['identifier']['items']}.",
         ]
@@ -75,9 +75,9 @@ def example() -> str:
 
 
 def rates() -> str:
-    """How long one process takes for PubMed, from `benchmark --output docs/performance.json`."""
-    found = json.loads((DOCS / "performance.json").read_text(encoding="utf8"))
-    rate, run = found["inference"]["pipe_documents_per_second"], found["run"]
+    """How long one process takes for PubMed, from `python -m benchmarks --output docs/performance.json`."""
+    measured = json.loads((DOCS / "performance.json").read_text(encoding="utf8"))
+    rate, run = measured["inference"]["pipe_documents_per_second"], measured["run"]
     hours = PUBMED_DOCUMENTS / rate / 3600
     return (
         f"[docs/performance.md](performance.md) has {rate:.1f} documents per second for `nlp.pipe` in one process with "

@@ -1,10 +1,10 @@
-"""The errors that users meet: every one names the file, the document and the cause, as far as they are known."""
+"""The errors that users meet. Each names the file, the document and the cause, as far as they are known."""
 
 from typing import Optional
 
 
 class EmbreError(ValueError):
-    """Base class of all errors that this package raises on purpose."""
+    """The base class of all errors that this package raises on purpose."""
 
 
 class InputError(EmbreError):

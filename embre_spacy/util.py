@@ -6,14 +6,13 @@ import platform
 import shlex
 import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
 import spacy
 from pydantic import ValidationError
 from spacy.language import Language
-from spacy.util import dict_to_dot
+from spacy.util import dict_to_dot, get_package_version
 
 from .errors import EmbreError, InputError
 
@@ -23,13 +22,8 @@ _MAX_SHOWN = 60
 
 
 def checksum(*parts: Union[str, Path, bytes]) -> str:
-    """The SHA-256 digest of files, folders and data: whether two of them are the same.
-
-    *parts (Union[str, Path, bytes]): Files and folders by path, and data. `__pycache__` does not count.
-    RETURNS (str): Hexadecimal digits. One file or one piece of data has the digest of its content, as `sha256sum`
-        prints it. A folder, or several parts, have the digest of the list of names and digests of all files in them.
-    RAISES (InputError): If there is no such file.
-    """
+    """The SHA-256 digest of files, folders (but for `__pycache__`) and data. One file or one piece of data has that
+    of its content, as `sha256sum` prints it; a folder, or several parts, that of all names and digests in them."""
     entries = [entry for part in parts for entry in _list_digests(part)]
     if len(parts) == 1 and entries and not entries[0][0]:
         return entries[0][1]
@@ -37,7 +31,7 @@ def checksum(*parts: Union[str, Path, bytes]) -> str:
 
 
 def _list_digests(part: Union[str, Path, bytes]) -> List[Tuple[str, str]]:
-    """The names of files below a folder, and their digests. What is named by the caller alone has no name."""
+    """List the files below a folder with their digests; a file or data that the caller names has no name here."""
     if isinstance(part, bytes):
         return [("", hashlib.sha256(part).hexdigest())]
     path = Path(part)
@@ -59,13 +53,7 @@ def _digest_file(path: Path) -> str:
 
 
 def diff_settings(before: Mapping[str, Any], after: Mapping[str, Any]) -> List[str]:
-    """The differences of two nested settings.
-
-    before (Mapping[str, Any]): The settings of an earlier run.
-    after (Mapping[str, Any]): The settings of this one.
-    RETURNS (List[str]): A phrase for each difference, such as "training.epochs was 3 and is 5", in the order of the
-        dotted names. Values that are long are not shown.
-    """
+    """Describe each difference of two nested settings by its dotted name: "training.epochs was 3 and is 5"."""
     old, new = dict_to_dot(before), dict_to_dot(after)
     return [
         _describe_change(name, old, new)
@@ -87,26 +75,17 @@ def describe_validation_error(error: ValidationError) -> str:
 
 
 def describe_run(program: str = "embre_spacy") -> Dict[str, Any]:
-    """Describe what is running.
-
-    program (str): The module that `python -m` runs.
-    RETURNS (Dict[str, Any]): The command, the commit of the checkout that it runs from, the versions of the packages
-        that matter, and the machine.
-    """
+    """Describe what runs as `python -m program`: the command, the commit of its checkout, versions, and the machine."""
     return {
         "command": " ".join([f"python -m {program}", *map(shlex.quote, sys.argv[1:])]),
         "commit": _commit(),
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in _VERSIONED}},
+        "versions": {"python": platform.python_version(), **{name: get_package_version(name) for name in _VERSIONED}},
         "machine": {"processor": _processor(), "cores": os.cpu_count(), "system": platform.system()},
     }
 
 
 def short_commit(commit: Optional[str]) -> str:
-    """A commit as people read it.
-
-    commit (Optional[str]): The commit, as `describe_run` has it.
-    RETURNS (str): Its first ten digits, with the plus sign that stands for changes since; "unknown" if there is none.
-    """
+    """Shorten a commit of `describe_run` to ten digits and the plus sign that stands for changes since."""
     return "unknown" if commit is None else commit[:10] + ("+" if commit.endswith("+") else "")
 
 
@@ -127,13 +106,6 @@ def _git(*arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def _version(name: str) -> Optional[str]:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-
-
 def _processor() -> str:
     information = Path("/proc/cpuinfo")
     if information.is_file():
@@ -144,13 +116,7 @@ def _processor() -> str:
 
 
 def load_pipeline(model: Union[str, Path], gpu_id: int = -1) -> Language:
-    """Load a pipeline.
-
-    model (Union[str, Path]): Its folder, or the name of an installed package.
-    gpu_id (int): The GPU to use, or -1 for the CPU.
-    RETURNS (Language): The pipeline.
-    RAISES (EmbreError): If there is none, it cannot be loaded, or there is no such GPU.
-    """
+    """Load a pipeline from a folder or an installed package, on a GPU or, with -1, on the CPU."""
     try:
         if gpu_id >= 0:
             spacy.require_gpu(gpu_id)
