@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import spacy
+from commands import run
 from spacy.vocab import Vocab
 
 ROOT = Path(__file__).parent.parent
@@ -40,6 +41,14 @@ def shared_data() -> Path:
 def sample_dir() -> Path:
     """The folder of the sample corpus: train.xml, dev.xml, test.xml."""
     return ROOT / "assets" / "sample"
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory, sample_dir) -> Path:
+    """The folder of the sample corpus as `prepare` makes it: train.spacy, dev.spacy, test.spacy."""
+    folder = tmp_path_factory.mktemp("corpus")
+    run("prepare", sample_dir, folder)
+    return folder
 
 
 @pytest.fixture(scope="session")
