@@ -33,6 +33,14 @@ SUFFIXES: Dict[str, str] = {
     ".spacy": "docbin",
 }
 FORMATS: Tuple[str, ...] = tuple(dict.fromkeys(SUFFIXES.values()))
+# What `annotate` writes, with the suffix of each. Here, since its command names them before it imports spaCy.
+OUTPUT_FORMATS: Dict[str, str] = {
+    **{format: next(suffix for suffix in SUFFIXES if SUFFIXES[suffix] == format) for format in FORMATS},
+    "relations-csv": ".csv",
+    "relations-tsv": ".tsv",
+    "relations-jsonl": ".jsonl",
+    "relations-parquet": ".parquet",
+}
 
 _PART = re.compile(r"\.(.+)\.[0-9a-f]{32}\.part", re.DOTALL)
 # What tells one version of a remote file from the next, whatever its storage calls it.

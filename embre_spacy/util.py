@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 import spacy
 from pydantic import ValidationError
 from spacy.language import Language
-from spacy.util import dict_to_dot, get_package_version
+from spacy.util import dict_to_dot, get_package_path, get_package_version, is_package
 
 from .errors import EmbreError, InputError
 
@@ -113,6 +113,15 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def checksum_pipeline(model: Union[str, Path]) -> str:
+    """The checksum of a pipeline, a folder or an installed package. RAISES (EmbreError): If there is none."""
+    # A package goes before a folder of this name, as it does for `spacy.load`.
+    folder = Path(get_package_path(str(model)) if is_package(str(model)) else model)
+    if not folder.is_dir():
+        raise EmbreError(f"{model}: no pipeline can be loaded from there (neither a folder nor a package)")
+    return checksum(folder)
 
 
 def load_pipeline(model: Union[str, Path], gpu_id: int = -1) -> Language:

@@ -1,110 +1,201 @@
-"""What each kind of output makes of a document, and how a file is made of that."""
+"""The kinds of output: BioC and PubTator, DocBin, and relations as a table. Each makes data of a document, and a file
+of such data."""
 
-from base64 import b64decode, b64encode
-from typing import Any, BinaryIO, Iterator, List, Optional, Protocol, Tuple
+import csv
+import json
+from io import StringIO
+from itertools import chain, islice
+from os import PathLike
+from pathlib import Path, PurePath
+from typing import Any, BinaryIO, Callable, Dict, Iterable, Iterator, List, Optional, Tuple, Union
 
 from spacy.tokens import Doc, DocBin
 
+from ..errors import EmbreError, InputError
+from ..files import OUTPUT_FORMATS, SUFFIXES, is_gzipped, open_output, remove_file, strip_gz
 from ..formats.doc import record_from_doc
 from ..formats.record import Anomalies, Envelope
 from ..formats.writing import ENVELOPES, FORMATTERS, docbin_bytes, join_documents
-from .tables import WRITERS, Row, check_parquet, relation_rows
 
-# What a document has become, and what stands around it; both are JSON.
-Piece = Tuple[Any, List[Any]]
+# For a suffix that two kinds have, the format of documents.
+_BY_SUFFIX = {**{suffix: format for format, suffix in reversed(OUTPUT_FORMATS.items())}, **SUFFIXES}
+# These are compressed in themselves.
+_NEVER_GZIPPED = ("docbin", "relations-parquet")
+
+COLUMNS: Tuple[str, ...] = (
+    "document",
+    "source_id",
+    "source_type",
+    "source_name",
+    "target_id",
+    "target_type",
+    "target_name",
+    "relation",
+    "novelty",
+    "pair_probability",
+    "relation_probability",
+    "novelty_probability",
+)
+_PARQUET_GROUP = 65_536
+
+Row = List[Any]
 
 
-class Output(Protocol):
-    """One kind of output. Documents are made into pieces one by one, and pieces are joined to files later.
+def output_format_of(output: str, to: Optional[str] = None) -> str:
+    """The kind of an output, one of OUTPUT_FORMATS: that which is given, or else that of the suffix.
 
-    may_be_empty (bool): Whether there is such a file without a document.
+    RAISES (InputError): If neither is known, or the kind is not written with ".gz".
     """
-
-    may_be_empty: bool
-
-    def encode(self, doc: Doc, identifier: str, anomalies: Anomalies) -> Piece:
-        """Make a document into a piece.
-
-        doc (Doc): The document.
-        identifier (str): Its id, or the one that it gets.
-        anomalies (Anomalies): Where to report what cannot be expressed.
-        RETURNS (Tuple[Any, List[Any]]): The piece and the frame, both as JSON has them.
-        RAISES (InputError): If it cannot be written.
-        """
-        ...
-
-    def join(self, frame: Optional[List[Any]], pieces: Iterator[Any], file: BinaryIO) -> None:
-        """Write a file.
-
-        frame (Optional[List[Any]]): The frame of the first document; None if there is none.
-        pieces (Iterator[Any]): The pieces.
-        file (BinaryIO): The file.
-        """
-        ...
+    if output.endswith("/") and to is None:
+        raise InputError("a folder has no suffix: name the format of its files (--to)", file=output)
+    format = to or _BY_SUFFIX.get(PurePath(strip_gz(output)).suffix.lower())
+    if format is None:
+        raise InputError(f"unknown suffix: name the format or use one of {', '.join(_BY_SUFFIX)}", file=output)
+    if format not in OUTPUT_FORMATS:
+        raise InputError(f"unknown format {format!r}: use one of {', '.join(OUTPUT_FORMATS)}", file=output)
+    if is_gzipped(output) and format in _NEVER_GZIPPED:
+        raise InputError(f"a {OUTPUT_FORMATS[format]} file is compressed already and cannot be .gz", file=output)
+    return format
 
 
-class TextOutput:
-    """BioC or PubTator.
-
-    format (str): One of the text formats.
-    """
+class OutputWriter:
+    """Writes BioC and PubTator. `DocBinWriter` and `TableWriter` write the other kinds; see `create_writer`."""
 
     may_be_empty = False
 
     def __init__(self, format: str) -> None:
         self.format = format
 
-    def encode(self, doc: Doc, identifier: str, anomalies: Anomalies) -> Piece:
+    def encode(self, doc: Doc, identifier: str, anomalies: Anomalies) -> Tuple[bytes, Optional[Envelope]]:
+        """Make data of a document, and what stands around it in a file.
+
+        RAISES (InputError): If it cannot be written in this format.
+        """
         record = record_from_doc(doc, identifier)
-        return FORMATTERS[self.format](record, anomalies), list(ENVELOPES[self.format](record))
+        return FORMATTERS[self.format](record, anomalies).encode("utf-8"), ENVELOPES[self.format](record)
 
-    def join(self, frame: Optional[List[Any]], pieces: Iterator[Any], file: BinaryIO) -> None:
-        join_documents(Envelope(*(frame or ())), pieces, file)
+    def join(self, envelope: Optional[Envelope], data: Iterator[bytes], file: BinaryIO) -> None:
+        """Make a file of the data of documents. The envelope is that of the first."""
+        join_documents(envelope or Envelope("", "", ""), (document.decode("utf-8") for document in data), file)
+
+    def write(self, documents: Iterator[Tuple[bytes, Optional[Envelope]]], target: str) -> None:
+        """Write a file of what `encode` gave. Where there is no document, an old file goes, or an empty table comes."""
+        first = next(documents, None)
+        if first is None and not self.may_be_empty:
+            remove_file(target)
+            return
+        all_data = (data for data, _ in chain([] if first is None else [first], documents))
+        with open_output(target, make_folder=True) as file:
+            self.join(first and first[1], all_data, file)
 
 
-class DocBinOutput:
-    """spaCy's DocBin. It is written at once, so the file is in memory when it is."""
+class DocBinWriter(OutputWriter):
+    """Writes spaCy's DocBin. The whole file is in memory when it is written."""
 
-    may_be_empty = False
+    def encode(self, doc: Doc, identifier: str, anomalies: Anomalies) -> Tuple[bytes, Optional[Envelope]]:
+        return docbin_bytes([doc]), None
 
-    def encode(self, doc: Doc, identifier: str, anomalies: Anomalies) -> Piece:
-        return b64encode(docbin_bytes([doc])).decode("ascii"), []
-
-    def join(self, frame: Optional[List[Any]], pieces: Iterator[Any], file: BinaryIO) -> None:
+    def join(self, envelope: Optional[Envelope], data: Iterator[bytes], file: BinaryIO) -> None:
         docbin = DocBin(store_user_data=True)
-        for piece in pieces:
-            docbin.merge(DocBin(store_user_data=True).from_bytes(b64decode(piece)))
+        for document in data:
+            docbin.merge(DocBin(store_user_data=True).from_bytes(document))
         file.write(docbin.to_bytes())
 
 
-class TableOutput:
-    """A table of relations.
-
-    kind (str): One of the tables.
-    RAISES (EmbreError): If the package that writes it is missing.
-    """
+class TableWriter(OutputWriter):
+    """Writes a table of relations."""
 
     may_be_empty = True
 
-    def __init__(self, kind: str) -> None:
-        if kind == "relations-parquet":
-            check_parquet()
-        self._write = WRITERS[kind]
+    def encode(self, doc: Doc, identifier: str, anomalies: Anomalies) -> Tuple[bytes, Optional[Envelope]]:
+        return json.dumps(relation_rows(doc, identifier), ensure_ascii=False).encode("utf-8"), None
 
-    def encode(self, doc: Doc, identifier: str, anomalies: Anomalies) -> Piece:
-        return relation_rows(doc, identifier), []
-
-    def join(self, frame: Optional[List[Any]], pieces: Iterator[List[Row]], file: BinaryIO) -> None:
-        self._write((row for rows in pieces for row in rows), file)
+    def join(self, envelope: Optional[Envelope], data: Iterator[bytes], file: BinaryIO) -> None:
+        _TABLES[self.format]((row for document in data for row in json.loads(document)), file)
 
 
-def make_output(kind: str) -> Output:
-    """The output of a kind.
+def create_writer(format: str) -> OutputWriter:
+    """The writer of one of OUTPUT_FORMATS. RAISES (EmbreError): If the package that it needs is missing."""
+    if format == "relations-parquet":
+        _import_parquet()
+    if format in _TABLES:
+        return TableWriter(format)
+    return DocBinWriter(format) if format == "docbin" else OutputWriter(format)
 
-    kind (str): One of KINDS.
-    RETURNS (Output): The output.
+
+def relation_rows(doc: Doc, document: Optional[str] = None) -> List[Row]:
+    """The relations of a document as rows.
+
+    doc (Doc): The document.
+    document (Optional[str]): Its id, if it is not `doc._.document_id`.
+    RETURNS (List[List[Any]]): For each relation the values of COLUMNS: the id of the document; identifier, type and
+        name of both concepts; the relation type; the novelty, or None; the probability that the two are related at all,
+        that of this relation type, and that of this novelty given that they are related. What is not known is None.
+    """
+    name = doc._.document_id if document is None else document
+    return [
+        [
+            name,
+            *(relation.source.id, relation.source.type, relation.source.name),
+            *(relation.target.id, relation.target.type, relation.target.name),
+            relation.type,
+            relation.novelty,
+            relation.pair_probability,
+            relation.type_probabilities.get(relation.type),
+            relation.novelty_probabilities.get(relation.novelty),
+        ]
+        for relation in doc._.relations
+    ]
+
+
+def write_table(docs: Iterable[Doc], path: Union[str, "PathLike[str]"], kind: str) -> None:
+    """Write the relations of documents as a table.
+
+    docs (Iterable[Doc]): The documents.
+    path (Union[str, PathLike]): The file, packed if its name ends in ".gz". It appears when it is complete.
+    kind (str): "relations-csv", "relations-tsv", "relations-jsonl" or "relations-parquet".
     RAISES (EmbreError): If the package that writes it is missing.
     """
-    if kind in WRITERS:
-        return TableOutput(kind)
-    return DocBinOutput() if kind == "docbin" else TextOutput(kind)
+    with open_output(Path(path)) as file:
+        _TABLES[kind]((row for doc in docs for row in relation_rows(doc)), file)
+
+
+def _write_delimited(rows: Iterator[Row], file: BinaryIO, delimiter: str = ",") -> None:
+    line = StringIO()
+    writer = csv.writer(line, delimiter=delimiter, lineterminator="\n")
+    for row in chain([COLUMNS], rows):
+        writer.writerow(row)
+        file.write(line.getvalue().encode("utf-8"))
+        line.seek(0)
+        line.truncate()
+
+
+def _write_json_lines(rows: Iterator[Row], file: BinaryIO) -> None:
+    for row in rows:
+        file.write((json.dumps(dict(zip(COLUMNS, row)), ensure_ascii=False) + "\n").encode("utf-8"))
+
+
+def _write_parquet(rows: Iterator[Row], file: BinaryIO) -> None:
+    pyarrow = _import_parquet()
+    types = [(name, pyarrow.float64() if name.endswith("_probability") else pyarrow.string()) for name in COLUMNS]
+    schema = pyarrow.schema(types)
+    with pyarrow.parquet.ParquetWriter(file, schema) as writer:
+        while group := list(islice(rows, _PARQUET_GROUP)):
+            columns = dict(zip(COLUMNS, map(list, zip(*group))))
+            writer.write_table(pyarrow.Table.from_pydict(columns, schema=schema))
+
+
+def _import_parquet() -> Any:
+    try:
+        import pyarrow.parquet
+    except ImportError as error:
+        raise EmbreError("Parquet needs pyarrow: pip install 'embre_spacy[parquet]'") from error
+    return pyarrow
+
+
+_TABLES: Dict[str, Callable[[Iterator[Row], BinaryIO], None]] = {
+    "relations-csv": _write_delimited,
+    "relations-tsv": lambda rows, file: _write_delimited(rows, file, "\t"),
+    "relations-jsonl": _write_json_lines,
+    "relations-parquet": _write_parquet,
+}

@@ -1,25 +1,38 @@
 """A run: from inputs to outputs, with what was finished before taken up again."""
 
+import json
 import os
 import sys
 from contextlib import contextmanager
+from itertools import chain, groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
+from .. import __version__
 from ..errors import EmbreError, InputError
-from ..files import part_name
-from .engine import Progress, Settings, annotate_files
-from .joining import sum_reports, write_all, write_rejects
-from .kinds import KINDS, kind_of, split_gz
-from .outputs import make_output
-from .plan import Plan, differences, make_plan
-from .sources import STANDARD_INPUT, Source, copy_standard_input, find_sources
-from .storage import is_uri, remove_parts, storage_of
-from .work import Report, WorkFolder
+from ..files import (
+    OUTPUT_FORMATS,
+    find_file,
+    is_folder,
+    is_uri,
+    open_output,
+    part_name,
+    remove_file,
+    remove_parts,
+    strip_gz,
+)
+from ..formats import Rejected
+from ..formats.record import Anomalies, Envelope
+from ..util import checksum_pipeline
+from .engines import Meter, Progress, run_local, run_ray
+from .outputs import OutputWriter, create_writer, output_format_of
+from .stages import AnnotateOptions
+from .state import Outcome, RunState, UnitReport
+from .units import STANDARD_INPUT, UNIT_BYTES, InputFile, Unit, copy_standard_input, find_inputs, split_units
 
-ENGINES = ("local", "ray")
+ENGINES = {"local": run_local, "ray": run_ray}
 
 
 class Summary(NamedTuple):
@@ -53,7 +66,7 @@ def annotate(
     batch_size: int = 64,
     n_process: int = 1,
     gpu_id: int = -1,
-    shard_size: int = 500,
+    shard_size: Optional[int] = None,
     overwrite: bool = False,
     engine: str = "local",
     actors: Optional[int] = None,
@@ -66,11 +79,11 @@ def annotate(
     inputs (Sequence[str]): Files, folders, patterns, URIs, or "-" for standard input.
     output (str): The file to write; or a folder (it ends in "/", or exists), which gets a file for each input.
     from_format (Optional[str]): The format of the inputs, if their suffixes are not to decide.
-    to (Optional[str]): The kind of output, if the suffix is not to decide; one of KINDS.
+    to (Optional[str]): The kind of output, if the suffix is not to decide; one of OUTPUT_FORMATS.
     batch_size (int): How many documents the pipeline gets at once.
-    n_process (int): How many processes predict.
+    n_process (int): How many processes predict. With a GPU one predicts, and so many others read and write for it.
     gpu_id (int): The GPU to use, or -1 for the CPU.
-    shard_size (int): How many documents are written at once, and are not done again if the run is killed.
+    shard_size (Optional[int]): Ignored; it goes with the next release.
     overwrite (bool): Whether outputs that exist, and what a run of another kind left, are replaced.
     engine (str): One of ENGINES.
     actors (Optional[int]): How many actors Ray starts; as many as the cluster has processors or GPUs if None.
@@ -78,57 +91,67 @@ def annotate(
     on_progress (Callable[[Progress], None]): Takes how far the work is, from time to time.
     RETURNS (Summary): What came of it.
     RAISES (EmbreError): If something is wrong with the arguments, a run of another kind was begun, or no document came
-        out. What is finished stays in the work folder, and the same call goes on from there.
+        out. What is finished stays in the folder OUTPUT.parts, and the same call goes on from there.
     """
-    _check(inputs, from_format, n_process, gpu_id, engine, actors)
-    _check_output(output)
-    if not output.endswith("/") and storage_of(output).is_folder(output):
+    _check_arguments(inputs, output, from_format, n_process, engine, actors)
+    if not output.endswith("/") and is_folder(output):
         output += "/"
-    kind = kind_of(output, to)
-    made = make_output(kind)
-    base = _absolute(output)
-    work = WorkFolder(f"{base}.parts")
+    format = output_format_of(output, to)
+    writer = create_writer(format)
+    base = output.rstrip("/") if is_uri(output) else os.path.abspath(output)
+    state = RunState(f"{base}.parts")
     rejects = f"{output}rejects.jsonl" if output.endswith("/") else f"{output}.rejects.jsonl"
-    own = [base, work.location, _absolute(rejects)]
-    with _standard_input(inputs, base) as standard_input:
-        sources = find_sources(inputs, from_format, standard_input=standard_input, leave_out=own)
-        targets = _targets(sources, base, kind) if output.endswith("/") else None
-        plan = make_plan(
-            *(model, sources, kind),
-            shard_size=shard_size,
-            gpu=gpu_id >= 0,
-            batch_size=batch_size,
-            folder=targets is not None,
-        )
-        outputs = [base] if targets is None else list(targets.values())
-        _begin(work, plan, sources, outputs, _absolute(rejects), overwrite)
-        found = work.summary()
-        if found is None:
-            settings = Settings(kind, work.location, targets, shard_size, batch_size, n_process, gpu_id >= 0)
-            start, done = _run_engine(
-                engine, model, plan["model"], sources, settings, gpu_id, actors, on_start, on_progress
+    rejects_location = f"{base}/rejects.jsonl" if output.endswith("/") else f"{base}.rejects.jsonl"
+    device = "cpu" if gpu_id < 0 else "gpu"
+    with _copy_standard_input(inputs, base) as standard_input:
+        own = [base, state.location, rejects_location]
+        files = find_inputs(inputs, from_format, standard_input=standard_input, leave_out=own)
+        if output.endswith("/"):
+            files = _set_targets(files, base, format)
+        settings = {
+            "version": __version__,
+            "model": checksum_pipeline(model),
+            "inputs": [[file.name, file.format, file.size, file.version] for file in files],
+            "format": format,
+            "folder": output.endswith("/"),
+            # On a GPU the last digits of a probability depend on what else is in its batch.
+            "batch_size": batch_size if gpu_id >= 0 else None,
+            "device": device,
+            "unit_bytes": UNIT_BYTES[device],
+        }
+        outputs = [file.target for file in files if file.target] or [base]
+        _begin(state, settings, files, [*outputs, rejects_location], overwrite)
+        summary = state.summary()
+        if summary is None:
+            units = split_units(files, UNIT_BYTES[device])
+            options = AnnotateOptions(
+                *(model, settings["model"], format, state.location, state.run),
+                batch_size=batch_size,
+                n_process=n_process,
+                gpu_id=gpu_id,
+                actors=actors,
             )
-            seconds = perf_counter() - start
-            report = sum_reports(work, sources)
-            if targets is None and (report.documents or made.may_be_empty):
-                report = write_all(work, sources, made, base)
-            write_rejects(report.rejects, _absolute(rejects))
-            if not report.documents and not made.may_be_empty:
-                work.remove()
+            finished = state.finished()
+            left = [unit for unit in units if unit.index not in finished]
+            meter = Meter(on_start, on_progress)
+            if left:
+                ENGINES[engine](options, left, meter)
+            seconds = perf_counter() - meter.began
+            joined = _Join(state, files, units)
+            joined.write(writer, base)
+            _write_rejects(joined.rejected, rejects_location)
+            if not joined.documents and not writer.may_be_empty:
+                state.remove()
                 raise EmbreError(f"{output}: no document came out, and there is nothing to write: see {rejects}")
-            found = _summarize(report, rejects, done, seconds)
-            work.mark_complete(found)
-        work.remove()
-    return Summary(**found)
+            counts = joined.documents, joined.relations, len(joined.rejected)
+            summary = Summary(*counts, rejects, meter.progress.documents, seconds, joined.notes)._asdict()
+            state.mark_complete(summary)
+        state.remove()
+    return Summary(**summary)
 
 
-def _check(
-    inputs: Sequence[str],
-    from_format: Optional[str],
-    n_process: int,
-    gpu_id: int,
-    engine: str,
-    actors: Optional[int],
+def _check_arguments(
+    inputs: Sequence[str], output: str, from_format: Optional[str], n_process: int, engine: str, actors: Optional[int]
 ) -> None:
     if engine not in ENGINES:
         raise EmbreError(f"unknown engine {engine!r}: use one of {', '.join(ENGINES)}")
@@ -140,22 +163,13 @@ def _check(
         raise InputError("standard input has no suffix: name its format (--from)", file=STANDARD_INPUT)
     if engine != "ray" and actors is not None:
         raise EmbreError("--actors is for --engine ray")
-    if gpu_id >= 0 and n_process != 1:
-        raise EmbreError("one process uses a GPU: --n-process is for the CPU")
-
-
-def _check_output(output: str) -> None:
-    # The work folder lies beside the output, and beside a bucket there are only other buckets.
+    # The state lies beside the output, and beside a bucket there are only other buckets.
     if is_uri(output) and "/" not in output.split("://", 1)[1].rstrip("/"):
-        raise EmbreError(f"{output}: a folder in the bucket is needed, because the work folder lies beside the output")
-
-
-def _absolute(location: str) -> str:
-    return location.rstrip("/") if is_uri(location) else os.path.abspath(location)
+        raise EmbreError(f"{output}: a folder in the bucket is needed, because OUTPUT.parts lies beside the output")
 
 
 @contextmanager
-def _standard_input(inputs: Sequence[str], base: str) -> Iterator[Optional[Tuple[Path, str]]]:
+def _copy_standard_input(inputs: Sequence[str], base: str) -> Iterator[Optional[Tuple[Path, str]]]:
     """A copy of standard input with its digest, if it is an input."""
     copy = f"{base}.stdin"
     if not is_uri(base):
@@ -175,91 +189,125 @@ def _standard_input(inputs: Sequence[str], base: str) -> Iterator[Optional[Tuple
             path.unlink(missing_ok=True)
 
 
-def _targets(sources: List[Source], base: str, kind: str) -> Dict[int, str]:
-    """Where the output of each file goes: below the folder as the file below its input, with the suffix of the kind."""
-    targets: Dict[int, str] = {}
+def _set_targets(files: List[InputFile], base: str, format: str) -> List[InputFile]:
+    """Say where the output of each file goes: below the folder as the file below its input, with another suffix."""
     taken: Dict[str, str] = {f"{base}/rejects.jsonl": "the file of rejects"}
-    for source in sources:
-        target = f"{base}/{os.path.splitext(split_gz(source.relative)[0])[0]}{KINDS[kind]}"
+    for index, file in enumerate(files):
+        target = f"{base}/{os.path.splitext(strip_gz(file.relative))[0]}{OUTPUT_FORMATS[format]}"
         if target in taken:
-            raise InputError(f"{taken[target]} has the same output, {target}", file=source.name)
-        taken[target] = source.name
-        targets[source.index] = target
-    return targets
+            raise InputError(f"{taken[target]} has the same output, {target}", file=file.name)
+        taken[target] = file.name
+        files[index] = file._replace(target=target)
+    return files
 
 
 def _begin(
-    work: WorkFolder, plan: Plan, sources: List[Source], outputs: List[str], rejects: str, overwrite: bool
+    state: RunState, settings: Dict[str, Any], files: List[InputFile], outputs: List[str], overwrite: bool
 ) -> None:
     """Go on with the run that was begun, or begin one. What an earlier one left half written goes."""
-    read = {source.location: source.name for source in sources}
-    for output in [*outputs, rejects]:
-        if output in read:
-            raise InputError("it is an input too", file=read[output])
-    if _is_to_begin(work, plan, outputs, overwrite):
-        work.remove()
-        work.begin(plan)
-    remove_parts([*outputs, rejects])
-
-
-def _is_to_begin(work: WorkFolder, plan: Plan, outputs: List[str], overwrite: bool) -> bool:
-    before = work.plan()
-    if before is None and work.is_foreign():
-        raise EmbreError(f"{work.location}: the work folder would have this name, and there is another folder")
-    if before is not None:
-        found = differences(before, plan)
-        if not found:
-            return False
-        if not overwrite:
-            raise EmbreError(
-                f"{work.location}: another run was begun here ({'; '.join(found)}): --overwrite begins anew"
-            )
-    elif not overwrite:
-        for output in outputs:
-            if storage_of(output).find(output) is not None:
+    names = {file.location: file.name for file in files}
+    for output in outputs:
+        if output in names:
+            raise InputError("it is an input too", file=names[output])
+    differences = state.resume(settings)
+    if differences is None and state.is_foreign():
+        raise EmbreError(f"{state.location}: the work folder would have this name, and there is another folder")
+    if differences and not overwrite:
+        raise EmbreError(
+            f"{state.location}: another run was begun here ({'; '.join(differences)}): --overwrite begins anew"
+        )
+    if differences is None and not overwrite:
+        for output in outputs[:-1]:
+            if find_file(output) is not None:
                 raise InputError("it exists: --overwrite replaces it", file=output)
-    return True
+    if differences != []:
+        state.begin(settings)
+    remove_parts(outputs)
 
 
-def _run_engine(
-    engine: str,
-    model: str,
-    digest: str,
-    sources: List[Source],
-    settings: Settings,
-    gpu_id: int,
-    actors: Optional[int],
-    on_start: Callable[[int], None],
-    on_progress: Callable[[Progress], None],
-) -> Tuple[float, Progress]:
-    finished = WorkFolder(settings.work).finished()
-    left = [source for source in sources if source.index not in finished]
-    size = sum(source.size for source in left)
-    if not left:
-        return perf_counter(), Progress(0, 0)
-    if engine == "ray":
-        from .ray_engine import annotate_with_ray
+class _Join:
+    """Joins finished units: writes what is to be written of them, and adds up what came of the documents. Of documents
+    with one id only the first of a file, and the first in an output, comes out."""
 
-        on_start(size)
-        start = perf_counter()
-        return start, annotate_with_ray(model, digest, left, settings, actors=actors, on_progress=on_progress)
-    from ..relation import find_component
-    from ..util import load_pipeline
+    def __init__(self, state: RunState, files: List[InputFile], units: List[Unit]) -> None:
+        self.documents = self.relations = 0
+        self.rejected: List[Rejected] = []
+        self.notes: List[str] = []
+        self._state = state
+        self._files = files
+        self._units = units
+        # In a single output: the file that had each id first.
+        self._first: Optional[Dict[str, int]] = None if files[0].target else {}
 
-    nlp = load_pipeline(model, gpu_id)
-    find_component(nlp)
-    on_start(size)
-    start = perf_counter()
-    return start, annotate_files(nlp, left, settings, on_progress)
+    def write(self, writer: OutputWriter, output: str) -> None:
+        """Write the one output of all files, or that of each file that was cut. The others are written already."""
+        cut = {piece.file.index for unit in self._units for piece in unit.pieces if piece.section is not None}
+        groups = groupby(self._read_lines(), key=lambda line: line.file)
+        documents = ((index, self._iter_documents(index, lines)) for index, lines in groups)
+        if self._first is not None:
+            writer.write(chain.from_iterable(of_file for _, of_file in documents), output)
+        else:
+            for index, of_file in documents:
+                if index in cut:
+                    writer.write(of_file, self._files[index].target or "")
+                else:
+                    list(of_file)
+        order = {file.name: file.index for file in self._files}
+        self.rejected.sort(key=lambda rejected: (order[rejected.file], rejected.number))
+
+    def _read_lines(self) -> Iterator[Union[Outcome, UnitReport]]:
+        """The lines of all units, with the numbers that documents have in their files."""
+        file = before = number = 0
+        for unit in self._units:
+            before = number
+            for line in self._state.read_unit(unit.index):
+                if line.file != file:
+                    file, before, number = line.file, 0, 0
+                if isinstance(line, Outcome):
+                    line = line.shift(before)
+                    number = line.number
+                yield line
+
+    def _iter_documents(
+        self, index: int, lines: Iterator[Union[Outcome, UnitReport]]
+    ) -> Iterator[Tuple[bytes, Optional[Envelope]]]:
+        """The documents of a file that come out. The others are set aside."""
+        numbers: Dict[str, int] = {}
+        anomalies = Anomalies()
+        name = self._files[index].name
+        for line in lines:
+            if isinstance(line, UnitReport):
+                anomalies.update(line.anomalies)
+                self.documents += line.documents
+                self.relations += line.relations
+                continue
+            cause = self._find_repeated(line, numbers)
+            if cause is not None:
+                self.rejected.append(Rejected(name, line.document, line.number, cause))
+            else:
+                self.documents += 1
+                self.relations += line.relations
+                yield line.data, line.envelope
+        if anomalies:
+            self.notes.append(f"{name}: {anomalies}")
+
+    def _find_repeated(self, outcome: Outcome, numbers: Dict[str, int]) -> Optional[str]:
+        """Why a document is set aside, if it is. `numbers` has the number of each document that its file had so far."""
+        identifier, number = outcome.document, outcome.number
+        if identifier is not None and outcome.was_read and numbers.setdefault(identifier, number) != number:
+            return f"two documents have this id (number {numbers[identifier]} and {number})"
+        if outcome.cause is None and self._first is not None and identifier is not None:
+            first = self._first.setdefault(identifier, outcome.file)
+            if first != outcome.file:
+                return f"{self._files[first].name} has this document too"
+        return outcome.cause
 
 
-def _summarize(report: Report, rejects: str, done: Progress, seconds: float) -> Dict[str, Any]:
-    return Summary(
-        report.documents,
-        report.relations,
-        len(report.rejected),
-        rejects,
-        done.documents,
-        seconds,
-        report.notes,
-    )._asdict()
+def _write_rejects(rejects: List[Rejected], target: str) -> None:
+    """Write which documents were set aside and why, an object on every line; if none were, there is no such file."""
+    if not rejects:
+        remove_file(target)
+        return
+    with open_output(target, make_folder=True) as file:
+        for rejected in rejects:
+            file.write((json.dumps(rejected._asdict(), ensure_ascii=False) + "\n").encode("utf-8"))

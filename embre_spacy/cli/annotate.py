@@ -2,20 +2,17 @@
 
 from enum import Enum
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated, List, Optional
+from typing import Annotated, List, Optional, Tuple
 
 import typer
 from rich.console import Console
 
-from ..annotate.kinds import KINDS
+from ..annotate.outputs import OUTPUT_FORMATS
 from ..files import FORMATS
 from .app import app, note, report_errors
 
-if TYPE_CHECKING:
-    from ..annotate.engine import Progress
-
 InputFormat = Enum("InputFormat", {name: name for name in FORMATS}, type=str)  # type: ignore[misc]
-OutputFormat = Enum("OutputFormat", {name: name for name in KINDS}, type=str)  # type: ignore[misc]
+OutputFormat = Enum("OutputFormat", {name: name for name in OUTPUT_FORMATS}, type=str)  # type: ignore[misc]
 Engine = Enum("Engine", {name: name for name in ("local", "ray")}, type=str)  # type: ignore[misc]
 
 _MOST_NOTES = 20
@@ -58,9 +55,8 @@ def annotate_command(
     n_process: Annotated[int, typer.Option("--n-process", "-n", min=1, help="How many processes predict.")] = 1,
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="The GPU to use; -1 for the CPU.")] = -1,
     shard_size: Annotated[
-        int,
-        typer.Option(min=1, help="After how many documents of a file what is done is saved."),
-    ] = 500,
+        Optional[int], typer.Option(min=1, help="Ignored; it goes with the next release.", hidden=True)
+    ] = None,
     overwrite: Annotated[
         bool,
         typer.Option("--overwrite", help="Replace outputs that exist, and what a run with other settings has begun."),
@@ -91,7 +87,8 @@ def annotate_command(
     id, number and cause, and all others come out. So is, in one file of several, a document with an id that was there
     before. Exit code: 0 if all documents came out, 3 if some were set aside, 1 for an error.
 
-    Documents stream through, but for inputs in BioC JSON and DocBin, of which one file is in memory at a time (.jsonl
+    A **large file is shared out** among processes if it is JSON lines, PubTator or BioC XML and not gzipped. Documents
+    stream through, but for inputs in BioC JSON and DocBin, of which each process has one file in memory (.jsonl
     streams), and one DocBin as output, which is in memory when it is written (a folder of them streams).
 
     Example: python -m embre_spacy annotate en_embre corpus/ "more/*.pubtator.gz" relations.parquet
@@ -99,6 +96,8 @@ def annotate_command(
     with report_errors():
         from ..annotate import annotate
 
+        if shard_size is not None:
+            note("Note: --shard-size is ignored, and goes with the next release")
         with _Bar() as bar:
             summary = annotate(
                 model,
@@ -161,9 +160,8 @@ class _Bar:
         self._began = monotonic()
         self._progress.reset(self._task, total=size, description="no document yet")
 
-    def move(self, done: "Progress") -> None:
+    def move(self, progress: Tuple[int, int]) -> None:
+        documents, size = progress
         seconds = monotonic() - self._began
-        rate = done.documents / seconds if seconds else 0.0
-        self._progress.update(
-            self._task, completed=done.size, description=f"{done.documents} documents, {rate:.1f} per second"
-        )
+        rate = documents / seconds if seconds else 0.0
+        self._progress.update(self._task, completed=size, description=f"{documents} documents, {rate:.1f} per second")

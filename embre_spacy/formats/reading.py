@@ -111,6 +111,7 @@ def read_each(
     anomalies: Optional[Anomalies] = None,
     on_position: Optional[Callable[[int], None]] = None,
     tokenizer: Optional[Tokenizer] = None,
+    section: Optional[FileSection] = None,
 ) -> Iterator[Union[Doc, Rejected]]:
     """Read the documents of a file as `read` does, but go on after a bad one.
 
@@ -125,13 +126,14 @@ def read_each(
     anomalies (Optional[Anomalies]): Counts the anomalies.
     on_position (Optional[Callable[[int], None]]): Takes how many bytes have been read, before each document.
     tokenizer (Optional[Tokenizer]): Tokenizes the texts; that of `build_tokenizer` if None.
+    section (Optional[FileSection]): What to read of the file, as of `iter_documents`; all of it if None.
     YIELDS (Union[Doc, Rejected]): The documents in their order. In place of a bad one, what is wrong.
     RAISES (InputError): If there is no such file, its format is not known, or the operating system cannot read it.
     """
     location = os.fspath(path)
     format = find_format(location, format)
     anomalies = Anomalies() if anomalies is None else anomalies
-    docs = iter_documents(location, tokenizer or get_tokenizer(vocab), format, anomalies, on_position=on_position)
+    docs = iter_documents(location, tokenizer or get_tokenizer(vocab), format, anomalies, on_position, section)
     return _reject(docs, location, name or location)
 
 
@@ -184,7 +186,8 @@ def iter_documents(
     anomalies (Anomalies): Counts the anomalies.
     on_position (Optional[Callable[[int], None]]): Takes how many bytes have been read, before each document.
     section (Optional[FileSection]): What to read of the file, between two places where CUTS fits; all of it if None.
-        Whoever joins sections has to look for ids that repeat, since one section does not know the others.
+        Whoever joins sections has to look for ids that repeat, and add the number of documents in the sections before
+        to those of causes ("document 3 of the file has no id"), since one section does not know the others.
     YIELDS (Union[Doc, Exception]): The documents in their order. In place of a bad one, its error: an InputError, or
         an error that nobody has thought of.
     RAISES (InputError): If the rest of the file cannot be read, or it has no document.
@@ -192,8 +195,8 @@ def iter_documents(
     if format == "docbin":
         docs: Iterator[Union[Doc, Exception]] = _read_docbin(location, tokenizer.vocab)
     else:
-        place = f"after byte {section.start}" if section and section.start else "of the file"
-        docs = _make_docs(_read_records(location, format, anomalies, on_position, section), tokenizer, anomalies, place)
+        records = _read_records(location, format, anomalies, on_position, section)
+        docs = _make_docs(records, tokenizer, anomalies, "of the file")
     if section is not None:
         yield from docs
         return

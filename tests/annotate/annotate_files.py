@@ -1,7 +1,7 @@
 """Small documents and the pipeline that annotates them."""
 
 from pathlib import Path
-from typing import Iterable
+from typing import Dict, Iterable
 
 import spacy
 from spacy.language import Language
@@ -46,6 +46,18 @@ def block(number: int, *, title: str = "Aspirin causes gastric ulcer") -> str:
 
 def pubtator(numbers: Iterable[int]) -> str:
     return "\n".join(map(block, numbers))
+
+
+def relations(path, vocab):
+    """The relations of each document of a file."""
+    docs = read(path, vocab, on_anomalies=lambda line: None)
+    return {doc._.document_id: [(one.pair, one.type, one.novelty) for one in doc._.relations] for doc in docs}
+
+
+def written(output: Path) -> Dict[str, bytes]:
+    """What is in a file, or in each file of a folder."""
+    files = [path for path in [output, *output.rglob("*")] if path.is_file()]
+    return {path.relative_to(output).as_posix(): path.read_bytes() for path in files}
 
 
 def make_nlp(encoder: Path, candidates: str) -> Language:

@@ -10,6 +10,7 @@ from annotate_files import REAL_CANDIDATES, make_nlp
 from encoders import make_tiny_encoder
 
 from embre_spacy.annotate import annotate
+from embre_spacy.annotate.units import UNIT_BYTES
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -59,3 +60,20 @@ def run(model, tmp_path, monkeypatch):
         return annotate(model, inputs, output, **options)
 
     return annotate_here
+
+
+@pytest.fixture
+def small_units(monkeypatch):
+    """Units of some six documents, so that files are cut and there is much to share out."""
+    monkeypatch.setitem(UNIT_BYTES, "cpu", 2_000)
+
+
+@pytest.fixture
+def installed_candidates(tmp_path, monkeypatch):
+    """What fails on POISON, as an installed package registers it: worker processes know nothing else."""
+    info = tmp_path / "site" / "poison-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: poison\nVersion: 1.0\n")
+    entry = "test.FragileCandidates.v1 = annotate_files:create_fragile_candidates"
+    (info / "entry_points.txt").write_text(f"[spacy_misc]\n{entry}\n")
+    monkeypatch.syspath_prepend(tmp_path / "site")

@@ -1,0 +1,391 @@
+"""The five stages that a unit goes through: read, prepare, predict, decide, write.
+
+Where a CPU predicts, one process takes a unit through all of them. For a GPU some processes read and prepare, one
+predicts, and others decide and write: what goes from one to the next can be pickled.
+"""
+
+import os
+import pickle
+import tempfile
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from itertools import chain, count, groupby, islice
+from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, Set, Tuple, Union
+
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+
+from ..errors import EmbreError
+from ..files import is_uri
+from ..formats import read_each
+from ..formats.reading import Rejected, describe_error
+from ..formats.record import Anomalies, Envelope
+from ..relation import find_component
+from ..relation.component import split_by_tokens
+from ..tokens import build_tokenizer, set_relations
+from ..util import load_pipeline
+from .outputs import OutputWriter, create_writer
+from .state import Outcome, RunState, UnitReport, dump, load
+from .units import InputFile, Unit
+
+# A document that the pipeline fails on is set aside. If so many fail in a row, it is not the documents that are wrong.
+_MAX_FAILURES = 100
+
+
+@dataclass(frozen=True)
+class AnnotateOptions:
+    """How to annotate.
+
+    model (str): The pipeline: its folder, or the name of an installed package.
+    checksum (str): The checksum of the pipeline.
+    format (str): The kind of output.
+    location (str), run (str): The folder of the state, and the name of the run.
+    batch_size (int): How many documents the pipeline gets at once.
+    n_process (int): How many processes predict; beside a GPU, how many read and write.
+    gpu_id (int): The GPU, or -1 for the CPU.
+    actors (Optional[int]): How many actors predict with Ray; as many as the cluster allows if None.
+    is_split (bool): Whether one process predicts, and others do what comes before and after.
+    """
+
+    model: str
+    checksum: str
+    format: str
+    location: str
+    run: str
+    batch_size: int = 64
+    n_process: int = 1
+    gpu_id: int = -1
+    actors: Optional[int] = None
+    is_split: bool = False
+
+
+@dataclass
+class Entry:
+    """A document on its way through the stages, or the end of a file.
+
+    file (int): The index of its file.
+    number (int): Which document it is of what the unit has of the file, from 1.
+    document (Optional[str]): Its id, as far as it is known.
+    doc (Union[Doc, bytes, None]): The document, unless it was set aside; packed between processes.
+    cause (Optional[str]): Why it was set aside.
+    was_read (bool): Whether it was read without an error.
+    anomalies (Optional[Anomalies]): At the end of the file, what was odd in it.
+    """
+
+    file: int
+    number: int
+    document: Optional[str] = None
+    doc: Union[Doc, bytes, None] = None
+    cause: Optional[str] = None
+    was_read: bool = True
+    anomalies: Optional[Anomalies] = None
+
+
+@dataclass
+class Portion:
+    """Documents of a chunk that are predicted together.
+
+    places (List[int]): Which entries of the chunk they are.
+    batch (RelationBatch): Their arrays.
+    scores (Any): Their probabilities, when they are predicted.
+    """
+
+    places: List[int]
+    batch: Any
+    scores: Any = None
+
+
+@dataclass
+class Chunk:
+    """Some documents of a unit, on their way through the stages.
+
+    entries (Union[List[Entry], bytes]): The documents; packed between processes.
+    portions (List[Portion]): Those that are left, when they are prepared.
+    n_read (int): How many could be read.
+    """
+
+    entries: Any
+    portions: List[Portion] = field(default_factory=list)
+    n_read: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.n_read = sum(entry.was_read and entry.anomalies is None for entry in self.entries)
+
+    def pack(self) -> None:
+        """Make bytes of the documents."""
+        entries = [replace(entry, doc=None if entry.doc is None else entry.doc.to_bytes()) for entry in self.entries]
+        self.entries = pickle.dumps(entries)
+
+    def unpack(self, vocab: Vocab) -> None:
+        """Make documents of the bytes."""
+        self.entries = pickle.loads(self.entries)
+        for entry in self.entries:
+            entry.doc = None if entry.doc is None else Doc(vocab).from_bytes(entry.doc)
+
+
+class Stages:
+    """The stages, with the pipeline that runs them. Every process has one.
+
+    options (AnnotateOptions): How to annotate.
+    gpu_id (int): The GPU that this process uses, or -1.
+    leader (Optional[int]): The id of the process that started this one as a worker.
+    """
+
+    def __init__(self, options: AnnotateOptions, gpu_id: int = -1, leader: Optional[int] = None) -> None:
+        self.options = options
+        self.leader = leader
+        self.nlp: Language = load_pipeline(options.model, gpu_id)
+        self.component = find_component(self.nlp)
+        names, components = zip(*self.nlp.pipeline)
+        self.before = names[: components.index(self.component)]
+        self.after = names[len(self.before) + 1 :]
+        # What is made in a memory zone ends with it, and this must not.
+        self.tokenizer = build_tokenizer(self.nlp.vocab)
+        self.writer = create_writer(options.format)
+        self.state = RunState(options.location, options.run)
+        self._failures = 0
+
+    @property
+    def can_split(self) -> bool:
+        """Whether only our component needs a GPU."""
+        return not any(getattr(self.nlp.get_pipe(name), "is_trainable", False) for name in self.before)
+
+    def annotate_unit(self, unit: Unit, on_documents: Callable[[int], None] = lambda count: None) -> int:
+        """Take a unit through all stages, and finish it.
+
+        unit (Unit): The unit.
+        on_documents (Callable[[int], None]): Takes how many more documents were read, after each chunk.
+        RETURNS (int): How many documents were read.
+        """
+        total = 0
+
+        def annotate_chunks() -> Iterator[bytes]:
+            nonlocal total
+            for chunk in self.iter_chunks(unit):
+                self.prepare(chunk)
+                self.predict(chunk)
+                self.decide(chunk)
+                yield self.write(chunk)
+                total += chunk.n_read
+                on_documents(chunk.n_read)
+
+        finish_unit(unit, annotate_chunks(), self.writer, self.state)
+        return total
+
+    def iter_chunks(self, unit: Unit) -> Iterator[Chunk]:
+        """Read a unit, `batch_size` documents at a time. What these leave in the vocabulary is forgotten when the next
+        are asked for, so they must not be used then."""
+        entries = self.read(unit)
+        is_docbin = unit.pieces[0].file.format == "docbin"
+        # All documents of a DocBin need the strings that come in with the first.
+        with self.nlp.memory_zone() if is_docbin else nullcontext():
+            while True:
+                with nullcontext() if is_docbin else self.nlp.memory_zone():
+                    chunk = Chunk(list(islice(entries, self.options.batch_size)))
+                    if not chunk.entries:
+                        return
+                    yield chunk
+                    # Not one document may outlive its memory.
+                    chunk.entries, chunk.portions = [], []
+                if self.leader is not None and os.getppid() != self.leader:
+                    # It was killed, and another run may be at work by now.
+                    raise EmbreError("the process that leads the run has ended")
+
+    def iter_prepared(self, unit: Unit) -> Iterator[Chunk]:
+        """Read and prepare a unit, and yield packed chunks."""
+        for chunk in self.iter_chunks(unit):
+            self.prepare(chunk)
+            chunk.pack()
+            yield chunk
+
+    def write_predicted(self, chunk: Chunk) -> bytes:
+        """Decide and write a packed chunk."""
+        with self.nlp.memory_zone():
+            chunk.unpack(self.nlp.vocab)
+            self.decide(chunk)
+            lines = self.write(chunk)
+            chunk.entries, chunk.portions = [], []
+        return lines
+
+    def read(self, unit: Unit) -> Iterator[Entry]:
+        """Read the documents of a unit. Those without an id get one that no other document of their file has."""
+        for file, section in unit.pieces:
+            anomalies = Anomalies()
+            number = 0
+            taken: Optional[Set[str]] = None
+            for number, doc in enumerate(self._read_file(file, section=section, anomalies=anomalies), 1):
+                if isinstance(doc, Rejected):
+                    yield Entry(file.index, number, doc.document, cause=doc.cause, was_read=False)
+                    continue
+                identifier = doc._.document_id
+                if not identifier:
+                    taken = self._read_ids(file) if taken is None else taken
+                    name = f"{file.stem}-{number}"
+                    names = chain([name], (f"{name}.{suffix}" for suffix in count(2)))
+                    identifier = next(name for name in names if name not in taken)
+                    taken.add(identifier)
+                yield Entry(file.index, number, identifier, doc)
+            yield Entry(file.index, number, anomalies=anomalies)
+
+    def _read_file(self, file: InputFile, **options: Any) -> Iterator[Any]:
+        options = {"format": file.format, "name": file.name, "tokenizer": self.tokenizer, **options}
+        return read_each(file.location, self.nlp.vocab, **options)
+
+    def _read_ids(self, file: InputFile) -> Set[str]:
+        return {doc._.document_id for doc in self._read_file(file) if isinstance(doc, Doc) and doc._.document_id}
+
+    def prepare(self, chunk: Chunk) -> None:
+        """Run the components before ours, and make arrays of the documents that are left."""
+        self._run_components(chunk.entries, self.before)
+        left = [place for place, entry in enumerate(chunk.entries) if entry.doc is not None]
+        docs = [chunk.entries[place].doc for place in left]
+        device = "cpu" if self.options.gpu_id < 0 else "gpu"
+        for start, end in split_by_tokens(docs, device):
+            try:
+                chunk.portions.append(Portion(left[start:end], self.component.prepare(docs[start:end])))
+            except MemoryError:
+                raise
+            except Exception:
+                chunk.portions += self._prepare_alone(chunk, left[start:end])
+
+    def _prepare_alone(self, chunk: Chunk, places: List[int]) -> Iterator[Portion]:
+        for place in places:
+            with self._setting_aside(chunk.entries[place]):
+                yield Portion([place], self.component.prepare([chunk.entries[place].doc]))
+
+    def predict(self, chunk: Chunk) -> None:
+        """Give each portion its probabilities."""
+        portions = chunk.portions
+        chunk.portions = []
+        for portion in portions:
+            try:
+                portion.scores = self.component.classify(portion.batch)
+                chunk.portions.append(portion)
+            except MemoryError:
+                raise
+            except Exception:
+                chunk.portions += self._predict_alone(chunk, portion.places)
+
+    def _predict_alone(self, chunk: Chunk, places: List[int]) -> Iterator[Portion]:
+        is_packed = isinstance(chunk.entries, bytes)
+        if is_packed:
+            chunk.unpack(self.nlp.vocab)
+        for portion in self._prepare_alone(chunk, places):
+            with self._setting_aside(chunk.entries[portion.places[0]]):
+                portion.scores = self.component.classify(portion.batch)
+                yield portion
+        if is_packed:
+            chunk.pack()
+
+    def decide(self, chunk: Chunk) -> None:
+        """Set the relations of the documents, and run the components after ours."""
+        for portion in chunk.portions:
+            for place, relations in zip(
+                portion.places, self.component.decide(portion.batch.candidates, portion.scores)
+            ):
+                set_relations(chunk.entries[place].doc, relations)
+        self._run_components(chunk.entries, self.after)
+
+    def write(self, chunk: Chunk) -> bytes:
+        """Make outcomes of documents, and reports of what was odd in their files, as `state.load` reads them."""
+        lines: List[bytes] = []
+        for index, entries in groupby(chunk.entries, key=lambda entry: entry.file):
+            anomalies = Anomalies()
+            for entry in entries:
+                if entry.anomalies is None:
+                    lines.append(dump(self._encode(entry, anomalies)))
+                else:
+                    anomalies.update(entry.anomalies.counts)
+            if anomalies:
+                lines.append(dump(UnitReport(index, anomalies.counts)))
+        return b"".join(lines)
+
+    def _encode(self, entry: Entry, anomalies: Anomalies) -> Outcome:
+        outcome = Outcome(entry.file, entry.number, entry.document, entry.cause, entry.was_read)
+        if entry.doc is None:
+            self._failures += entry.was_read
+            if self._failures == _MAX_FAILURES:
+                raise EmbreError(
+                    f"the pipeline failed on {_MAX_FAILURES} documents in a row, at last with {entry.cause}"
+                )
+            return outcome
+        self._failures = 0
+        try:
+            data, envelope = self.writer.encode(entry.doc, entry.document or "", anomalies)
+        except Exception as error:
+            return outcome._replace(cause=describe_error(error))
+        return outcome._replace(relations=len(entry.doc._.relations), envelope=envelope, data=data)
+
+    def _run_components(self, entries: List[Entry], names: Sequence[str]) -> None:
+        """Run some components as `nlp.pipe` does."""
+        if not names:
+            return
+        disable = [name for name in self.nlp.pipe_names if name not in names]
+
+        def run(some: List[Entry]) -> None:
+            docs = [entry.doc for entry in some]
+            results = list(self.nlp.pipe(docs, batch_size=self.options.batch_size, disable=disable))
+            if len(results) != len(docs):
+                raise EmbreError("a component has dropped the document")
+            for entry, doc in zip(some, results):
+                entry.doc = doc
+
+        left = [entry for entry in entries if entry.doc is not None]
+        try:
+            run(left)
+        except MemoryError:
+            raise
+        except Exception:
+            for entry in left:
+                with self._setting_aside(entry):
+                    run([entry])
+
+    @contextmanager
+    def _setting_aside(self, entry: Entry) -> Iterator[None]:
+        try:
+            yield
+        except MemoryError:
+            raise
+        except Exception as error:
+            entry.doc, entry.cause = None, describe_error(error)
+
+
+def finish_unit(unit: Unit, chunks: Iterable[bytes], writer: OutputWriter, state: RunState) -> None:
+    """Keep what `write` made of all chunks of a unit. Where each file has an output of its own, those that the unit has
+    whole are written, and only what was set aside is kept of them."""
+    targets = {file.index: file.target for file, section in unit.pieces if section is None and file.target}
+    if not targets:
+        with state.create_unit(unit.index) as file:
+            for chunk in chunks:
+                file.write(chunk)
+        return
+    with tempfile.TemporaryFile(dir=None if is_uri(state.location) else state.location) as spool:
+        for chunk in chunks:
+            spool.write(chunk)
+        spool.seek(0)
+        kept: List[bytes] = []
+        for index, lines in groupby(load(spool), key=lambda line: line.file):
+            kept += _write_file(index, lines, writer, targets[index])
+    with state.create_unit(unit.index) as file:
+        file.write(b"".join(kept))
+
+
+def _write_file(
+    index: int, lines: Iterator[Union[Outcome, UnitReport]], writer: OutputWriter, target: str
+) -> List[bytes]:
+    """Write the output of a file, and give the lines that have to be kept of it."""
+    kept: List[bytes] = []
+    documents = relations = 0
+
+    def iter_documents() -> Iterator[Tuple[bytes, Optional[Envelope]]]:
+        nonlocal documents, relations
+        for line in lines:
+            if isinstance(line, Outcome) and line.cause is None:
+                documents, relations = documents + 1, relations + line.relations
+                yield line.data, line.envelope
+            else:
+                kept.append(dump(line))
+
+    writer.write(iter_documents(), target)
+    return [*kept, dump(UnitReport(index, {}, documents, relations))]

@@ -1,0 +1,106 @@
+"""Kinds of output: what `annotate` writes in each, and tables of documents."""
+
+import csv
+import gzip
+import io
+import json
+
+import pytest
+from annotate_files import block, pubtator, relations
+
+from embre_spacy.annotate import COLUMNS, relation_rows, write_table
+from embre_spacy.formats import read, write
+
+
+def predicted(nlp, path):
+    """What the pipeline says of a file, without any of what is tested here."""
+    return list(nlp.pipe(read(path, nlp.vocab, on_anomalies=lambda line: None)))
+
+
+def rows_of(path):
+    kind = path.name.removesuffix(".gz").rsplit(".", 1)[1]
+    if kind == "parquet":
+        from pyarrow import parquet
+
+        return [[row[name] for name in COLUMNS] for row in parquet.read_table(path).to_pylist()]
+    data = path.read_bytes()
+    text = (gzip.decompress(data) if path.name.endswith(".gz") else data).decode()
+    if kind == "jsonl":
+        return [[row[name] for name in COLUMNS] for row in map(json.loads, text.splitlines())]
+    first, *rows = csv.reader(io.StringIO(text), delimiter="," if kind == "csv" else "\t")
+    assert tuple(first) == COLUMNS
+    return [[*row[:8], row[8] or None, *(float(value) if value else None for value in row[9:])] for row in rows]
+
+
+@pytest.mark.parametrize("name", ["out.xml", "out.json", "out.jsonl", "out.pubtator", "out.spacy", "out.xml.gz"])
+def test_every_format_is_what_write_makes(name, run, nlp, tmp_path):
+    (tmp_path / "a.pubtator").write_text(pubtator(range(7)))
+    summary = run("a.pubtator", name)
+    docs = predicted(nlp, tmp_path / "a.pubtator")
+    write(docs, tmp_path / f"expected.{name}", on_anomalies=lambda line: None)
+    assert (tmp_path / name).read_bytes() == (tmp_path / f"expected.{name}").read_bytes()
+    found = sum(len(doc._.relations) for doc in docs)
+    assert (summary.documents, summary.relations, summary.rejected) == (7, found, 0) and found > 7
+    assert not any("Gold" in str(one) for one in relations(tmp_path / name, nlp.vocab).values())
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["a.pubtator", name, f"expected.{name}"])
+
+
+@pytest.mark.parametrize(
+    "name, to",
+    [("out.csv", None), ("out.tsv.gz", None), ("out.jsonl", "relations-jsonl"), ("out.parquet", None)],
+)
+def test_every_table_is_what_the_documents_have(name, to, run, nlp, tmp_path):
+    if "parquet" in name:
+        pytest.importorskip("pyarrow")
+    # What CSV must quote.
+    text = block(1, title='Aspirin causes gastric ulcer, "so, to say"') + "\n" + pubtator(range(2, 7))
+    (tmp_path / "a.pubtator").write_text(text.replace("\tfever\t", "\tfe,ver\t"))
+    run("a.pubtator", name, to=to)
+    docs = predicted(nlp, tmp_path / "a.pubtator")
+    expected = [row for doc in docs for row in relation_rows(doc)]
+    assert rows_of(tmp_path / name) == expected
+    first, relation = expected[0], docs[0]._.relations[0]
+    assert first == [
+        *("1", relation.source.id, relation.source.type, relation.source.name),
+        *(relation.target.id, relation.target.type, relation.target.name, relation.type, relation.novelty),
+        *(relation.pair_probability, relation.type_probabilities[relation.type]),
+        relation.novelty_probabilities[relation.novelty],
+    ]
+    kind = to or f"relations-{name.split('.')[1]}"
+    write_table(docs, tmp_path / f"expected.{name}", kind)
+    assert (tmp_path / name).read_bytes() == (tmp_path / f"expected.{name}").read_bytes()
+
+
+def test_gold_relations_in_tables_have_no_probabilities(nlp, tmp_path):
+    (tmp_path / "a.pubtator").write_text(block(1))
+    (doc,) = read(tmp_path / "a.pubtator", nlp.vocab)
+    assert relation_rows(doc)[0][7:] == ["Gold", "Novel", None, None, None]
+    write_table([doc], tmp_path / "a.csv", "relations-csv")
+    assert (tmp_path / "a.csv").read_text().splitlines()[1].endswith(",Gold,Novel,,,")
+
+
+def test_relations_of_the_input_do_not_keep_their_probabilities(run, nlp, tmp_path):
+    (tmp_path / "a.pubtator").write_text(block(1))
+    run("a.pubtator", "first.json")
+    found = json.loads((tmp_path / "first.json").read_text())
+    assert found["documents"][0]["relations"]
+    for relation in found["documents"][0]["relations"]:
+        assert relation["infons"].pop("type_score")
+        relation["infons"]["score"] = "0.0000"
+    (tmp_path / "other.json").write_text(json.dumps(found))
+    run("other.json", "second.json")
+    assert [doc._.relations for doc in predicted(nlp, tmp_path / "other.json")]
+    again = json.loads((tmp_path / "second.json").read_text())
+    first = json.loads((tmp_path / "first.json").read_text())
+    assert again["documents"][0]["relations"] == first["documents"][0]["relations"]
+
+
+def test_documents_that_the_output_cannot_have_are_set_aside(run, nlp, tmp_path):
+    texts = {"1": "good", "2": "a\u0000b", "3": "good"}
+    lines = [json.dumps({"id": key, "passages": [{"offset": 0, "text": text}]}) for key, text in texts.items()]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    assert run("a.jsonl", "out.xml").rejected == 1
+    assert list(relations(tmp_path / "out.xml", nlp.vocab)) == ["1", "3"]
+    reject = json.loads((tmp_path / "out.xml.rejects.jsonl").read_text())
+    assert reject["document"] == "2" and reject["cause"].startswith("cannot be written as XML")
+    assert run("a.jsonl", "out.pubtator").rejected == 0

@@ -1,0 +1,232 @@
+"""A run that was killed goes on where it was, and what it writes is what one run writes."""
+
+import gzip
+import io
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from annotate_files import pubtator, written
+
+from embre_spacy.annotate.state import Outcome, RunState
+from embre_spacy.annotate.units import UNIT_BYTES
+from embre_spacy.errors import EmbreError, InputError
+
+WITH_SMALL_UNITS = """
+from embre_spacy.annotate.units import UNIT_BYTES
+from embre_spacy.cli import app
+
+UNIT_BYTES["cpu"] = 2000
+app()
+"""
+
+
+def start(*arguments, cwd):
+    command = [sys.executable, "-c", WITH_SMALL_UNITS, "annotate", *arguments]
+    return subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finished(work):
+    return sorted(path.name for path in work.glob("0*"))
+
+
+def wait_for(condition, process, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+@pytest.fixture
+def files(tmp_path, small_units):
+    """Three files, one packed, with bad documents and an id that comes again."""
+    bad = "\n7|t|x\nwrong\n\n"
+    (tmp_path / "a.pubtator").write_text(pubtator(range(230)) + bad + pubtator(range(230, 400)))
+    (tmp_path / "b.pubtator.gz").write_bytes(gzip.compress(pubtator(range(390, 550)).encode()))
+    (tmp_path / "c.pubtator").write_text(bad + pubtator([600]))
+    return ["a.pubtator", "b.pubtator.gz", "c.pubtator"]
+
+
+# A single output, and a folder of outputs with worker processes.
+@pytest.mark.parametrize(
+    "output, options, moments",
+    [("out.xml", [], 3), ("out/", ["--to", "relations-csv", "--n-process", "2"], 2)],
+)
+def test_killed_and_started_again(output, options, moments, files, model, run, tmp_path, monkeypatch):
+    to = options[1] if options else None
+    expected = "expected" + output[3:]
+    monkeypatch.setitem(UNIT_BYTES, "cpu", 2**20)
+    run(*files, expected, to=to)
+    monkeypatch.setitem(UNIT_BYTES, "cpu", 2_000)
+    work = tmp_path / f"{output.rstrip('/')}.parts"
+    # After how many units; there are some 60.
+    for moment in sorted(random.Random(output).sample(range(1, 50), moments)):
+        process = start(model, *files, output, *options, "--batch-size", "3", cwd=tmp_path)
+        wait_for(lambda moment=moment: len(finished(work)) >= moment, process)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert not (tmp_path / "out.xml").exists()
+        done = finished(work)
+    summary = run(*files, output, to=to)
+    assert (summary.documents, summary.rejected) == ((561, 2) if options else (551, 12))
+    # What was finished is not predicted again.
+    assert 0 < summary.predicted <= 561 - 5 * (len(done) - 3)
+    assert not work.exists()
+    names = [f"out/{name}" for name in os.listdir("expected")] if options else ["out.xml", "out.xml.rejects.jsonl"]
+    assert len(names) == (4 if options else 2)
+    for name in names:
+        assert (tmp_path / name).read_bytes() == (tmp_path / name.replace("out", "expected", 1)).read_bytes(), name
+
+
+class Broken(Exception):
+    """What ends a run."""
+
+
+def break_off(run, *names, at, **options):
+    """A run that ends when so many documents are predicted, and leaves what one that is killed leaves there."""
+
+    def on_progress(progress):
+        if progress.documents >= at:
+            raise Broken
+
+    with pytest.raises(Broken):
+        run(*names, on_progress=on_progress, batch_size=2, **options)
+
+
+def test_what_another_run_has_begun_is_not_mixed_in(run, files, fragile_model, tmp_path):
+    break_off(run, *files, "out.csv", at=40)
+    work = tmp_path / "out.csv.parts"
+    (tmp_path / "c.pubtator").write_text(pubtator([600]))
+    done = finished(work)
+    assert len(done) > 2
+    for options, cause in [
+        ({}, "the input c.pubtator has changed"),
+        ({"model": fragile_model}, "the input c.pubtator has changed; model has changed"),
+        ({"to": "relations-tsv"}, "format was 'relations-csv' and is 'relations-tsv'"),
+    ]:
+        with pytest.raises(EmbreError, match="another run was begun here") as error:
+            run(*files, "out.csv", **options)
+        assert cause in str(error.value) and "--overwrite begins anew" in str(error.value)
+    with pytest.raises(EmbreError, match="the inputs were 3 files and are 2"):
+        run(*files[:2], "out.csv")
+    assert finished(work) == done
+    run(*files, "expected.csv")
+    run(*files, "out.csv", overwrite=True)
+    assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "expected.csv").read_bytes()
+    assert not work.exists()
+
+
+def test_a_run_does_not_take_what_an_earlier_one_finishes_late(tmp_path):
+    # Workers may go on for a while after a run was killed.
+    earlier, state = RunState(f"{tmp_path}/out.parts"), RunState(f"{tmp_path}/out.parts")
+    earlier.begin({"inputs": []})
+    with pytest.raises(InputError, match="no such file"), earlier.create_unit(0) as file:
+        assert state.resume({"inputs": [], "device": "gpu"}) == ["device was not set and is 'gpu'"]
+        state.begin({"inputs": [], "device": "gpu"})
+        file.write(b"")
+    for run, index in ((earlier, 0), (state, 1)):
+        with run.create_unit(index) as file:
+            file.write(b"")
+    assert state.finished() == {1}
+    assert RunState(f"{tmp_path}/out.parts").resume({"inputs": [], "device": "gpu"}) == []
+
+
+def test_numbers_are_shifted_in_causes_too():
+    outcome = Outcome(0, 3, None, "document 3 of the file has no id")
+    assert outcome.shift(40) == Outcome(0, 43, None, "document 43 of the file has no id")
+
+
+# As a path, by a link, by patterns, and on other storage.
+@pytest.mark.parametrize(
+    "source, output",
+    [
+        ("in", "in/out.jsonl"),
+        ("in/", "in/deep/out/"),
+        ("link", "in/deep/out.jsonl"),
+        ("in", "link/out/"),
+        ("in/**/*.*", "in/out.jsonl"),
+        ("./i*/**/*.*", "in/out/"),
+        ("file://{}/in", "file://{}/in/out.jsonl"),
+        ("file://{}/in", "file://{}/in/deep/out/"),
+    ],
+)
+def test_an_output_inside_the_input_is_no_input(source, output, run, tmp_path, monkeypatch):
+    # Two documents each.
+    monkeypatch.setitem(UNIT_BYTES, "cpu", 400)
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    (tmp_path / "in" / "a.pubtator").write_text(pubtator(range(5)))
+    (tmp_path / "in" / "deep" / "z.pubtator").write_text(pubtator(range(5, 10)) + "\n7|t|x\nwrong\n")
+    (tmp_path / "link").symlink_to("in")
+    source, output = source.format(tmp_path), output.format(tmp_path)
+    run(source, f"expected{output.rpartition('out')[2]}", to="bioc-jsonl")
+    break_off(run, source, output, at=7, to="bioc-jsonl")
+    summary = run(source, output, to="bioc-jsonl")
+    assert (summary.documents, summary.rejected) == (10, 1) and 0 < summary.predicted < 6
+    assert written(tmp_path / output.removeprefix("file://")) == written(tmp_path / f"expected{Path(output).suffix}")
+    # The next run reads nothing that this one has written.
+    assert run(source, output, overwrite=True, to="bioc-jsonl").documents == 10
+
+
+def test_a_unit_that_cannot_be_read_is_named(run, files, tmp_path):
+    break_off(run, *files, "out.csv", at=40)
+    unit = tmp_path / "out.csv.parts" / finished(tmp_path / "out.csv.parts")[0]
+    unit.unlink()
+    unit.mkdir()
+    with pytest.raises(InputError) as error:
+        run(*files, "out.csv")
+    assert str(error.value) == f"{unit}: is a directory"
+
+
+ENDED_WHEN_IT_HAD_BEGUN = """
+import os, pathlib, sys
+from embre_spacy.annotate import annotate
+from embre_spacy.files import open_output
+
+def end(size):
+    with open_output(pathlib.Path("out.csv")):
+        os._exit(9)
+
+annotate(sys.argv[1], ["-"], "out.csv", from_format="pubtator", on_start=end)
+"""
+
+
+def test_what_a_killed_run_left_is_removed(run, model, tmp_path, monkeypatch):
+    text = pubtator(range(4)).encode()
+    command = [sys.executable, "-c", ENDED_WHEN_IT_HAD_BEGUN, model]
+    assert subprocess.run(command, cwd=tmp_path, input=text).returncode == 9
+    (tmp_path / ".other.part").write_text("not ours")
+    # The work folder, standard input, and an output.
+    assert len(list(tmp_path.iterdir())) == 4
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
+    assert run("-", "out.csv", from_format="pubtator").documents == 4
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".other.part", "out.csv"]
+
+
+def test_workers_end_with_a_parent_that_was_killed_and_a_worker_that_dies_is_an_error(files, model, tmp_path):
+    psutil = pytest.importorskip("psutil")
+    work = tmp_path / "out.csv.parts"
+
+    def start_at(n_finished):
+        process = start(model, *files, "out.csv", "-n", "2", "--batch-size", "2", cwd=tmp_path)
+        wait_for(lambda: len(finished(work)) >= n_finished, process)
+        children = psutil.Process(process.pid).children()
+        return process, [child for child in children if "resource_tracker" not in " ".join(child.cmdline())]
+
+    process, workers = start_at(1)
+    assert len(workers) == 2
+    process.kill()
+    process.communicate()
+    assert psutil.wait_procs(workers, timeout=60)[1] == []
+    process, workers = start_at(2)
+    workers[0].kill()
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert stderr.splitlines()[-1] == "Error: a worker process died: is there memory for all of them?"
+    assert not (tmp_path / "out.csv").exists() and json.loads((work / "settings.json").read_text())
