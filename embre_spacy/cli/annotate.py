@@ -7,8 +7,7 @@ from typing import Annotated, List, Optional, Tuple
 import typer
 from rich.console import Console
 
-from ..annotate.outputs import OUTPUT_FORMATS
-from ..files import FORMATS
+from ..files import FORMATS, OUTPUT_FORMATS
 from .app import app, note, report_errors
 
 InputFormat = Enum("InputFormat", {name: name for name in FORMATS}, type=str)  # type: ignore[misc]
