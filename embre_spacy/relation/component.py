@@ -195,12 +195,8 @@ class EmbreRelation(TrainablePipe):
         return {key: list(self.cfg[key]) for key in LABELS}
 
     def add_label(self, label: str) -> int:
-        """Add a relation type to a component that is not initialized yet.
-
-        label (str): The relation type.
-        RETURNS (int): 0 if it is there already, otherwise 1.
-        RAISES (EmbreError): If the model has its weights already.
-        """
+        """Add a relation type; 0 if it is there already, otherwise 1. Raises EmbreError once the component has its
+        weights."""
         if not isinstance(label, str):
             raise ValueError(Errors.E187)
         if label in self.cfg["labels"]:
@@ -221,12 +217,7 @@ class EmbreRelation(TrainablePipe):
         nlp.get_pipe_config(self.name).update(settings)
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
-        """Set the relations of a stream of documents; see `TrainablePipe.pipe`.
-
-        stream (Iterable[Doc]): The documents.
-        batch_size (int): The number of documents to work on at once.
-        YIELDS (Doc): The documents in order.
-        """
+        """Set the relations of a stream of documents; see `TrainablePipe.pipe`."""
         # Before the first document is taken, and with it what comes before this component does its work.
         use_one_thread_in_forks()
         yield from super().pipe(stream, batch_size=batch_size)
@@ -234,12 +225,12 @@ class EmbreRelation(TrainablePipe):
     def prepare(
         self, docs: Iterable[Doc], candidates: Optional[Sequence[List[Candidate]]] = None, *, is_train: bool = False
     ) -> RelationBatch:
-        """Read documents into arrays, which can be predicted elsewhere.
+        """Read documents into arrays, which can be pickled and predicted elsewhere.
 
         docs (Iterable[Doc]): The documents.
         candidates (Optional[Sequence[List[Candidate]]]): The candidates of each; those of `self.candidates` if None.
         is_train (bool): Whether to learn from them: some of the input is masked, if the encoder has such a setting.
-        RETURNS (RelationBatch): The arrays, with the candidates of each document. They can be pickled.
+        RETURNS (RelationBatch): The arrays, with the candidates of each document.
         RAISES (ValueError): If the component is not initialized.
         """
         if not get_network(self.model).is_built:
@@ -324,12 +315,7 @@ class EmbreRelation(TrainablePipe):
         return candidates, (types, novelties)
 
     def set_annotations(self, docs: Iterable[Doc], scores: Tuple[List[List[Candidate]], Scores]) -> None:
-        """Set `doc._.relations` to the candidates that are taken to be related.
-
-        docs (Iterable[Doc]): The documents.
-        scores (Tuple[List[List[Candidate]], Tuple[NDArray[float32], NDArray[float32]]]): What `predict` returned for
-            them.
-        """
+        """Set `doc._.relations` of documents by what `predict` returned for them."""
         for doc, relations in zip(docs, self.decide(*scores)):
             set_relations(doc, relations)
 
@@ -341,14 +327,8 @@ class EmbreRelation(TrainablePipe):
         sgd: Optional[Optimizer] = None,
         losses: Optional[Dict[str, float]] = None,
     ) -> Dict[str, float]:
-        """Learn from a batch of examples.
-
-        examples (Iterable[Example]): The examples.
-        drop (float): The dropout of a `tok2vec` layer; that of all other layers is a setting of the model.
-        sgd (Optional[Optimizer]): The optimizer.
-        losses (Optional[Dict[str, float]]): The losses so far, updated by the name of the component.
-        RETURNS (Dict[str, float]): The losses.
-        """
+        """Learn from a batch of examples; see `TrainablePipe.update`. `drop` is the dropout of a `tok2vec` layer alone:
+        that of other layers is a setting of the model."""
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
         examples = list(examples)
@@ -372,12 +352,7 @@ class EmbreRelation(TrainablePipe):
     def get_loss(
         self, examples: Iterable[Example], scores: Tuple[Floats2d, Floats2d]
     ) -> Tuple[float, Tuple[Floats2d, Floats2d]]:
-        """The loss of scores before softmax, and its gradient.
-
-        examples (Iterable[Example]): The examples.
-        scores (Tuple[Floats2d, Floats2d]): The scores of all their candidates, as the model returns them.
-        RETURNS (Tuple[float, Tuple[Floats2d, Floats2d]]): The loss and the gradients.
-        """
+        """The loss of the scores of all candidates, as the model returns them, and its gradient."""
         examples = list(examples)
         targets = self._find_targets(examples, [self.candidates(example.predicted) for example in examples])
         return self._loss(self.model.ops, scores, targets)
@@ -446,11 +421,8 @@ class EmbreRelation(TrainablePipe):
         )
 
     def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
-        """Save the component: `cfg`, `vocab`, `weights.safetensors`, and a `tok2vec` if it has one.
-
-        path (Union[str, Path]): The folder.
-        exclude (Iterable[str]): What is not saved: `cfg`, `vocab` or `model`, the last two files.
-        """
+        """Save `cfg`, `vocab`, `weights.safetensors`, and `tok2vec` if there is one; `model` in `exclude` means these
+        two."""
         exclude = _expand_exclude(exclude)
         writers: Dict[str, Callable[[Path], Any]] = {
             "cfg": lambda file: srsly.write_json(file, self.cfg),
@@ -462,12 +434,9 @@ class EmbreRelation(TrainablePipe):
         util.to_disk(path, writers, exclude)
 
     def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "EmbreRelation":
-        """Load the component. Settings of the config that are not those that it was saved with count.
+        """Load what `to_disk` saved. Settings of the config that are not those that it was saved with count.
 
-        path (Union[str, Path]): The folder.
-        exclude (Iterable[str]): What is not loaded: `cfg`, `vocab` or `model`.
-        RETURNS (EmbreRelation): The component.
-        RAISES (EmbreError): If the weights are missing, damaged, or not those of the config.
+        RAISES (EmbreError): If the weights are missing, damaged, or do not fit a setting of the config.
         """
         exclude = _expand_exclude(exclude)
         self.cfg.pop("config", None)
@@ -490,12 +459,7 @@ class EmbreRelation(TrainablePipe):
             self.model.from_bytes(file.with_name("model").read_bytes())
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "EmbreRelation":
-        """Load the component. Settings of the config that are not those that it was saved with count.
-
-        bytes_data (bytes): What `to_bytes` returned.
-        exclude (Iterable[str]): What is not loaded: `cfg`, `vocab` or `model`.
-        RETURNS (EmbreRelation): The component.
-        """
+        """Load what `to_bytes` returned; see `from_disk`."""
         self.cfg.pop("config", None)
         super().from_bytes(bytes_data, exclude=tuple(exclude))
         self._keep_config()
@@ -512,16 +476,11 @@ class EmbreRelation(TrainablePipe):
 
 def _expand_exclude(exclude: Iterable[str]) -> List[str]:
     """What is excluded, with the names of files that `model` stands for."""
-    return [*exclude, *(("weights", "tok2vec") if "model" in exclude else ())]
+    return [*exclude, "weights", "tok2vec"] if "model" in (exclude := list(exclude)) else exclude
 
 
 def split_by_tokens(docs: Sequence[Doc], device_type: str) -> Iterator[Tuple[int, int]]:
-    """Split documents into portions of as many as have `MAX_TOKENS` tokens together, or of one.
-
-    docs (Sequence[Doc]): The documents.
-    device_type (str): "cpu" or "gpu".
-    YIELDS (Tuple[int, int]): The first and the one-after-last document of each portion.
-    """
+    """The first and one-after-last document of portions of at most `MAX_TOKENS` tokens together, or of one document."""
     start = size = 0
     for number, doc in enumerate(docs):
         if number > start and size + len(doc) > MAX_TOKENS[device_type]:
@@ -533,27 +492,18 @@ def split_by_tokens(docs: Sequence[Doc], device_type: str) -> Iterator[Tuple[int
 
 
 def decision_score(pair: Probability, type: Probability, type_certainty: float) -> Probability:
-    """What the threshold is compared with: P(related) * P(type | related) ** type_certainty.
+    """What the threshold is compared with: P(related) * P(type | related) ** type_certainty, of the probability of a
+    pair to be related and that of its most probable type.
 
     With 0 it is the probability that the pair is related, which orders candidates best for the score of pairs; with 1
     that of the most probable type, which orders them best for the score of types: a pair whose type is a guess is
     unlikely to be right there.
-
-    pair (Union[float, NDArray[float32]]): The probability that the pair is related.
-    type (Union[float, NDArray[float32]]): That of its most probable relation type; at most as high.
-    type_certainty (float): The exponent, from 0 to 1.
-    RETURNS (Union[float, NDArray[float32]]): The score, from 0 to 1.
     """
     return pair ** (1.0 - type_certainty) * type**type_certainty
 
 
 def find_component(nlp: Language) -> EmbreRelation:
-    """The relation component of a pipeline.
-
-    nlp (Language): The pipeline.
-    RETURNS (EmbreRelation): The first such component.
-    RAISES (EmbreError): If there is none.
-    """
+    """The first relation component of a pipeline. Raises EmbreError if there is none."""
     # By its class, since factories of any name can make one.
     for _, pipe in nlp.pipeline:
         if isinstance(pipe, EmbreRelation):

@@ -222,13 +222,8 @@ class DocumentEncoder(TransformerEncoder):
         return vectors, markers.index_add(0, candidates, of_markers.float().view(-1, 2, shape[1]))
 
     def make_inputs(self, arrays: DocumentArrays, group: List[int]) -> Dict[str, Tensor]:
-        """What the transformer gets in one call.
-
-        arrays (DocumentArrays): The documents.
-        group (List[int]): The windows that it reads at once.
-        RETURNS (Dict[str, Tensor]): The arguments. Their rows are the windows of the group, their columns wordpieces
-            and, behind the longest text, markers.
-        """
+        """What the transformer gets in one call for a group of windows. Rows are windows, columns are wordpieces and,
+        behind the longest text, markers."""
         padding = self.transformer.config.pad_token_id or 0
         windows = [arrays.windows[i] for i in group]
         if not self.settings["markers"]:
@@ -247,9 +242,6 @@ class DocumentEncoder(TransformerEncoder):
 
         On a CPU larger batches gain little, but change the last digits: there a window is predicted on its own, so that
         a document gets the same scores whatever stands beside it.
-
-        arrays (DocumentArrays): The documents.
-        RETURNS (List[List[int]]): The numbers of the windows of each call.
         """
         if not self.training and self.device.type == "cpu":
             return [[i] for i in range(len(arrays.windows))]
@@ -276,18 +268,9 @@ def mask_inputs(
     mention_dropout: float,
     word_dropout: float,
 ) -> NDArray[numpy.int64]:
-    """Wordpieces some of which are masked, so that what names a document has met is not learned by heart; tags never
-    are. The random numbers are NumPy's, which `spacy train` seeds.
-
-    ids (NDArray[int64]): The ids of all wordpieces; shape (n,).
-    pieces (Sequence[Wordpieces]): The documents that they are of.
-    features (CandidateFeatures): Their mentions and concepts.
-    tokenizer (PreTrainedTokenizerBase): The tokenizer.
-    mention_dropout (float): The probability of a concept that all wordpieces of all its mentions are masked.
-    word_dropout (float): The probability of any other wordpiece.
-    RETURNS (NDArray[int64]): The ids; shape (n,).
-    RAISES (EmbreError): If the tokenizer has no mask.
-    """
+    """The ids of wordpieces with some of them masked, so that names are not learned by heart: with the probability
+    `mention_dropout` all mentions of a concept, with `word_dropout` any wordpiece, tags never. The random numbers are
+    NumPy's, which `spacy train` seeds."""
     if not mention_dropout and not word_dropout:
         return ids
     if tokenizer.mask_token_id is None:
@@ -306,16 +289,13 @@ def place_markers(
     marker_ids: NDArray[numpy.int64],
     n_before: int,
 ) -> List[NDArray[numpy.int64]]:
-    """The markers of each window. Those of a candidate stand at its nearest two mentions, in the window where these
-    have most text around them. A candidate whose nearest mentions are far apart, or not in one window, has no markers.
+    """The markers of each window, in the order of the documents: for each of its k candidates the number of the
+    candidate, the places of its two markers in the window, and their ids; shape (k, 5).
 
-    features (CandidateFeatures): The documents with their candidates, in wordpieces.
-    windows (Sequence[Sequence[Tuple[int, int]]]): For each document the first and the one-after-last wordpiece of its
-        windows, as numbers within all documents.
-    marker_ids (NDArray[int64]): The wordpiece id of the marker of each class of entity types; shape (classes + 1,).
-    n_before (int): How many special tokens stand before the text in each window.
-    RETURNS (List[NDArray[int64]]): For each window, in the order of the documents, for each of its k candidates the
-        number of the candidate, the places of its two markers in the window, and their ids; shape (k, 5).
+    Markers stand at the nearest two mentions of a candidate, in the window where these have most text around them. A
+    candidate whose nearest mentions are far apart, or not in one window, has none. `windows` are the first and
+    one-after-last wordpiece of the windows of each document, `marker_ids` the wordpiece ids of the classes of entity
+    types.
     """
     markers = []
     for (_, _, candidates), of_doc in zip(features.documents, windows):
@@ -352,15 +332,9 @@ def split_by_markers(
 def pad_with_markers(
     windows: Sequence[NDArray[numpy.int64]], markers: Sequence[NDArray[numpy.int64]], padding: int
 ) -> Tuple[Tensor, Tensor, Tensor]:
-    """Windows and their markers in tensors of t columns: the longest text first, then the most markers, those of one
-    candidate beside each other.
-
-    windows (Sequence[NDArray[int64]]): The wordpiece ids of each window, at least one.
-    markers (Sequence[NDArray[int64]]): Their markers; see `place_markers`.
-    padding (int): The id of what stands behind the end of a text.
-    RETURNS (Tuple[Tensor, Tensor, Tensor]): Ids, shape (windows, t); which column sees which, shape (windows, t, t);
-        positions from 0, shape (windows, t). Markers have the positions of the wordpieces that they stand for.
-    """
+    """Windows, their markers behind the longest text, and `padding` behind what is shorter: ids, shape (windows, t);
+    which column sees which, shape (windows, t, t); and positions from 0, shape (windows, t). Markers have the positions
+    of the wordpieces that they stand for, and the two of a candidate stand beside each other."""
     length = max(map(len, windows))
     width = length + 2 * max(map(len, markers))
     ids = torch.full((len(windows), width), padding)

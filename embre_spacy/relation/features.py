@@ -27,12 +27,7 @@ MAX_PAIRS = 2**21
 
 
 class DocCandidates(NamedTuple):
-    """A document with what is read of it.
-
-    doc (Doc): The document.
-    mentions (List[Span]): Its mentions, as `get_mentions` returns them.
-    candidates (List[Candidate]): The pairs of its concepts to classify.
-    """
+    """A document, its mentions as `get_mentions` returns them, and the pairs of its concepts to classify."""
 
     doc: Doc
     mentions: List[Span]
@@ -56,10 +51,9 @@ class CandidateFeatures:
     concept_types (NDArray[int64]): The class of the entity type of each concept, 0 if it is unknown; shape (c,).
     candidates (NDArray[int64]): The two concepts of each candidate; shape (p, 2).
     distances (NDArray[int64]): The least distance between the mentions of each candidate, in units; shape (p,).
-    distance_bin (NDArray[int64]): The bin of this distance; shape (p,).
-    n_close_bin (NDArray[int64]): The bin of the number of pairs of mentions that are close; shape (p,).
-    pair_position (NDArray[int64]): In which part of the document the nearest mentions of each candidate stand;
-        shape (p,).
+    distance_bin, n_close_bin (NDArray[int64]): The bins of this distance, and of the number of pairs of mentions that
+        are close; shape (p,).
+    pair_position (NDArray[int64]): In which part of the document the nearest mentions stand; shape (p,).
     nearest_mentions (NDArray[int64]): The nearest two mentions of each candidate; shape (p, 2).
     first_position (NDArray[int64]): In which part of the document each concept is mentioned first; shape (c,).
     n_mentions_bin (NDArray[int64]): The bin of the number of mentions of each concept; shape (c,).
@@ -90,15 +84,8 @@ def make_features(
     lengths: Sequence[int],
     entity_types: Sequence[str],
 ) -> CandidateFeatures:
-    """The features of documents with their candidates.
-
-    documents (Sequence[DocCandidates]): The documents, each with at least one candidate.
-    spans (Sequence[NDArray[int64]]): For each document the first and the one-after-last unit of each of its mentions;
-        shape (m, 2).
-    lengths (Sequence[int]): The number of units of each document.
-    entity_types (Sequence[str]): The entity types that have a class of their own, in the order of the classes.
-    RETURNS (CandidateFeatures): The features. Their candidates are in the order of the documents.
-    """
+    """The features of documents with at least one candidate each, of the first and one-after-last unit of their
+    mentions, shape (m, 2), and of their numbers of units. Entity types have classes in their order, from 1."""
     classes = {name: number for number, name in enumerate(entity_types, start=1)}
     numbered = [_number_concepts(document, classes) for document in documents]
     nearest = [
@@ -186,14 +173,13 @@ def to_position_bins(shares: NDArray[numpy.float64]) -> NDArray[numpy.int64]:
 
 @dataclass
 class Proximity:
-    """How near the mentions of p candidates come to each other.
+    """How near the mentions of p candidates come to each other; all have the shape (p,), but `mentions` (p, 2).
 
     distances (NDArray[int64]): The least number of units between a mention of one concept and a mention of the other,
-        which for a concept with itself is a different mention; shape (p,).
-    positions (NDArray[float64]): Where these two stand: their middle as a share of the document; shape (p,).
-    n_close (NDArray[int64]): How many pairs of mentions are at most CLOSE units apart; shape (p,).
-    mentions (NDArray[int64]): The nearest two mentions, one of each concept; the first of them if several are. For a
-        concept with itself they are different, if it has two; shape (p, 2).
+        which for a concept with itself is a different mention.
+    positions (NDArray[float64]): Where these two stand: their middle as a share of the document.
+    n_close (NDArray[int64]): How many pairs of mentions are at most CLOSE units apart.
+    mentions (NDArray[int64]): The nearest two mentions, one of each concept; the first of them if several are.
     """
 
     distances: NDArray[numpy.int64]
@@ -208,14 +194,9 @@ def nearest_mentions(
     candidates: NDArray[numpy.int64],
     length: int,
 ) -> Proximity:
-    """The nearest mentions of candidates, and how near the concepts come to each other.
-
-    spans (NDArray[int64]): The first and the one-after-last unit of each mention of the document; shape (m, 2).
-    concept_mentions (Sequence[Sequence[int]]): The mentions of each concept, at least one.
-    candidates (NDArray[int64]): The two concepts of each candidate; shape (p, 2).
-    length (int): The number of units of the document.
-    RETURNS (Proximity): The result.
-    """
+    """How near the concepts of candidates come to each other. `spans` are the first and one-after-last unit of each
+    mention, shape (m, 2), `concept_mentions` the mentions of each concept, at least one, `candidates` the two concepts
+    of each, shape (p, 2), and `length` the number of units of the document."""
     counts = numpy.asarray([len(row) for row in concept_mentions], dtype="int64")
     firsts = counts.cumsum() - counts
     entries = numpy.asarray(list(chain.from_iterable(concept_mentions)), dtype="int64")

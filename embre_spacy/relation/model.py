@@ -72,12 +72,8 @@ def build_relation_model(
 
 
 class NetworkShim(PyTorchShim):
-    """A shim whose pretrained and new layers learn at different rates, and whose network predicts in many threads.
-
-    network (RelationNetwork): The network.
-    head_learn_rate (float): By what the learning rate of the optimizer is multiplied for all layers that do not come
-        from the pretrained transformer.
-    """
+    """A shim whose new layers learn `head_learn_rate` times faster than the pretrained transformer, and whose network
+    predicts in many threads."""
 
     def __init__(self, network: RelationNetwork, head_learn_rate: float) -> None:
         super().__init__(network, serialize_model=network_to_bytes, deserialize_model=network_from_bytes)
@@ -157,8 +153,7 @@ def initialize_network(
     n_relation_types: int,
     n_novelty_labels: int,
 ) -> None:
-    """Give a model its layers, unless it has them. `docs`, at least one and none of them empty, are to initialize a
-    `tok2vec` layer with; see `RelationNetwork.build` for the other arguments."""
+    """Give a model its layers, unless it has them; a `tok2vec` is initialized with documents that are not empty."""
     network = get_network(model)
     if network.is_built:
         return

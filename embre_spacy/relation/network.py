@@ -77,14 +77,8 @@ class RelationNetwork(nn.Module):
         n_novelty_labels: int,
         token_width: Optional[int] = None,
     ) -> None:
-        """Make all layers.
-
-        entity_types (Sequence[str]): The entity types that mentions have.
-        n_relation_types (int): The number of relation types. One more class stands for "not related" and comes first.
-        n_novelty_labels (int): The number of novelty labels.
-        token_width (Optional[int]): The width of the vectors of tokens, if the encoder reads these.
-        RAISES (EmbreError): If the transformer cannot be loaded, or does not fit the settings.
-        """
+        """Make all layers; see `CandidateEncoder.build`. Of the relation types, one class more stands for "not
+        related"."""
         self.encoder.build(entity_types, token_width)
         self.build_heads(entity_types, n_relation_types, n_novelty_labels)
 
@@ -111,23 +105,13 @@ class RelationNetwork(nn.Module):
     def prepare(
         self, docs: Sequence[Doc], candidates: Sequence[List[Candidate]], *, is_train: bool = False
     ) -> RelationBatch:
-        """Documents as arrays.
-
-        docs (Sequence[Doc]): The documents. Those without candidates cost nothing.
-        candidates (Sequence[List[Candidate]]): The candidates of each.
-        is_train (bool): Whether to learn from them.
-        RETURNS (RelationBatch): The batch.
-        """
+        """Read documents into arrays; see `EmbreRelation.prepare`. Those without candidates cost nothing."""
         documents = [DocCandidates(doc, get_mentions(doc), of_doc) for doc, of_doc in zip(docs, candidates) if of_doc]
         return RelationBatch(list(candidates), self.encoder.prepare(documents, is_train=is_train))
 
     def forward(self, arrays: Any, *vectors: Tensor) -> Tuple[Tensor, Tensor]:
-        """The scores of all candidates before softmax.
-
-        arrays (Any): The arrays of a batch with p candidates in all, at least one.
-        vectors (Tensor): The vectors of tokens, if the encoder reads these.
-        RETURNS (Tuple[Tensor, Tensor]): Shapes (p, relation types + 1) and (p, novelty labels).
-        """
+        """The scores of all p candidates of a batch before softmax, shapes (p, relation types + 1) and (p, novelty
+        labels), from its arrays and, if the encoder reads these, vectors of tokens."""
         encoded = self.encoder(arrays, *vectors)
         return self.relation(encoded), self.novelty(encoded)
 
@@ -186,14 +170,8 @@ def network_from_bytes(network: RelationNetwork, data: bytes, device: torch.devi
 
 
 def load_network(network: RelationNetwork, file: Path, device: torch.device) -> RelationNetwork:
-    """Give a network the layers and weights that a file holds.
-
-    network (RelationNetwork): The network, as its config makes it; changed in place.
-    file (Path): The file.
-    device (torch.device): Where the network will run.
-    RETURNS (RelationNetwork): The network.
-    RAISES (EmbreError): If the file is missing, damaged or of a later version, or a setting does not fit the weights.
-    """
+    """Give a network the layers and weights that a file holds. An EmbreError says if the file is missing, damaged or of
+    a later version, or which setting does not fit the weights."""
     if not file.is_file():
         raise EmbreError(f"{file}: the file with the weights of the model is missing")
     try:

@@ -181,14 +181,8 @@ def _average(output: Tensor, places: Tensor, is_place: Optional[Tensor]) -> Tens
 
 
 class TaggableText:
-    """The wordpieces of a document, which tags can be put into.
-
-    pieces (Wordpieces): The wordpieces, without tags.
-    mentions (Sequence[Tuple[int, int, str]]): Start and end of each mention in characters, and its entity type.
-    tag_ids (TagIds): The tags of the entity types. Mentions of other types have no tags.
-    window (int): The most wordpieces and tags in one pass.
-    between (NDArray[int64]): What stands between two excerpts.
-    """
+    """The wordpieces of a document with its mentions, which tags can be put into. A pass has at most `window`
+    wordpieces and tags, and `between` two excerpts."""
 
     def __init__(
         self,
@@ -277,20 +271,14 @@ def choose_excerpts(
     size: int,
     n_between: int,
 ) -> List[Excerpt]:
-    """The text around the nearest two mentions of a candidate: the whole document if it fits; else as much as fits,
-    with the two in the middle; and if they are too far apart for that, two excerpts of half the size, one around each.
+    """One or two excerpts in the order of the text, with tags for the nearest two mentions of a candidate and for all
+    others that lie whole in an excerpt: the whole document if it fits; else as much as fits around the nearest two; and
+    if they are too far apart for that, two excerpts of half the size, one around each.
 
     Of a mention that is too long for an excerpt of its own, the excerpt holds the beginning and nothing else. Two
-    excerpts may share text only if there is such a mention.
-
-    spans (NDArray[int64]): The first and the one-after-last wordpiece of each mention that may get tags; shape (m, 2).
-    n_tags (NDArray[int64]): How many tags each of them gets; shape (m,).
-    nearest (Tuple[int, int]): The nearest two mentions, which may be one and the same.
-    length (int): The number of wordpieces of the document.
-    size (int): The most wordpieces, tags included, that there is room for; at least MIN_WINDOW.
-    n_between (int): How many wordpieces of these would stand between two excerpts.
-    RETURNS (List[Excerpt]): One or two excerpts in the order of the text, with tags for the nearest two mentions and
-        for all others that lie whole in an excerpt.
+    excerpts may share text only if there is such a mention. `spans` and `n_tags` are the wordpieces and the numbers of
+    tags of the mentions that may get some, `size` is the room for wordpieces and tags, `n_between` what two excerpts
+    need between them.
     """
     pair = frozenset(nearest)
     both = _widen(spans, n_tags, pair, length, size)

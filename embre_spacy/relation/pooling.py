@@ -27,15 +27,8 @@ class CandidatePooling(nn.Module):
 
     A concept pools its mentions by log-sum-exp; a candidate adds the context that both concepts attend to (Zhou et al.
     2021, "Document-level relation extraction with adaptive thresholding and localized context pooling", section 4.2),
-    the entity types, the numbers and positions of the mentions, and how near they come to each other.
-
-    input_width (int): The width of the vectors of units.
-    n_entity_types (int): The number of entity types that have a class of their own.
-    hidden_width (int): The width of the vectors that stand for the source and the target.
-    n_heads (int): The number of attention heads for the context.
-    dropout (float): The dropout on the vectors of source and target.
-    marker_width (int): The width of the vectors of markers; 0 if there are none.
-    RAISES (EmbreError): If the number of heads does not divide the width of the vectors.
+    the entity types, the numbers and positions of the mentions, and how near they come to each other. An `n_heads` that
+    does not divide the width of the vectors is an EmbreError.
     """
 
     def __init__(
@@ -148,19 +141,17 @@ def pool_context(
     concept_mentions: NDArray[numpy.int64],
     pairs: NDArray[numpy.int64],
 ) -> Tensor:
-    """The context of the candidates of one document (localized context pooling, Zhou et al. 2021, section 4.2). Time
-    and memory grow with the length of the document, not with its square.
+    """The context of the p candidates of one document (localized context pooling, Zhou et al. 2021, section 4.2): the
+    mean of its vectors, weighted by how much both concepts attend to them, which is what their mentions attend to on
+    average, multiplied, and summed over the heads; zeros for concepts that attend to nothing in common; shape (p,
+    width). Time and memory grow with the length of the document, not with its square.
 
-    vectors (Tensor): The vectors of its units; shape (n, width).
+    vectors (Tensor), keys (Tensor): Of its n units; shapes (n, width) and (n, query width).
     queries (Tensor): Of all mentions; shape (m, query width).
-    keys (Tensor): Of its units; shape (n, query width).
     n_heads (int): The number of attention heads.
     starts (NDArray[int64]): The unit that each of all mentions starts with, counted within its document; shape (m,).
     concept_mentions (NDArray[int64]): The mentions of each concept, padded with -1; shape (c, most mentions).
     pairs (NDArray[int64]): The two concepts of each candidate; shape (p, 2).
-    RETURNS (Tensor): The mean of the vectors, weighted by how much both concepts attend to them: by what their mentions
-        attend to on average, multiplied, and summed over the heads. Zeros for concepts that attend to nothing in
-        common; shape (p, width).
     """
     concepts, columns = numpy.nonzero(concept_mentions >= 0)
     mentions = concept_mentions[concepts, columns]

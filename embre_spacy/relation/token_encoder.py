@@ -64,12 +64,7 @@ class TokenEncoder(CandidateEncoder):
 
 
 def average(vectors: Tensor, spans: NDArray[numpy.int64]) -> Tensor:
-    """The means of vectors over spans.
-
-    vectors (Tensor): The vectors; shape (n, width).
-    spans (NDArray[int64]): The first and the one-after-last vector of each span; shape (m, 2).
-    RETURNS (Tensor): The means, zeros for a span of no vectors; shape (m, width).
-    """
+    """The means of vectors over spans of them, shape (m, 2): shape (m, width), zeros for a span of none."""
     lengths = spans[:, 1] - spans[:, 0]
     rows = numpy.repeat(numpy.arange(len(spans)), lengths)
     # The position of each vector within its span, counted from where the span starts.
