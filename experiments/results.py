@@ -72,8 +72,8 @@ def _round_numbers(value: Any) -> Any:
     if isinstance(value, float):
         return round(value, _DIGITS)
     if isinstance(value, Mapping):
-        return {key: _round_numbers(one) for key, one in value.items()}
-    return [_round_numbers(one) for one in value] if isinstance(value, (list, tuple)) else value
+        return {key: _round_numbers(inner) for key, inner in value.items()}
+    return [_round_numbers(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 def to_json(value: Any, indent: str = "", taken: int = 0) -> str:
@@ -90,9 +90,9 @@ def to_json(value: Any, indent: str = "", taken: int = 0) -> str:
     inner = indent + " "
     if isinstance(value, dict):
         names = [f"{json.dumps(str(key), ensure_ascii=False)}: " for key in value]
-        rows = [name + to_json(one, inner, len(name)) for name, one in zip(names, value.values())]
+        rows = [name + to_json(content, inner, len(name)) for name, content in zip(names, value.values())]
         return "{\n" + ",\n".join(inner + row for row in rows) + "\n" + indent + "}"
-    return "[\n" + ",\n".join(inner + to_json(one, inner) for one in value) + "\n" + indent + "]"
+    return "[\n" + ",\n".join(inner + to_json(item, inner) for item in value) + "\n" + indent + "]"
 
 
 @dataclass(frozen=True)

@@ -141,11 +141,7 @@ def find_differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Lis
 
 def _drop_unset(value: Any) -> Any:
     if isinstance(value, Mapping):
-        settings = {key: _drop_unset(one) for key, one in value.items()}
-        unset = ({}, [], None)
-        return {
-            key: one
-            for key, one in settings.items()
-            if one not in unset and not (key in _RETIRED and one == _RETIRED[key])
-        }
-    return [_drop_unset(one) for one in value] if isinstance(value, (list, tuple)) else value
+        unset = [{}, [], None]
+        settings = {key: _drop_unset(inner) for key, inner in value.items()}
+        return {key: inner for key, inner in settings.items() if inner not in [*unset, _RETIRED.get(key)]}
+    return [_drop_unset(item) for item in value] if isinstance(value, (list, tuple)) else value

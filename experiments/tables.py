@@ -142,11 +142,12 @@ def _describe_difference(difference: Difference) -> str:
 def relation_types_table(cell: CellOutcome) -> str:
     """Make the table of relation types of a cell."""
     counts = [result["dev"]["counts"]["type"]["per_relation_type"] for result in cell.results]
-    gold = {name: max(one[name]["gold"] if name in one else 0 for one in counts) for one in counts for name in one}
+    names = {name for of_result in counts for name in of_result}
+    gold = {name: max(of_result.get(name, {}).get("gold", 0) for of_result in counts) for name in names}
     rows = []
     for name in sorted(gold, key=lambda name: (-gold[name], name)):
-        own = [one.get(name, {}) for one in counts]
-        measures = (spread([float(one.get(key, 0.0)) for one in own], ".3f") for key in ("p", "r", "f"))
+        of_type = [of_result.get(name, {}) for of_result in counts]
+        measures = (spread([float(row.get(key, 0.0)) for row in of_type], ".3f") for key in ("p", "r", "f"))
         rows.append([name, str(gold[name]), *measures])
     head = "pair + type, by relation type" + (" (stale)" if cell.stale else "")
     return _make_table([head, "gold", "precision", "recall", "F1"], rows)
@@ -158,8 +159,8 @@ def calibration_table(cells: Sequence[CellOutcome]) -> str:
     for cell in cells:
         errors: List[Dict[str, Any]] = [result["dev"]["calibration"] for result in cell.results]
         for name in errors[0] if errors else ():
-            values = ([one[name][key] for one in errors] for key in ("ece", "ece_after", "temperature"))
-            rows.append([cell.label, name, *(spread(one, ".3f") for one in values)])
+            values = ([row[name][key] for row in errors] for key in ("ece", "ece_after", "temperature"))
+            rows.append([cell.label, name, *(spread(column, ".3f") for column in values)])
     return _make_table(["", "probability", "ECE", "ECE with temperature", "temperature"], rows, ["probability"])
 
 

@@ -113,7 +113,7 @@ def calibrate_command(
         Optional[str],
         typer.Option(help="The level whose F1 chooses the threshold: pair, type, novelty, all; by default their mean."),
     ] = None,
-    report: Annotated[Optional[Path], typer.Option(help="Write what was found as JSON.")] = None,
+    report: Annotated[Optional[Path], typer.Option(help="Write the results as JSON.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="How many documents the pipeline gets at once.")] = 64,
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="The GPU to use; -1 for the CPU.")] = -1,
 ) -> None:
@@ -129,13 +129,13 @@ def calibrate_command(
         if level is not None and level not in LEVELS:
             raise EmbreError(f"--level must be one of {', '.join(LEVELS)}, not {level!r}")
         nlp = load_pipeline(model, gpu_id)
-        found = calibrate(nlp, list(read(dev, nlp.vocab)), level=level, batch_size=batch_size)
+        results = calibrate(nlp, list(read(dev, nlp.vocab)), level=level, batch_size=batch_size)
         nlp.to_disk(output)
-        for name, row in found["calibration"].items():
+        for name, row in results["calibration"].items():
             note(
                 f"{name}: temperature {row['temperature']:.3f}, calibration error {row['ece']:.4f} before, "
                 f"{row['ece_after']:.4f} after (fitted on one half of the documents, measured on the other)"
             )
-        note(f"threshold {found['threshold']:.2f} -> {output}")
+        note(f"threshold {results['threshold']:.2f} -> {output}")
         if report is not None:
-            write_json({**found, "run": describe_run()}, report)
+            write_json({**results, "run": describe_run()}, report)
