@@ -31,12 +31,7 @@ class RelationCorpus:
         self.limit = limit
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
-        """Read the corpus.
-
-        nlp (Language): The pipeline whose vocabulary the documents get.
-        YIELDS (Example): An example for each document.
-        RAISES (InputError): If there is no such file or folder, or it holds no documents.
-        """
+        """Yield an example for each document, with the vocabulary of a pipeline."""
         if self.path is None or str(self.path) == "":
             raise InputError("no path is given: set `paths.train` and `paths.dev` in the config or on the command line")
         count = 0

@@ -1,17 +1,16 @@
 """The splits of a corpus as it is distributed: finding them, and making the DocBin files that training reads."""
 
-import json
 import shutil
 import warnings
 import zipfile
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Optional, Set, Tuple, Type, TypeVar, Union
+from typing import Any, Dict, Iterable, List, Optional, Set, Tuple, Union
 
-from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from .errors import EmbreError, InputError
+from .errors import InputError
 from .formats import Rejected, read, read_each, write
 from .formats.record import Anomalies
 from .tokens import get_mentions
@@ -59,13 +58,6 @@ class SplitSpec(BaseModel):
         return {split: part for split in SPLITS if (part := getattr(self, split)) is not None}
 
 
-class _Counts(RootModel[Dict[str, Dict[str, int]]]):
-    """What `counts.json` says: how many documents, mentions and relations each split has."""
-
-
-_Schema = TypeVar("_Schema", bound=BaseModel)
-
-
 def find_splits(folder: Path) -> Dict[str, Path]:
     """Find the file of each split in a folder or below it: one whose name starts with that of the split."""
     return _choose_files(file for file in sorted(folder.rglob("*")) if file.is_file())
@@ -89,24 +81,15 @@ def read_split_spec(assets: Path) -> Optional[SplitSpec]:
     return _read_json(assets / _SPEC_FILE, SplitSpec)
 
 
-def _read_json(file: Path, schema: Type[_Schema]) -> Optional[_Schema]:
-    if not file.is_file():
-        return None
+def _read_json(file: Path, schema: Any) -> Any:
     try:
-        return schema.model_validate(json.loads(file.read_text(encoding="utf8")))
+        return TypeAdapter(schema).validate_json(file.read_bytes()) if file.is_file() else None
     except ValidationError as error:
         raise InputError(describe_validation_error(error), file=str(file)) from error
-    except ValueError as error:
-        raise InputError(f"not JSON: {error}", file=str(file)) from error
 
 
 def collect_files(assets: Path, source: Optional[Path]) -> None:
-    """Put the files of a corpus into its assets folder: from another folder, or from a zip archive that lies there.
-
-    assets (Path): The assets folder.
-    source (Optional[Path]): The folder to copy the splits from.
-    RAISES (InputError): If the source has no splits, the assets folder has others, or an archive is damaged.
-    """
+    """Put the files of a corpus into its assets folder: from another folder, or from a zip archive that lies there."""
     spec = read_split_spec(assets)
     if source is not None:
         if spec is not None:
@@ -167,27 +150,21 @@ def _find_first(folder: Path, patterns: List[str]) -> List[Path]:
 
 
 def prepare_corpus(assets: Path, corpus: Path) -> List[str]:
-    """Convert the splits in an assets folder to DocBin, and verify them against the counts that lie beside them.
-
-    assets (Path): The assets folder; `counts.json` in it says how many documents, mentions and relations there are, and
-        `splits.json`, if there is one, of which files and documents a split consists; see `SplitSpec`.
-    corpus (Path): The folder for the DocBin files, `{split}.spacy`.
-    RETURNS (List[str]): A line for each split: what it has, or that it is absent.
-    RAISES (EmbreError): If train or dev is absent (with a `splits.json`: a file that it names), or a count differs.
-    """
+    """Convert the splits in an assets folder to DocBin files, `{split}.spacy`, verify them against `counts.json` beside
+    them, and return a line for each split: what it has, or that it is absent."""
     spec = read_split_spec(assets)
     # All files are looked for before any is read, so that what is missing is said at once.
     if spec is None:
         files = {split: [file] for split, file in find_splits(assets).items()}
         for split in SPLITS[:2]:
             if split not in files:
-                raise EmbreError(
-                    f"{assets}: there is no file of the {split} split; the README there says where to get it"
+                raise InputError(
+                    f"there is no file of the {split} split; the README there says where to get it", file=str(assets)
                 )
     else:
         files = {split: _find_files(assets, part) for split, part in spec.parts.items()}
     excluded = _read_ids(assets / spec.exclude) if spec and spec.exclude else set()
-    counts = _read_json(assets / _COUNTS_FILE, _Counts)
+    counts = _read_json(assets / _COUNTS_FILE, Dict[str, Dict[str, int]]) or {}
     corpus.mkdir(parents=True, exist_ok=True)
     lines = []
     for split in SPLITS:
@@ -201,7 +178,7 @@ def prepare_corpus(assets: Path, corpus: Path) -> List[str]:
             docs, left_out = list(read(files[split][0], Vocab())), ""
         else:
             docs, left_out = _read_part(spec.parts[split], files[split], excluded)
-        summary, is_verified = _verify(docs, files[split], counts.root.get(split) if counts else None)
+        summary, is_verified = _verify(docs, files[split], counts.get(split))
         write(docs, target)
         verified = "as expected" if is_verified else "not verified: counts.json does not say how many"
         names = ", ".join(file.name for file in files[split])

@@ -67,7 +67,7 @@ def test_prepare_follows_a_plan(sample_dir, tmp_path):
 @pytest.mark.parametrize(
     "plan, cause",
     [
-        ("{", "splits.json: not JSON"),
+        ("{", "splits.json: Invalid JSON"),
         ('{"training": {}}', "training: Extra inputs are not permitted"),
         ('{"train": {"file": "x"}}', "train.files: Field required"),
         ('{"train": {"files": ["none.xml"]}}', "there is no none.xml"),
@@ -134,4 +134,4 @@ def test_prepare_reads_what_it_copied_and_nothing_else(sample_dir, tmp_path):
 def test_prepare_names_counts_that_are_no_json(sample_dir, tmp_path):
     shutil.copytree(sample_dir, tmp_path / "assets")
     (tmp_path / "assets" / "counts.json").write_text("{")
-    assert "counts.json: not JSON" in run("prepare", tmp_path / "assets", tmp_path / "out", code=1).output
+    assert "counts.json: Invalid JSON" in run("prepare", tmp_path / "assets", tmp_path / "out", code=1).output
