@@ -5,14 +5,14 @@ from typing import Annotated, Optional
 
 import typer
 
-from embre_spacy.cli.app import note, report_errors, write_json
+from embre_spacy.cli.app import BatchSize, GpuId, Model, note, report_errors, write_json
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
 
 
 @app.command(no_args_is_help=True)
 def benchmark_command(
-    model: Annotated[str, typer.Argument(help="A pipeline: its folder, or the name of an installed package.")],
+    model: Model,
     corpus: Annotated[
         Path, typer.Argument(help="Documents with relations, in any format that `convert` reads.", show_default=False)
     ],
@@ -23,12 +23,12 @@ def benchmark_command(
         Optional[Path],
         typer.Option(help="Write them as Markdown; a plot goes to figures/ beside it.", show_default=False),
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="How many documents the pipeline gets at once.")] = 64,
+    batch_size: BatchSize = 64,
     repeats: Annotated[int, typer.Option(min=1, help="How often everything is timed.")] = 5,
     sample: Annotated[
         int, typer.Option(min=1, help="How many documents the pairs encoder reads, and how many training steps.")
     ] = 8,
-    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="The GPU to use; -1 for the CPU.")] = -1,
+    gpu_id: GpuId = -1,
 ) -> None:
     """Measure a pipeline with a document encoder, in one process, and compare with what its transformer alone needs.
 

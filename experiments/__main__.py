@@ -7,7 +7,7 @@ from typing import Annotated, Iterator, List, Optional
 
 import typer
 
-from embre_spacy.cli.app import note, report_errors
+from embre_spacy.cli.app import GpuId, note, report_errors
 from embre_spacy.errors import EmbreError
 
 app = typer.Typer(
@@ -36,7 +36,7 @@ def run_command(
             "--seed", metavar="N", help="Train with this seed only; may be repeated. It must be one of FILE's."
         ),
     ] = None,
-    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="The GPU to use; -1 for the CPU.")] = -1,
+    gpu_id: GpuId = -1,
     results: Annotated[Path, typer.Option(help="Where the small JSON files of results go.")] = _RESULTS,
     work: Annotated[
         Path, typer.Option(help="Where pretrained transformers, logs and pipelines in training go.")

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from ..files import FORMATS, OUTPUT_FORMATS
-from .app import app, note, report_errors
+from .app import BatchSize, GpuId, app, note, report_errors
 
 InputFormat = Enum("InputFormat", {name: name for name in FORMATS}, type=str)  # type: ignore[misc]
 OutputFormat = Enum("OutputFormat", {name: name for name in OUTPUT_FORMATS}, type=str)  # type: ignore[misc]
@@ -50,9 +50,9 @@ def annotate_command(
         Optional[OutputFormat],
         typer.Option("--to", help="The format of the output, if its suffix is not to decide. A folder needs it."),
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="How many documents the pipeline gets at once.")] = 64,
+    batch_size: BatchSize = 64,
     n_process: Annotated[int, typer.Option("--n-process", "-n", min=1, help="How many processes predict.")] = 1,
-    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="The GPU to use; -1 for the CPU.")] = -1,
+    gpu_id: GpuId = -1,
     shard_size: Annotated[
         Optional[int], typer.Option(min=1, help="Ignored; it goes with the next release.", hidden=True)
     ] = None,

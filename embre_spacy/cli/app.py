@@ -5,7 +5,7 @@ import json
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Annotated, Any, Dict, Iterator, List, Optional
 
 import typer
 from rich.console import Console
@@ -14,6 +14,11 @@ from rich.table import Table
 from ..errors import EmbreError
 from ..files import open_output
 
+# Arguments and options that several commands have.
+Model = Annotated[str, typer.Argument(help="A pipeline: its folder, or the name of an installed package.")]
+Gold = Annotated[Path, typer.Argument(help="The gold documents, in any format that `convert` reads.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="How many documents the pipeline gets at once.")]
+GpuId = Annotated[int, typer.Option("--gpu-id", "-g", help="The GPU to use; -1 for the CPU.")]
 _HEAD = ("gold", "tp", "fp", "fn", "P", "R", "F1")
 
 app = typer.Typer(

@@ -5,16 +5,16 @@ from typing import Annotated, Optional
 
 import typer
 
-from .app import app, note, print_counts, report_errors, write_json
+from .app import BatchSize, Gold, GpuId, Model, app, note, print_counts, report_errors, write_json
 
 
 @app.command("evaluate")
 def evaluate_command(
-    model: Annotated[str, typer.Argument(help="A pipeline: its folder, or the name of an installed package.")],
-    gold: Annotated[Path, typer.Argument(help="The gold documents, in any format that `convert` reads.")],
+    model: Model,
+    gold: Gold,
     output: Annotated[Optional[Path], typer.Option("--output", "-o", help="Write the scores as JSON.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="How many documents the pipeline gets at once.")] = 64,
-    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="The GPU to use; -1 for the CPU.")] = -1,
+    batch_size: BatchSize = 64,
+    gpu_id: GpuId = -1,
     if_exists: Annotated[
         bool, typer.Option("--if-exists", help="If there is no such file of gold documents, say so and stop well.")
     ] = False,
@@ -44,7 +44,7 @@ def evaluate_command(
 
 @app.command("score")
 def score_command(
-    gold: Annotated[Path, typer.Argument(help="The gold documents, in any format that `convert` reads.")],
+    gold: Gold,
     predicted: Annotated[Path, typer.Argument(help="The predicted documents, in any of these formats.")],
     output: Annotated[Optional[Path], typer.Option("--output", "-o", help="Write the scores as JSON.")] = None,
 ) -> None:

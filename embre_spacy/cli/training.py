@@ -9,7 +9,7 @@ from typing import Annotated, Any, Dict, List, Optional, Sequence
 import typer
 
 from ..errors import EmbreError
-from .app import app, note, report_errors, write_json
+from .app import BatchSize, GpuId, Model, app, note, report_errors, write_json
 
 
 @app.command(
@@ -44,7 +44,7 @@ def pretrain_command(
         bool, typer.Option("--resume/--no-resume", help="Continue an interrupted run in OUTPUT_DIR, or start anew.")
     ] = True,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what OUTPUT_DIR holds.")] = False,
-    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="The GPU to use; -1 for the CPU.")] = -1,
+    gpu_id: GpuId = -1,
 ) -> None:
     """Pretrain a transformer by **entity masking**: hide some concepts of each document, with all their mentions, and
     predict their identifiers and entity types.
@@ -106,7 +106,7 @@ def _parse_overrides(arguments: Sequence[str]) -> Dict[str, Any]:
 
 @app.command("calibrate")
 def calibrate_command(
-    model: Annotated[str, typer.Argument(help="A pipeline: its folder, or the name of an installed package.")],
+    model: Model,
     dev: Annotated[Path, typer.Argument(help="Held-out gold documents, in any format that `convert` reads.")],
     output: Annotated[Path, typer.Argument(help="The folder to write the calibrated pipeline to.")],
     level: Annotated[
@@ -114,8 +114,8 @@ def calibrate_command(
         typer.Option(help="The level whose F1 chooses the threshold: pair, type, novelty, all; by default their mean."),
     ] = None,
     report: Annotated[Optional[Path], typer.Option(help="Write the results as JSON.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="How many documents the pipeline gets at once.")] = 64,
-    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="The GPU to use; -1 for the CPU.")] = -1,
+    batch_size: BatchSize = 64,
+    gpu_id: GpuId = -1,
 ) -> None:
     """Fit temperatures on held-out documents, so that of the candidates with a probability of 0.7 about 70% are
     related, and choose the threshold with the best F1.
