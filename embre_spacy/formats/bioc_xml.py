@@ -16,7 +16,7 @@ from bioc.biocxml.encoder import encode_document, encode_infons
 from lxml import etree
 
 from ..errors import InputError
-from .record import NOT_BIOC, NOT_IN_XML, Anomalies, Envelope, Node, Record, get_infons, get_list
+from .record import NOT_BIOC, NOT_IN_XML, Anomalies, Envelope, Node, Record, get_infons
 
 # The keys that BioC JSON has for each element of BioC XML. A list is named after its elements ("passages").
 _KEYS = {
@@ -36,6 +36,7 @@ _ATTRIBUTES = {
     "relation": ("id",),
     "node": ("refid", "role"),
 }
+_LISTS = {f"{tag}s": tag for tag in _KEYS}
 _CHILDREN = {
     tag: {key.removesuffix("s") for key in keys if key not in _ATTRIBUTES.get(tag, ())} for tag, keys in _KEYS.items()
 }
@@ -119,27 +120,33 @@ class _Parser:
             for attribute in part.attrib:
                 if attribute not in _ATTRIBUTES.get(part.tag, ()):
                     self._add_anomaly(f"the attribute {attribute} of <{part.tag}> is not BioC")
-        return self._parse(element, "the document")
+        return self._parse(element)
 
-    def _parse(self, element: Any, name: str) -> Node:
+    def _parse(self, element: Any) -> Node:
         self._check_children(element)
         tag = element.tag
         node: Node = {}
         for key in _KEYS[tag]:
-            child_tag = key.removesuffix("s")
             if key == "infons":
                 node[key] = _infons(element)
-            elif child_tag in _KEYS:
-                child_name = f"a {child_tag} of annotation {node['id']}" if tag == "annotation" else f"a {child_tag}"
-                node[key] = [self._parse(child, child_name) for child in element.iterchildren(child_tag)]
+            elif key == "nodes":
+                node[key] = [{key: child.get(key) for key in _KEYS["node"]} for child in element.iterchildren("node")]
+            elif key == "locations":
+                node[key] = [self._parse_location(child, node["id"]) for child in element.iterchildren("location")]
+            elif key in _LISTS:
+                node[key] = [self._parse(child) for child in element.iterchildren(_LISTS[key])]
             else:
                 text = element.get(key) if key in _ATTRIBUTES.get(tag, ()) else _child_text(element, key)
-                if key in ("offset", "length"):
-                    node[key] = self._parse_number(text, f"{key} of {name}")
+                if key == "offset":
+                    node[key] = self._parse_number(text, f"offset of a {tag}")
                 else:
                     # A passage has a text, though it be empty; an annotation need not.
                     node[key] = "" if text is None and key == "text" and tag != "annotation" else text
         return node
+
+    def _parse_location(self, element: Any, id: Optional[str]) -> Node:
+        name = f"a location of annotation {id}"
+        return {key: self._parse_number(element.get(key), f"{key} of {name}") for key in _KEYS["location"]}
 
     def _parse_number(self, text: Optional[str], name: str) -> int:
         stripped = (text or "").strip()
@@ -148,11 +155,15 @@ class _Parser:
         return int(stripped)
 
     def _check_children(self, element: Any) -> None:
-        for child in element.iterchildren(tag=etree.Element):
-            if child.tag not in _CHILDREN[element.tag]:
+        known = _CHILDREN[element.tag]
+        has_text = bool(element.text and not element.text.isspace())
+        for child in element:
+            # Comments and entities have no name.
+            if child.tag not in known and isinstance(child.tag, str):
                 self._add_anomaly(f"<{child.tag}> inside <{element.tag}> is not BioC")
-        stray = [element.text, *(child.tail for child in element)]
-        if any(text and not text.isspace() for text in stray):
+            tail = child.tail
+            has_text = has_text or bool(tail and not tail.isspace())
+        if has_text:
             self._add_anomaly(f"text inside <{element.tag}> is not BioC")
 
     def _add_anomaly(self, detail: str) -> None:
@@ -201,7 +212,7 @@ def make_envelope(record: Record) -> Envelope:
     try:
         for key in _COLLECTION_KEYS:
             etree.SubElement(head, key).text = _as_text(record.collection.get(key) or "")
-        encode_infons(head, _InfonPairs(_all_infons(record.collection, _COLLECTION_KEYS)))
+        encode_infons(head, _InfonPairs(_collection_infons(record)))
     except ValueError as error:
         raise InputError(f"the collection of document {record.id} cannot be written as XML: {error}") from error
     doctype = f"{record.doctype}\n" if record.doctype else ""
@@ -225,9 +236,10 @@ def format_document(record: Record, anomalies: Anomalies) -> str:
         for key, value in child.items():
             if not value:
                 del child.attrib[key]
-        text = child.find("text")
-        if text is not None and not text.text:
-            child.remove(text)
+    for annotation in element.iter("annotation"):
+        text = annotation.find("text")
+        if not text.text:
+            annotation.remove(text)
     return _serialize(element)
 
 
@@ -241,7 +253,7 @@ class _InfonPairs(List[Tuple[str, str]]):
     def __init__(self, infons: Dict[str, Any]) -> None:
         for key, value in infons.items():
             repeated = isinstance(value, list) and len(value) > 1 and all(isinstance(item, str) for item in value)
-            self.extend((key, _as_text(item)) for item in (value if repeated else [value]))
+            self += [(key, _as_text(item)) for item in value] if repeated else [(key, _as_text(value))]
 
     def items(self) -> "_InfonPairs":
         return self
@@ -252,35 +264,42 @@ def _build(record: Record, anomalies: Anomalies, make_infons: Callable[[Dict[str
 
     def build(node: Node, tag: str) -> Node:
         keys = _KEYS[tag]
+        if tag == "location" and len(node) == len(keys):
+            return node
         built: Node = {}
         for key in keys:
-            child_tag = key.removesuffix("s")
-            if key == "infons":
-                built[key] = make_infons(_all_infons(node, keys))
-            elif child_tag in _KEYS:
-                built[key] = [build(child, child_tag) for child in get_list(node, key)]
+            value = node.get(key)
+            if key in _LISTS:
+                built[key] = [build(child, _LISTS[key]) for child in value or ()]
             elif key in ("id", "refid", "role"):
-                built[key] = "" if node.get(key) is None else _as_text(node[key])
+                built[key] = "" if value is None else _as_text(value)
             else:
-                built[key] = node.get(key)
-        # They become infons where there are infons, unless an infon has the name.
-        for key in _other_keys(node, keys):
-            if "infons" not in keys or key in get_infons(node):
-                anomalies.add(NOT_IN_XML, record.id, f"{key} of a {tag}")
+                built[key] = value
+        others = _other_keys(node, keys)
+        if "infons" in keys:
+            built["infons"] = make_infons(_all_infons(node, others))
+            others = [key for key in others if key in get_infons(node)]
+        for key in others:
+            anomalies.add(NOT_IN_XML, record.id, f"{key} of a {tag}")
         return built
 
     return parse_doc(build(record.document, "document"))
 
 
-def _all_infons(node: Node, keys: Tuple[str, ...]) -> Dict[str, Any]:
+def _all_infons(node: Node, others: List[str]) -> Dict[str, Any]:
     """The infons of a node and, as BioC has no other place for them, its other keys."""
-    return {**{key: node[key] for key in _other_keys(node, keys)}, **get_infons(node)}
+    infons = get_infons(node)
+    return {**infons, **{key: node[key] for key in others if key not in infons}} if others else infons
 
 
 def _other_keys(node: Node, keys: Tuple[str, ...]) -> List[str]:
     """The keys of a node that are not BioC's and say something. bioc's JSON has the kind of each part as "bioctype"."""
-    known = (*keys, "infons", "bioctype")
-    return [key for key, value in node.items() if key not in known and value not in (None, "", [], {})]
+    others = node.keys() - {*keys, "infons", "bioctype"}
+    return [key for key in node if key in others and node[key] not in (None, "", [], {})] if others else []
+
+
+def _collection_infons(record: Record) -> Dict[str, Any]:
+    return _all_infons(record.collection, _other_keys(record.collection, _COLLECTION_KEYS))
 
 
 def _as_text(value: Any) -> str:
@@ -303,5 +322,5 @@ def collection_from_record(record: Record) -> BioCCollection:
     collection = BioCCollection()
     for key in _COLLECTION_KEYS:
         setattr(collection, key, _as_text(record.collection.get(key) or ""))
-    collection.infons = _all_infons(record.collection, _COLLECTION_KEYS)
+    collection.infons = _collection_infons(record)
     return collection

@@ -186,9 +186,9 @@ def record_from_doc(doc: Doc, fallback_id: str) -> Record:
     identifier = doc._.document_id or fallback_id
     if str(record.document.get("id")) != identifier:
         record.document["id"] = identifier
-    offsets = TextOffsets(record.document)
-    _update_relations(record, doc, annotations_by_id(record.document))
-    _update_annotations(record.document, doc, offsets)
+    annotations = annotations_by_id(record.document)
+    _update_relations(record, doc, annotations)
+    _update_annotations(record.document, doc, annotations)
     return record
 
 
@@ -212,11 +212,11 @@ def _new_record(doc: Doc) -> Record:
     )
 
 
-def _update_annotations(document: Node, doc: Doc, offsets: TextOffsets) -> None:
+def _update_annotations(document: Node, doc: Doc, annotations: Dict[str, Node]) -> None:
+    offsets = TextOffsets(document)
     unmatched: CounterOf[MentionKey] = Counter(
         MentionKey(span.start_char, span.end_char, span.label_, span.kb_id_) for span in get_mentions(doc)
     )
-    used_ids = list(annotations_by_id(document))
     for passage, node in iter_nodes(document):
         kept: List[Node] = []
         for annotation in get_list(node, "annotations"):
@@ -226,8 +226,8 @@ def _update_annotations(document: Node, doc: Doc, offsets: TextOffsets) -> None:
                 kept.append(annotation)
         if node.get("annotations"):
             node["annotations"] = kept
-    next_id = max([int(used) for used in used_ids if used.isascii() and used.isdigit() and len(used) < 10] or [-1]) + 1
-    for id, key in enumerate(sorted(unmatched.elements()), next_id):
+    used_ids = [int(id) for id in annotations if id.isascii() and id.isdigit() and len(id) < 10]
+    for id, key in enumerate(sorted(unmatched.elements()), max(used_ids, default=-1) + 1):
         node, offset, length = offsets.to_file(key.start, key.end)
         identifier = {"identifier": key.identifier} if key.identifier else {}
         annotation = {
