@@ -20,7 +20,7 @@ from ..files import (
     open_input,
     strip_gz,
 )
-from ..formats.reading import CUTS
+from ..formats.reading import CUTS, can_be_cut
 
 STANDARD_INPUT = "-"
 # Some 350 abstracts: half a minute of one process, which is lost at most when it is killed. On a GPU this takes a
@@ -162,6 +162,8 @@ def split_units(files: Sequence[InputFile], unit_bytes: int) -> List[Unit]:
 def _cut(file: InputFile, unit_bytes: int) -> List[FileSection]:
     """The sections of a large file; none if it is small, or has to be read as a whole."""
     if file.format not in CUTS or is_gzipped(file.location) or file.size <= unit_bytes:
+        return []
+    if not can_be_cut(file.location, file.format):
         return []
     starts = [(0, 1), *_find_cuts(file, unit_bytes)]
     ends = [start for start, _ in starts[1:]] + [file.size]

@@ -38,6 +38,8 @@ CUTS: Dict[str, "re.Pattern[bytes]"] = {
     "pubtator": re.compile(rb"\n\r?\n"),
 }
 _HEAD_BLOCK = 2**16
+# In comments and CDATA sections of XML, what looks like a document is none.
+_HIDING = (b"<!--", b"<![CDATA[")
 
 
 class Rejected(NamedTuple):
@@ -168,6 +170,19 @@ def find_format(location: Location, format: Optional[str] = None) -> str:
         if not (find_file(location) if is_uri(location) else os.path.exists(location)):
             raise InputError("no such file")
         return format_of(location, format)
+
+
+def can_be_cut(location: Location, format: str) -> bool:
+    """Whether a file that is not gzipped can be cut wherever CUTS fits. Reads all of an XML file."""
+    if format != "bioc-xml":
+        return format in CUTS
+    tail = b""
+    with add_file_to_errors(location), open_input(location) as file:
+        while block := file.read(_HEAD_BLOCK):
+            if any(sign in tail + block for sign in _HIDING):
+                return False
+            tail = block[1 - max(map(len, _HIDING)) :]
+    return True
 
 
 def iter_documents(

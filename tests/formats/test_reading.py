@@ -10,7 +10,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from embre_spacy.errors import InputError
+from embre_spacy.files import FileSection
 from embre_spacy.formats import Rejected, read, read_each, write
+from embre_spacy.formats.reading import CUTS, can_be_cut
 
 XML = (
     "<document><id>{id}</id><passage><offset>{offset}</offset><text>one two</text>"
@@ -235,3 +237,59 @@ def test_good_documents_come_out_in_every_format(kind, documents, tmp_path, voca
     for number, (one, which) in enumerate(zip(found, documents)):
         is_good = which == "good" or (which == "twice" and documents.index("twice") == number)
         assert isinstance(one, str) == is_good
+
+
+def cut(data, places):
+    """The sections of a file that is cut at these places."""
+    starts = [0, *places]
+    return [FileSection(start, end, 1 + data[:start].count(b"\n")) for start, end in zip(starts, [*places, len(data)])]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    kind=st.sampled_from(["xml", "jsonl", "pubtator"]),
+    documents=st.lists(st.sampled_from(["good", "good", "bad", "damaged"]), min_size=1, max_size=8),
+    newline=st.sampled_from(["\n", "\r\n"]),
+    data=st.data(),
+)
+def test_sections_give_what_the_whole_file_gives(kind, documents, newline, data, tmp_path, vocab):
+    parts = []
+    for number, one in enumerate(documents):
+        start = 4 if one == "good" else 6
+        if kind == "xml":
+            offset = "x" if one == "damaged" else 0
+            parts.append(XML.format(id=number, offset=offset, start=start))
+        elif kind == "jsonl":
+            parts.append("{" if one == "damaged" else json.dumps(as_json(number, start)))
+        else:
+            changed = {"bad": ("\tGene\t", "\t"), "damaged": ("binds", "b\udcffnds"), "good": ("", "")}[one]
+            parts.append(block(number).replace(*changed).replace("\n", newline))
+    content = xml(*[f"{part}{newline}" for part in parts]) if kind == "xml" else newline.join(parts)
+    content = content.encode("utf-8", "surrogateescape")
+    path = tmp_path / f"a.{kind}"
+    path.write_bytes(content)
+    whole = list(read_each(path, vocab))
+    format = {"xml": "bioc-xml", "jsonl": "bioc-jsonl", "pubtator": "pubtator"}[kind]
+    assert can_be_cut(path, format)
+    places = [match.end() for match in CUTS[format].finditer(content) if match.end() < len(content)]
+    chosen = [place for place in places if data.draw(st.booleans())]
+    found = [list(read_each(path, vocab, section=section)) for section in cut(content, chosen)]
+    joined = [one for part in found for one in part]
+    assert len(joined) == len(whole) == len(documents)
+    for one, other in zip(joined, whole):
+        if isinstance(one, Rejected):
+            assert (one.document, one.cause) == (other.document, other.cause)
+        else:
+            assert (one._.document_id, one.text) == (other._.document_id, other.text)
+            assert one.user_data["embre_record"] == other.user_data["embre_record"]
+
+
+@pytest.mark.parametrize("sign", ["<!-- {} -->", "<![CDATA[{}]]>"])
+def test_xml_that_hides_documents_cannot_be_cut(sign, tmp_path, vocab):
+    path = tmp_path / "a.xml"
+    for before in (0, 2**16 - 4):
+        hidden = sign.format(good_xml(8) + good_xml(9))
+        path.write_text(xml(good_xml(1), " " * before, hidden, good_xml(2)))
+        assert not can_be_cut(path, "bioc-xml")
+        assert outcome(path, vocab) == ["1", "2"]
+    assert not can_be_cut(path, "bioc-json") and can_be_cut(path, "pubtator")
