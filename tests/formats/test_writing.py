@@ -1,11 +1,10 @@
 """What is written around and between documents: ids, keys that a format does not have, warnings."""
 
-import json
 import warnings
 
 import pytest
 import spacy
-from builders import annotation, collection, document, passage, relation, save
+from builders import annotation, document, passage, relation, save
 from canonical import content
 from spacy.tokens import Doc
 
@@ -95,12 +94,3 @@ def test_warnings_name_the_line_that_reads_or_writes(tmp_path, vocab):
         embre_spacy.write(docs, tmp_path / "c.pubtator")
         list(embre_spacy.from_bioc(embre_spacy.to_bioc(docs), vocab))
     assert len(caught) == 4 and {each.filename for each in caught} == {__file__}
-
-
-def test_the_head_of_the_first_document_holds_for_the_file(tmp_path, vocab):
-    for name in "ab":
-        value = {**collection(document(name, passage(0, "x"))), "source": name}
-        (tmp_path / f"{name}.json").write_text(json.dumps(value))
-    docs = [doc for name in "ba" for doc in embre_spacy.read(tmp_path / f"{name}.json", vocab)]
-    embre_spacy.write(docs, tmp_path / "c.json")
-    assert content(tmp_path / "c.json")["source"] == "b"
