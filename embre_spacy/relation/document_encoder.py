@@ -14,7 +14,6 @@ import numpy
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
 
 from ..errors import EmbreError
 from ..labels import entity_type
@@ -112,22 +111,15 @@ class DocumentEncoder(TransformerEncoder):
     kind = "DocumentEncoder"
     weight_settings = ("tags", "markers", "hidden_width", "n_heads")
 
-    @property
-    def has_tags(self) -> bool:
-        return self.settings["tags"]
-
     def choose_window(self) -> int:
         """See `TransformerEncoder.choose_window`."""
-        settings = self.settings
-        return choose_window(
-            self.transformer, self.tokenizer, settings["window"], settings["overlap"], settings["name"]
-        )
+        window, overlap, name = (self.settings[key] for key in ("window", "overlap", "name"))
+        return choose_window(self.transformer, self.tokenizer, window, overlap, name)
 
     def make_layers(self) -> None:
         """See `TransformerEncoder.make_layers`. Raises EmbreError if the transformer cannot be told the positions of
         markers."""
-        settings = self.settings
-        if settings["markers"] and not has_given_positions(self.transformer):
+        if self.settings["markers"] and not has_given_positions(self.transformer):
             raise EmbreError(
                 f"{type(self.transformer).__name__} counts positions itself, so that markers would stand behind the "
                 f"text and not at their mentions: set `markers` of the encoder to false"
@@ -137,41 +129,31 @@ class DocumentEncoder(TransformerEncoder):
         self.pooling = CandidatePooling(
             width,
             n_entity_types=len(self.entity_types),
-            hidden_width=settings["hidden_width"],
-            n_heads=settings["n_heads"],
-            dropout=settings["dropout"],
-            marker_width=width if settings["markers"] else 0,
+            marker_width=width if self.settings["markers"] else 0,
+            **{key: self.settings[key] for key in ("hidden_width", "n_heads", "dropout")},
         )
         self.width = self.pooling.width
 
     def prepare(self, documents: Sequence[DocCandidates], *, is_train: bool = False) -> DocumentArrays:
         """See `CandidateEncoder.prepare`."""
-        settings = self.settings
         pieces = encode(self.tokenizer, [self._tag_text(document) for document in documents])
         features = make_features(
             documents, [text.mentions for text in pieces], [len(text) for text in pieces], self.entity_types
         )
         ids = numpy.concatenate([numpy.zeros(0, dtype="int64"), *(text.ids for text in pieces)])
         if is_train:
-            ids = mask_inputs(
-                ids,
-                pieces,
-                features,
-                self.tokenizer,
-                mention_dropout=settings["mention_dropout"],
-                word_dropout=settings["word_dropout"],
-            )
+            ids = self._mask_inputs(ids, pieces, features)
         spans = [
             [
                 (slices.units.start + start, slices.units.start + end)
-                for start, end in split_windows(len(text), self.window, settings["overlap"])
+                for start, end in split_windows(len(text), self.window, self.settings["overlap"])
             ]
             for text, slices in zip(pieces, features.documents)
         ]
         in_order = [span for of_doc in spans for span in of_doc]
         windows = [numpy.concatenate([self.before, ids[start:end], self.after]) for start, end in in_order]
         places = [numpy.arange(start, end) for start, end in in_order]
-        if not settings["markers"]:
+        if not self.settings["markers"]:
             return DocumentArrays(windows, places, [], features)
         markers = place_markers(features, spans, self._choose_marker_ids(), len(self.before))
         return DocumentArrays(*split_by_markers(windows, places, markers), features)
@@ -181,8 +163,25 @@ class DocumentEncoder(TransformerEncoder):
         return TaggedText(
             document.doc.text,
             [(mention.start_char, mention.end_char) for mention in document.mentions],
-            [self.tag_ids.get(entity_type(mention.label_)) for mention in document.mentions] if self.has_tags else None,
+            [self.tag_ids.get(entity_type(mention.label_)) for mention in document.mentions],
         )
+
+    def _mask_inputs(
+        self, ids: NDArray[numpy.int64], pieces: Sequence[Wordpieces], features: CandidateFeatures
+    ) -> NDArray[numpy.int64]:
+        """Mask all mentions of some concepts, so that names are not learned by heart, and some other wordpieces, but no
+        tags. The random numbers are NumPy's, which `spacy train` seeds."""
+        mention_dropout, word_dropout = self.settings["mention_dropout"], self.settings["word_dropout"]
+        if not mention_dropout and not word_dropout:
+            return ids
+        if self.tokenizer.mask_token_id is None:
+            raise EmbreError("`mention_dropout` and `word_dropout` need a tokenizer with a mask")
+        is_masked = numpy.random.random(len(ids)) < word_dropout
+        mentions = features.concept_mentions[numpy.random.random(len(features.concept_mentions)) < mention_dropout]
+        for start, end in features.mentions[numpy.unique(mentions[mentions >= 0])]:
+            is_masked[start:end] = True
+        is_tag = numpy.concatenate([text.is_tag for text in pieces])
+        return numpy.where(is_masked & ~is_tag, self.tokenizer.mask_token_id, ids)
 
     def _choose_marker_ids(self) -> NDArray[numpy.int64]:
         """The opening tag of each entity type; the mask where there is none, and for the class of unknown types."""
@@ -257,30 +256,6 @@ class DocumentEncoder(TransformerEncoder):
                 groups.append([i])
                 text, more = texts[i], markers[i]
         return groups
-
-
-def mask_inputs(
-    ids: NDArray[numpy.int64],
-    pieces: Sequence[Wordpieces],
-    features: CandidateFeatures,
-    tokenizer: PreTrainedTokenizerBase,
-    *,
-    mention_dropout: float,
-    word_dropout: float,
-) -> NDArray[numpy.int64]:
-    """The ids of wordpieces with some of them masked, so that names are not learned by heart: with the probability
-    `mention_dropout` all mentions of a concept, with `word_dropout` any wordpiece, tags never. The random numbers are
-    NumPy's, which `spacy train` seeds."""
-    if not mention_dropout and not word_dropout:
-        return ids
-    if tokenizer.mask_token_id is None:
-        raise EmbreError("`mention_dropout` and `word_dropout` need a tokenizer with a mask")
-    is_masked = numpy.random.random(len(ids)) < word_dropout
-    mentions = features.concept_mentions[numpy.random.random(len(features.concept_mentions)) < mention_dropout]
-    for start, end in features.mentions[numpy.unique(mentions[mentions >= 0])]:
-        is_masked[start:end] = True
-    is_tag = numpy.concatenate([text.is_tag for text in pieces])
-    return numpy.where(is_masked & ~is_tag, tokenizer.mask_token_id, ids)
 
 
 def place_markers(

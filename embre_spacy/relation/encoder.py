@@ -68,15 +68,11 @@ class CandidateEncoder(nn.Module):
 
 
 class TransformerEncoder(CandidateEncoder):
-    """An encoder with a transformer of its own. It has settings `name`, `hidden_dropout` and `attention_dropout`."""
+    """An encoder with a transformer of its own. It has settings `name`, `hidden_dropout` and `attention_dropout`, and
+    may have `tags`: whether these stand before and after mentions, which they do otherwise."""
 
     transformer: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
-
-    @property
-    def has_tags(self) -> bool:
-        """Whether there are tags with the entity type before and after mentions."""
-        return True
 
     @property
     def device(self) -> torch.device:
@@ -98,7 +94,7 @@ class TransformerEncoder(CandidateEncoder):
             hidden_dropout=self.settings["hidden_dropout"],
             attention_dropout=self.settings["attention_dropout"],
         )
-        if self.has_tags:
+        if self.settings.get("tags", True):
             add_tags(transformer, tokenizer, entity_types)
         self.build_on(transformer, tokenizer, entity_types)
 
@@ -112,7 +108,7 @@ class TransformerEncoder(CandidateEncoder):
         tokenizer.backend_tokenizer.no_truncation()
         tokenizer.backend_tokenizer.no_padding()
         self.entity_types = list(entity_types)
-        self.tag_ids = get_tag_ids(tokenizer, entity_types) if self.has_tags else {}
+        self.tag_ids = get_tag_ids(tokenizer, entity_types) if self.settings.get("tags", True) else {}
         self.before, self.after = (numpy.asarray(ids, dtype="int64") for ids in special_tokens(tokenizer))
         self.window = self.choose_window()
         self.make_layers()
