@@ -12,7 +12,7 @@ import zlib
 from codecs import BOM_UTF8
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePath
 from typing import Any, BinaryIO, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple, Union
 from uuid import uuid4
 
@@ -152,13 +152,7 @@ def iter_lines(file: BinaryIO) -> Iterator[Tuple[int, str, Optional[InputError]]
 @contextmanager
 def open_output(location: Location, *, make_folder: bool = False) -> Iterator[BinaryIO]:
     """Open a file for writing, packed if its name ends in ".gz". It appears under its name when it is complete: if
-    anything fails before, there is no file, or the old one.
-
-    location (Union[str, Path]): The file.
-    make_folder (bool): Whether to make its folder.
-    YIELDS (BinaryIO): The open file.
-    RAISES (InputError): If it cannot be written. An InputError of the body without a file gets this one.
-    """
+    anything fails before, there is no file, or the old one. An InputError of the body without a file gets this one."""
     with _write_remote(location) if is_uri(location) else _write_local(Path(location), make_folder) as file:
         if is_gzipped(location):
             # No name and no time inside: the same content is the same file.
@@ -282,25 +276,19 @@ def list_names(folder: Location) -> List[str]:
     return []
 
 
-def list_files(folder: Location, leave_out: Callable[[str], bool] = lambda relative: False) -> List[FileInfo]:
-    """The files below a folder and behind links in it, by name.
+def list_files(folder: Location, leave_out: Callable[[str], bool] = lambda location: False) -> List[FileInfo]:
+    """The files below a folder and behind links in it, by name, but for files and folders that are to be left out.
 
-    folder (Union[str, Path]): The folder.
-    leave_out (Callable[[str], bool]): Takes a name below the folder, with "/" on every system. Whether to pass over
-        this file, or this folder with all files in it.
-    RETURNS (List[FileInfo]): The files.
     RAISES (InputError): For a folder that cannot be read, or a link to nothing.
     """
-    if not is_uri(folder):
-        return sorted(_walk(str(folder), leave_out))
-    files, path = _find_storage(folder)
-    with add_file_to_errors(folder):
+    top = str(folder).rstrip("/") or str(folder)
+    if not is_uri(top):
+        return sorted(_walk(top, leave_out))
+    files, path = _find_storage(top)
+    with add_file_to_errors(top):
         entries = {name[len(path) :].lstrip("/"): info for name, info in files.find(path, detail=True).items()}
-    return [
-        _make_info(f"{str(folder).rstrip('/')}/{relative}", relative, info)
-        for relative, info in sorted(entries.items())
-        if not any(map(leave_out, map(str, [PurePosixPath(relative), *PurePosixPath(relative).parents])))
-    ]
+    infos = [_make_info(f"{top}/{relative}", relative, info) for relative, info in sorted(entries.items())]
+    return [info for info in infos if not leave_out(info.location)]
 
 
 def _walk(top: str, leave_out: Callable[[str], bool]) -> Iterator[FileInfo]:
@@ -311,9 +299,9 @@ def _walk(top: str, leave_out: Callable[[str], bool]) -> Iterator[FileInfo]:
         deeper = []
         for name in [*folders, *names]:
             path = os.path.join(folder, name)
-            relative = Path(path).relative_to(top).as_posix()
-            status = None if leave_out(relative) else _look_at(path)
+            status = None if leave_out(path) else _look_at(path)
             if status is not None and stat.S_ISREG(status.st_mode):
+                relative = Path(path).relative_to(top).as_posix()
                 yield FileInfo(path, relative, status.st_size, str(status.st_mtime))
             elif status is not None and stat.S_ISDIR(status.st_mode) and _identify(status) not in leading:
                 above[path] = [*leading, _identify(status)]

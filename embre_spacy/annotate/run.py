@@ -30,7 +30,7 @@ from .engines import Meter, Progress, run_local, run_ray
 from .outputs import OutputWriter, create_writer, output_format_of
 from .stages import AnnotateOptions
 from .state import Outcome, RunState, UnitReport
-from .units import STANDARD_INPUT, UNIT_BYTES, InputFile, Unit, copy_standard_input, find_inputs, split_units
+from .units import STANDARD_INPUT, InputFile, Unit, choose_unit_bytes, copy_standard_input, find_inputs, split_units
 
 ENGINES = {"local": run_local, "ray": run_ray}
 
@@ -105,7 +105,7 @@ def annotate(
     device = "cpu" if gpu_id < 0 else "gpu"
     with _copy_standard_input(inputs, base) as standard_input:
         own = [base, state.location, rejects_location]
-        files = find_inputs(inputs, from_format, standard_input=standard_input, leave_out=own)
+        files = find_inputs(inputs, from_format, standard_input=standard_input, own=own)
         if output.endswith("/"):
             files = _set_targets(files, base, format)
         settings = {
@@ -117,13 +117,13 @@ def annotate(
             # On a GPU the last digits of a probability depend on what else is in its batch.
             "batch_size": batch_size if gpu_id >= 0 else None,
             "device": device,
-            "unit_bytes": UNIT_BYTES[device],
+            "unit_bytes": choose_unit_bytes(files, device),
         }
         outputs = [file.target for file in files if file.target] or [base]
         _begin(state, settings, files, [*outputs, rejects_location], overwrite)
         summary = state.summary()
         if summary is None:
-            units = split_units(files, UNIT_BYTES[device])
+            units = split_units(files, settings["unit_bytes"])
             options = AnnotateOptions(
                 *(model, settings["model"], format, state.location, state.run),
                 batch_size=batch_size,

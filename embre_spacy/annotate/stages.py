@@ -7,19 +7,18 @@ predicts, and others decide and write: what goes from one to the next can be pic
 import os
 import pickle
 import tempfile
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import chain, count, groupby, islice
 from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, Set, Tuple, Union
 
-from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from ..errors import EmbreError
 from ..files import is_uri
-from ..formats import read_each
-from ..formats.reading import Rejected, describe_error
+from ..formats import Rejected, read_each
+from ..formats.reading import describe_error
 from ..formats.record import Anomalies, Envelope
 from ..relation import find_component
 from ..relation.component import split_by_tokens
@@ -35,61 +34,36 @@ _MAX_FAILURES = 100
 
 @dataclass(frozen=True)
 class AnnotateOptions:
-    """How to annotate.
-
-    model (str): The pipeline: its folder, or the name of an installed package.
-    checksum (str): The checksum of the pipeline.
-    format (str): The kind of output.
-    location (str), run (str): The folder of the state, and the name of the run.
-    batch_size (int): How many documents the pipeline gets at once.
-    n_process (int): How many processes predict; beside a GPU, how many read and write.
-    gpu_id (int): The GPU, or -1 for the CPU.
-    actors (Optional[int]): How many actors predict with Ray; as many as the cluster allows if None.
-    is_split (bool): Whether one process predicts, and others do what comes before and after.
-    """
+    """How to annotate: the arguments of `annotate`, and what `run` finds out."""
 
     model: str
     checksum: str
     format: str
-    location: str
+    location: str  # of the state
     run: str
     batch_size: int = 64
     n_process: int = 1
     gpu_id: int = -1
     actors: Optional[int] = None
-    is_split: bool = False
+    is_split: bool = False  # whether to predict in a process of its own, as for a GPU
 
 
 @dataclass
 class Entry:
-    """A document on its way through the stages, or the end of a file.
+    """A document on its way through the stages, or the end of a file."""
 
-    file (int): The index of its file.
-    number (int): Which document it is of what the unit has of the file, from 1.
-    document (Optional[str]): Its id, as far as it is known.
-    doc (Union[Doc, bytes, None]): The document, unless it was set aside; packed between processes.
-    cause (Optional[str]): Why it was set aside.
-    was_read (bool): Whether it was read without an error.
-    anomalies (Optional[Anomalies]): At the end of the file, what was odd in it.
-    """
-
-    file: int
-    number: int
-    document: Optional[str] = None
-    doc: Union[Doc, bytes, None] = None
-    cause: Optional[str] = None
-    was_read: bool = True
-    anomalies: Optional[Anomalies] = None
+    file: int  # the index of its file
+    number: int  # in what the unit has of the file, from 1
+    document: Optional[str] = None  # its id, as far as it is known
+    doc: Union[Doc, bytes, None] = None  # packed between processes, None if it was set aside
+    cause: Optional[str] = None  # why it was set aside
+    was_read: bool = True  # without an error
+    anomalies: Optional[Anomalies] = None  # at the end of the file, what was odd in it
 
 
 @dataclass
 class Portion:
-    """Documents of a chunk that are predicted together.
-
-    places (List[int]): Which entries of the chunk they are.
-    batch (RelationBatch): Their arrays.
-    scores (Any): Their probabilities, when they are predicted.
-    """
+    """Documents of a chunk that are predicted together: their places in it, arrays, and probabilities."""
 
     places: List[int]
     batch: Any
@@ -98,12 +72,7 @@ class Portion:
 
 @dataclass
 class Chunk:
-    """Some documents of a unit, on their way through the stages.
-
-    entries (Union[List[Entry], bytes]): The documents; packed between processes.
-    portions (List[Portion]): Those that are left, when they are prepared.
-    n_read (int): How many could be read.
-    """
+    """Some documents of a unit, those that are prepared in portions. Between processes the documents are bytes."""
 
     entries: Any
     portions: List[Portion] = field(default_factory=list)
@@ -125,17 +94,13 @@ class Chunk:
 
 
 class Stages:
-    """The stages, with the pipeline that runs them. Every process has one.
-
-    options (AnnotateOptions): How to annotate.
-    gpu_id (int): The GPU that this process uses, or -1.
-    leader (Optional[int]): The id of the process that started this one as a worker.
-    """
+    """The stages, with the pipeline that runs them, on a GPU or, with -1, on the CPU. Every process has one; a worker
+    knows the process that leads."""
 
     def __init__(self, options: AnnotateOptions, gpu_id: int = -1, leader: Optional[int] = None) -> None:
         self.options = options
         self.leader = leader
-        self.nlp: Language = load_pipeline(options.model, gpu_id)
+        self.nlp = load_pipeline(options.model, gpu_id)
         self.component = find_component(self.nlp)
         names, components = zip(*self.nlp.pipeline)
         self.before = names[: components.index(self.component)]
@@ -152,12 +117,7 @@ class Stages:
         return not any(getattr(self.nlp.get_pipe(name), "is_trainable", False) for name in self.before)
 
     def annotate_unit(self, unit: Unit, on_documents: Callable[[int], None] = lambda count: None) -> int:
-        """Take a unit through all stages, and finish it.
-
-        unit (Unit): The unit.
-        on_documents (Callable[[int], None]): Takes how many more documents were read, after each chunk.
-        RETURNS (int): How many documents were read.
-        """
+        """Take a unit through all stages, finish it, and give the number of documents that were read."""
         total = 0
 
         def annotate_chunks() -> Iterator[bytes]:
@@ -172,6 +132,28 @@ class Stages:
 
         finish_unit(unit, annotate_chunks(), self.writer, self.state)
         return total
+
+    def iter_prepared(self, unit: Unit) -> Iterator[Chunk]:
+        """Read and prepare a unit, and yield packed chunks."""
+        for chunk in self.iter_chunks(unit):
+            self.prepare(chunk)
+            chunk.pack()
+            yield chunk
+
+    def save_chunks(self, unit: Unit, path: str) -> None:
+        """Read and prepare a unit, and save packed chunks, one after the other."""
+        with open(path, "wb") as file:
+            for chunk in self.iter_prepared(unit):
+                pickle.dump(chunk, file)
+
+    def write_predicted(self, chunk: Chunk) -> bytes:
+        """Decide and write a packed chunk."""
+        with self.nlp.memory_zone():
+            chunk.unpack(self.nlp.vocab)
+            self.decide(chunk)
+            lines = self.write(chunk)
+            chunk.entries, chunk.portions = [], []
+        return lines
 
     def iter_chunks(self, unit: Unit) -> Iterator[Chunk]:
         """Read a unit, `batch_size` documents at a time. What these leave in the vocabulary is forgotten when the next
@@ -192,22 +174,6 @@ class Stages:
                     # It was killed, and another run may be at work by now.
                     raise EmbreError("the process that leads the run has ended")
 
-    def iter_prepared(self, unit: Unit) -> Iterator[Chunk]:
-        """Read and prepare a unit, and yield packed chunks."""
-        for chunk in self.iter_chunks(unit):
-            self.prepare(chunk)
-            chunk.pack()
-            yield chunk
-
-    def write_predicted(self, chunk: Chunk) -> bytes:
-        """Decide and write a packed chunk."""
-        with self.nlp.memory_zone():
-            chunk.unpack(self.nlp.vocab)
-            self.decide(chunk)
-            lines = self.write(chunk)
-            chunk.entries, chunk.portions = [], []
-        return lines
-
     def read(self, unit: Unit) -> Iterator[Entry]:
         """Read the documents of a unit. Those without an id get one that no other document of their file has."""
         for file, section in unit.pieces:
@@ -221,14 +187,14 @@ class Stages:
                 identifier = doc._.document_id
                 if not identifier:
                     taken = self._read_ids(file) if taken is None else taken
-                    name = f"{file.stem}-{number}"
-                    names = chain([name], (f"{name}.{suffix}" for suffix in count(2)))
+                    stem = f"{file.stem}-{number}"
+                    names = chain([stem], (f"{stem}.{suffix}" for suffix in count(2)))
                     identifier = next(name for name in names if name not in taken)
                     taken.add(identifier)
                 yield Entry(file.index, number, identifier, doc)
             yield Entry(file.index, number, anomalies=anomalies)
 
-    def _read_file(self, file: InputFile, **options: Any) -> Iterator[Any]:
+    def _read_file(self, file: InputFile, **options: Any) -> Iterator[Union[Doc, Rejected]]:
         options = {"format": file.format, "name": file.name, "tokenizer": self.tokenizer, **options}
         return read_each(file.location, self.nlp.vocab, **options)
 
@@ -238,26 +204,19 @@ class Stages:
     def prepare(self, chunk: Chunk) -> None:
         """Run the components before ours, and make arrays of the documents that are left."""
         self._run_components(chunk.entries, self.before)
-        left = [place for place, entry in enumerate(chunk.entries) if entry.doc is not None]
-        docs = [chunk.entries[place].doc for place in left]
-        device = "cpu" if self.options.gpu_id < 0 else "gpu"
-        for start, end in split_by_tokens(docs, device):
-            try:
-                chunk.portions.append(Portion(left[start:end], self.component.prepare(docs[start:end])))
-            except MemoryError:
-                raise
-            except Exception:
-                chunk.portions += self._prepare_alone(chunk, left[start:end])
+        places = [place for place, entry in enumerate(chunk.entries) if entry.doc is not None]
+        docs = [chunk.entries[place].doc for place in places]
+        for start, end in split_by_tokens(docs, "cpu" if self.options.gpu_id < 0 else "gpu"):
+            self._run_each(
+                chunk.entries, places[start:end], lambda some: chunk.portions.append(self._prepare(chunk, some))
+            )
 
-    def _prepare_alone(self, chunk: Chunk, places: List[int]) -> Iterator[Portion]:
-        for place in places:
-            with self._setting_aside(chunk.entries[place]):
-                yield Portion([place], self.component.prepare([chunk.entries[place].doc]))
+    def _prepare(self, chunk: Chunk, places: List[int]) -> Portion:
+        return Portion(places, self.component.prepare([chunk.entries[place].doc for place in places]))
 
     def predict(self, chunk: Chunk) -> None:
         """Give each portion its probabilities."""
-        portions = chunk.portions
-        chunk.portions = []
+        portions, chunk.portions = chunk.portions, []
         for portion in portions:
             try:
                 portion.scores = self.component.classify(portion.batch)
@@ -265,25 +224,28 @@ class Stages:
             except MemoryError:
                 raise
             except Exception:
-                chunk.portions += self._predict_alone(chunk, portion.places)
+                self._predict_each(chunk, portion.places)
 
-    def _predict_alone(self, chunk: Chunk, places: List[int]) -> Iterator[Portion]:
+    def _predict_each(self, chunk: Chunk, places: List[int]) -> None:
+        """Predict documents alone that could not be predicted together."""
         is_packed = isinstance(chunk.entries, bytes)
         if is_packed:
             chunk.unpack(self.nlp.vocab)
-        for portion in self._prepare_alone(chunk, places):
-            with self._setting_aside(chunk.entries[portion.places[0]]):
-                portion.scores = self.component.classify(portion.batch)
-                yield portion
+
+        def predict(place: List[int]) -> None:
+            batch = self.component.prepare([chunk.entries[place[0]].doc])
+            chunk.portions.append(Portion(place, batch, self.component.classify(batch)))
+
+        for place in places:
+            self._run_each(chunk.entries, [place], predict)
         if is_packed:
             chunk.pack()
 
     def decide(self, chunk: Chunk) -> None:
         """Set the relations of the documents, and run the components after ours."""
         for portion in chunk.portions:
-            for place, relations in zip(
-                portion.places, self.component.decide(portion.batch.candidates, portion.scores)
-            ):
+            decided = self.component.decide(portion.batch.candidates, portion.scores)
+            for place, relations in zip(portion.places, decided):
                 set_relations(chunk.entries[place].doc, relations)
         self._run_components(chunk.entries, self.after)
 
@@ -306,9 +268,8 @@ class Stages:
         if entry.doc is None:
             self._failures += entry.was_read
             if self._failures == _MAX_FAILURES:
-                raise EmbreError(
-                    f"the pipeline failed on {_MAX_FAILURES} documents in a row, at last with {entry.cause}"
-                )
+                cause = f"{_MAX_FAILURES} documents in a row, at last with {entry.cause}"
+                raise EmbreError(f"the pipeline failed on {cause}")
             return outcome
         self._failures = 0
         try:
@@ -319,36 +280,31 @@ class Stages:
 
     def _run_components(self, entries: List[Entry], names: Sequence[str]) -> None:
         """Run some components as `nlp.pipe` does."""
-        if not names:
-            return
         disable = [name for name in self.nlp.pipe_names if name not in names]
 
-        def run(some: List[Entry]) -> None:
-            docs = [entry.doc for entry in some]
+        def run(places: List[int]) -> None:
+            docs = [entries[place].doc for place in places]
             results = list(self.nlp.pipe(docs, batch_size=self.options.batch_size, disable=disable))
             if len(results) != len(docs):
                 raise EmbreError("a component has dropped the document")
-            for entry, doc in zip(some, results):
-                entry.doc = doc
+            for place, doc in zip(places, results):
+                entries[place].doc = doc
 
-        left = [entry for entry in entries if entry.doc is not None]
-        try:
-            run(left)
-        except MemoryError:
-            raise
-        except Exception:
-            for entry in left:
-                with self._setting_aside(entry):
-                    run([entry])
+        if names:
+            self._run_each(entries, [place for place, entry in enumerate(entries) if entry.doc is not None], run)
 
-    @contextmanager
-    def _setting_aside(self, entry: Entry) -> Iterator[None]:
+    def _run_each(self, entries: List[Entry], places: List[int], function: Callable[[List[int]], None]) -> None:
+        """Run a function on documents at once. If it fails, run it on each alone, and set aside what it fails on."""
         try:
-            yield
+            function(places)
         except MemoryError:
             raise
         except Exception as error:
-            entry.doc, entry.cause = None, describe_error(error)
+            if len(places) == 1:
+                entries[places[0]].doc, entries[places[0]].cause = None, describe_error(error)
+                return
+            for place in places:
+                self._run_each(entries, [place], function)
 
 
 def finish_unit(unit: Unit, chunks: Iterable[bytes], writer: OutputWriter, state: RunState) -> None:
@@ -357,18 +313,16 @@ def finish_unit(unit: Unit, chunks: Iterable[bytes], writer: OutputWriter, state
     targets = {file.index: file.target for file, section in unit.pieces if section is None and file.target}
     if not targets:
         with state.create_unit(unit.index) as file:
-            for chunk in chunks:
-                file.write(chunk)
+            file.writelines(chunks)
         return
     with tempfile.TemporaryFile(dir=None if is_uri(state.location) else state.location) as spool:
-        for chunk in chunks:
-            spool.write(chunk)
+        spool.writelines(chunks)
         spool.seek(0)
         kept: List[bytes] = []
         for index, lines in groupby(load(spool), key=lambda line: line.file):
             kept += _write_file(index, lines, writer, targets[index])
     with state.create_unit(unit.index) as file:
-        file.write(b"".join(kept))
+        file.writelines(kept)
 
 
 def _write_file(

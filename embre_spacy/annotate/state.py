@@ -15,48 +15,33 @@ from ..formats.record import Envelope
 from ..util import diff_settings
 
 SETTINGS, COMPLETE = "settings.json", "complete.json"
-# The number of the unit and the name of the run. A killed run may have left workers, and these may outlive its folder.
+# The number of the unit and the name of the run: workers of a killed run may go on when the next one has begun.
 _UNIT = re.compile(r"(\d{8})\.([0-9a-f]{8})")
 _OWN = re.compile(rf"{re.escape(COMPLETE)}|{_UNIT.pattern}|\..+\.part", re.DOTALL)
-# Where causes count the documents of the part of a file that the unit has.
-_COUNTED = re.compile(r"(?<=\bdocument )\d+(?= of the file\b)")
+# Where a cause counts the documents of the section that was read.
+_NUMBER = re.compile(r"(?<=\bdocument )\d+(?= of the file\b)")
 
 
 class Outcome(NamedTuple):
-    """What came of one document.
+    """What came of one document."""
 
-    file (int): The index of its file.
-    number (int): The number of the document in what the unit has of the file, from 1.
-    document (Optional[str]): Its id, as far as it is known.
-    cause (Optional[str]): Why it was set aside; None if it came out.
-    was_read (bool): Whether it was read without an error.
-    relations (int): How many relations it has.
-    envelope (Optional[Envelope]): What stands around the documents of a file, by this one.
-    data (bytes): What the writer made of it.
-    """
-
-    file: int
-    number: int
-    document: Optional[str]
-    cause: Optional[str] = None
-    was_read: bool = True
-    relations: int = 0
+    file: int  # the index of its file
+    number: int  # in what the unit has of the file, from 1
+    document: Optional[str]  # its id, as far as it is known
+    cause: Optional[str] = None  # why it was set aside
+    was_read: bool = True  # without an error
+    relations: int = 0  # how many it has
     envelope: Optional[Envelope] = None
-    data: bytes = b""
+    data: bytes = b""  # what the writer made of it
 
     def shift(self, number: int) -> "Outcome":
         """The same, where so many documents of the file come before the unit."""
-        cause = self.cause and _COUNTED.sub(lambda match: str(int(match[0]) + number), self.cause)
+        cause = self.cause and _NUMBER.sub(lambda match: str(int(match[0]) + number), self.cause)
         return self._replace(number=self.number + number, cause=cause)
 
 
 class UnitReport(NamedTuple):
-    """What a unit has to say of a file beside the outcomes.
-
-    file (int): The index of the file.
-    anomalies (Dict[str, Tuple[int, str, str]]): What was odd and was kept, as `Anomalies.counts` has it.
-    documents (int), relations (int): What is written already, and has no outcomes any more.
-    """
+    """What a unit has to say of a file beside the outcomes: `Anomalies.counts`, and what is written already."""
 
     file: int
     anomalies: Dict[str, Tuple[int, str, str]]
@@ -68,7 +53,7 @@ def dump(line: Union[Outcome, UnitReport]) -> bytes:
     """An outcome or a report as a line of JSON, and the data after it."""
     data = line.data if isinstance(line, Outcome) else b""
     fields = [*line[:-1], len(data)] if isinstance(line, Outcome) else line._asdict()
-    return json.dumps(fields, ensure_ascii=False).encode("utf-8") + b"\n" + data
+    return json.dumps(fields).encode("utf-8") + b"\n" + data
 
 
 def load(file: BinaryIO) -> Iterator[Union[Outcome, UnitReport]]:
@@ -83,30 +68,22 @@ def load(file: BinaryIO) -> Iterator[Union[Outcome, UnitReport]]:
 
 
 class RunState:
-    """The state of a run in a folder.
-
-    location (str): The folder.
-    run (str): The name of the run, if it is known.
-    """
+    """The state of a run in a folder, with the name of the run if it is known."""
 
     def __init__(self, location: str, run: str = "") -> None:
         self.location = location
         self.run = run
 
     def resume(self, settings: Dict[str, Any]) -> Optional[List[str]]:
-        """Go on with the run that the folder has, if it has the same settings.
-
-        settings (Dict[str, Any]): What decides what the run writes, as JSON has it.
-        RETURNS (Optional[List[str]]): What differs, a phrase each; None if no run was begun.
-        """
+        """Take up the run of the folder, and say how its settings differ from these; None if no run was begun."""
         if find_file(f"{self.location}/{SETTINGS}") is None:
             return None
-        before = self._load(SETTINGS)
+        before, after = self._load(SETTINGS), dict(settings)
         self.run = before.pop("run")
-        return [*_diff_inputs(before.pop("inputs"), settings["inputs"]), *diff_settings(before, _without(settings))]
+        return [*_diff_inputs(before.pop("inputs"), after.pop("inputs")), *diff_settings(before, after)]
 
     def begin(self, settings: Dict[str, Any]) -> None:
-        """Begin a run, in an empty folder."""
+        """Begin a run. What the folder had goes."""
         self.remove()
         self.run = uuid4().hex[:8]
         self._write(SETTINGS, {**settings, "run": self.run})
@@ -134,7 +111,7 @@ class RunState:
         return self._load(COMPLETE) if find_file(f"{self.location}/{COMPLETE}") else None
 
     def is_foreign(self) -> bool:
-        """Whether the folder has files that no run writes. One with settings is not foreign."""
+        """Whether a folder without settings has files that no run writes."""
         return any(not _OWN.fullmatch(name) for name in list_names(self.location))
 
     def remove(self) -> None:
@@ -155,10 +132,6 @@ class RunState:
     def _write(self, name: str, value: Any) -> None:
         with open_output(f"{self.location}/{name}", make_folder=True) as file:
             file.write((json.dumps(value, ensure_ascii=False) + "\n").encode("utf-8"))
-
-
-def _without(settings: Dict[str, Any]) -> Dict[str, Any]:
-    return {name: value for name, value in settings.items() if name != "inputs"}
 
 
 def _diff_inputs(before: List[List[Any]], after: List[List[Any]]) -> List[str]:

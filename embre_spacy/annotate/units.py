@@ -23,37 +23,28 @@ from ..files import (
 from ..formats.reading import CUTS, can_be_cut
 
 STANDARD_INPUT = "-"
-# Some 350 abstracts: half a minute of one process, which is lost at most when it is killed. On a GPU this takes a
-# second, and batches end where units do.
-UNIT_BYTES = {"cpu": 2**20, "gpu": 2**23}
+# The least and the most that a unit has. On a CPU a process does 1 MiB, some 350 abstracts, in half a minute, and this
+# is what it loses when it is killed. A GPU is faster, and its batches end where units do.
+UNIT_BYTES = {"cpu": (2**16, 2**20), "gpu": (2**20, 2**23)}
+# So many units a small corpus has, so that it can be shared out. It must not depend on how many share it.
+_MIN_UNITS = 64
 _BLOCK = 2**18
 # No place to cut is longer, but for XML with more white space between two documents.
 _LONGEST_CUT = 256
 
 
 class InputFile(NamedTuple):
-    """A file to annotate.
-
-    index (int): Its number, from 0.
-    name (str): What messages call it.
-    location (str): Where it lies.
-    format (str): The format that it is read as.
-    size (int): Its size in bytes.
-    version (str): What changes when the file does.
-    relative (str): Its name below the input that named it.
-    stem (str): Its name without suffixes, or another if a file before it has that.
-    target (Optional[str]): Where its output goes, if it has one of its own.
-    """
+    """A file to annotate."""
 
     index: int
-    name: str
+    name: str  # what messages call it
     location: str
     format: str
     size: int
-    version: str
-    relative: str
-    stem: str
-    target: Optional[str] = None
+    version: str  # what changes when the file does
+    relative: str  # its name below the input that named it
+    stem: str  # its name without suffixes, or another if a file before it has that
+    target: Optional[str] = None  # where its output goes, if it has one of its own
 
 
 class Piece(NamedTuple):
@@ -64,12 +55,7 @@ class Piece(NamedTuple):
 
 
 class Unit(NamedTuple):
-    """What one worker annotates in one go: small files, one file, or a section of a large one.
-
-    index (int): Its number, from 0.
-    pieces (List[Piece]): What it has of each of its files.
-    size (int): How many bytes that is.
-    """
+    """What one worker annotates in one go: small files, one file, or a section of a large one. Its size is in bytes."""
 
     index: int
     pieces: List[Piece]
@@ -81,17 +67,12 @@ def find_inputs(
     format: Optional[str] = None,
     *,
     standard_input: Optional[Tuple[Path, str]] = None,
-    leave_out: Sequence[str] = (),
+    own: Sequence[str] = (),
 ) -> List[InputFile]:
-    """Find the files that inputs name.
+    """Find the files that inputs name: files, folders, patterns, URIs and "-", in this order, those of one by name.
 
-    inputs (Iterable[str]): Files, folders (all files below them whose suffix is known), patterns, URIs, or "-".
-    format (Optional[str]): The format to read them as, if their suffixes are not to decide; a folder then gives all its
-        files.
-    standard_input (Optional[Tuple[Path, str]]): Where the copy of standard input lies, and its digest.
-    leave_out (Sequence[str]): Files that folders and patterns do not give, and folders, if they do not give these as a
-        whole: what the run itself writes.
-    RETURNS (List[InputFile]): The files in the order of the inputs, those of a folder or a pattern by name.
+    A folder gives all files below it whose suffix is known; all of them, if the format is given. Standard input is the
+    path and the digest of its copy. Folders and patterns do not give the run's own files.
     RAISES (InputError): If an input names no file, two name the same one, or a format is not known; or if in a folder
         there is a folder that cannot be read, or a link to nothing.
     """
@@ -103,7 +84,7 @@ def find_inputs(
             path, digest = standard_input
             infos = [FileInfo(str(path), "stdin", path.stat().st_size, digest)]
         else:
-            infos = _find(name, format, leave_out)
+            infos = _find(name, format, own)
         for info in infos:
             shown = STANDARD_INPUT if name == STANDARD_INPUT else info.location
             location = info.location if is_uri(info.location) else os.path.abspath(info.location)
@@ -129,44 +110,38 @@ def copy_standard_input(stream: BinaryIO, path: Path) -> str:
     return digest.hexdigest()
 
 
+def choose_unit_bytes(files: Sequence[InputFile], device: str) -> int:
+    """The size of units for files that are annotated on a "cpu" or "gpu"."""
+    least, most = UNIT_BYTES[device]
+    return min(most, max(least, sum(file.size for file in files) // _MIN_UNITS))
+
+
 def split_units(files: Sequence[InputFile], unit_bytes: int) -> List[Unit]:
     """Cut files into units of about so many bytes, in order. Small files share a unit; a large file is cut into several
     if its format allows that and it is not gzipped."""
-    units: List[Unit] = []
-    pieces: List[Piece] = []
+    groups: List[List[Piece]] = []
+    is_open = False
     size = 0
-
-    def close() -> None:
-        nonlocal pieces, size
-        if pieces:
-            units.append(Unit(len(units), pieces, size))
-        pieces, size = [], 0
-
     for file in files:
         sections = _cut(file, unit_bytes)
         # The strings of a DocBin have to be kept until its last document, and no longer.
-        if sections or size + file.size > unit_bytes or file.format == "docbin":
-            close()
-        for section in sections:
-            pieces, size = [Piece(file, section)], section.end - section.start
-            close()
-        if not sections:
-            pieces.append(Piece(file))
+        is_small = not sections and file.format != "docbin"
+        if is_open and is_small and size + file.size <= unit_bytes:
+            groups[-1].append(Piece(file))
             size += file.size
-            if file.format == "docbin":
-                close()
-    close()
-    return units
+        else:
+            groups += [[Piece(file, section)] for section in sections] or [[Piece(file)]]
+            is_open, size = is_small, file.size
+    sizes = [sum(section.end - section.start if section else file.size for file, section in group) for group in groups]
+    return [Unit(index, group, size) for index, (group, size) in enumerate(zip(groups, sizes))]
 
 
 def _cut(file: InputFile, unit_bytes: int) -> List[FileSection]:
     """The sections of a large file; none if it is small, or has to be read as a whole."""
-    if file.format not in CUTS or is_gzipped(file.location) or file.size <= unit_bytes:
-        return []
-    if not can_be_cut(file.location, file.format):
+    if file.size <= unit_bytes or is_gzipped(file.location) or not can_be_cut(file.location, file.format):
         return []
     starts = [(0, 1), *_find_cuts(file, unit_bytes)]
-    ends = [start for start, _ in starts[1:]] + [file.size]
+    ends = [*(start for start, _ in starts[1:]), file.size]
     sections = [FileSection(start, end, line) for (start, line), end in zip(starts, ends)]
     return sections if len(sections) > 1 else []
 
@@ -191,53 +166,37 @@ def _find_cuts(file: InputFile, unit_bytes: int) -> Iterator[Tuple[int, int]]:
             window, offset = window[passed:], offset + passed
 
 
-def _find(location: str, format: Optional[str], leave_out: Sequence[str]) -> List[FileInfo]:
+def _find(location: str, format: Optional[str], own: Sequence[str]) -> List[FileInfo]:
     """The files that one input names."""
     info = find_file(location)
     if info is not None:
         return [info]
     if is_folder(location):
-        top = location.rstrip("/") or location
-        infos = [info for info in list_files(top, _is_below(leave_out, top)) if _is_input(info.relative, format)]
+        infos = list_files(location, _is_below(own, location))
+        infos = [info for info in infos if _is_input(info.relative, format)]
         if not infos:
             raise InputError("no file in this folder has a known suffix", file=location)
         return infos
     if not is_uri(location) and glob.has_magic(location):
-        paths = _match(location, leave_out)
+        top = location
+        while glob.has_magic(top):
+            top = os.path.dirname(top)
+        is_own = _is_below(own, top or ".")
+        paths = [path for path in sorted(glob.glob(location, recursive=True)) if not is_own(path)]
+        # A link to nothing is no file, and is refused where it is looked for.
+        paths = [path for path in paths if os.path.isfile(path) or not os.path.exists(path)]
         if not paths:
             raise InputError("no file fits this pattern", file=location)
-        return [info for path in paths for info in _find(path, format, leave_out)]
+        return [info for path in paths for info in _find(path, format, own)]
     raise InputError("no such file", file=location)
 
 
-def _match(pattern: str, leave_out: Sequence[str]) -> List[str]:
-    top = pattern
-    while glob.has_magic(top):
-        top = os.path.dirname(top)
-    top = top or "."
-    is_left_out = _is_below(leave_out, top)
-    matches = sorted(glob.glob(pattern, recursive=True))
-    matches = [path for path in matches if not is_left_out(Path(os.path.relpath(path, top)).as_posix())]
-    # A link to nothing is no file, and is refused where it is looked for.
-    return [path for path in matches if os.path.isfile(path) or not os.path.exists(path)]
-
-
 def _is_below(places: Sequence[str], top: str) -> Callable[[str], bool]:
-    """Whether a name below a folder is that of one of these places, or below it. A place that is the folder itself, or
-    that the folder lies in, does not count."""
-    names = {name for place in places for name in _names_below(top, place)}
-    return lambda relative: any(relative == name or relative.startswith(f"{name}/") for name in names)
-
-
-def _names_below(top: str, place: str) -> Set[str]:
-    if is_uri(top) or is_uri(place):
-        return {place[len(top) + 1 :]} if place.startswith(f"{top}/") else set()
-    names = set()
-    # Links may lead to the folder or to the place.
-    for where in (os.path.abspath, os.path.realpath):
-        if Path(where(place)).is_relative_to(where(top)) and where(place) != where(top):
-            names.add(Path(where(place)).relative_to(where(top)).as_posix())
-    return names
+    """Whether a location is one of these places, or lies below it, links followed. A place that the folder is, or lies
+    in, does not count."""
+    real_places = [Path(os.path.realpath(place)) for place in places]
+    real_places = [place for place in real_places if not Path(os.path.realpath(top)).is_relative_to(place)]
+    return lambda location: any(Path(os.path.realpath(location)).is_relative_to(place) for place in real_places)
 
 
 def _is_input(relative: str, format: Optional[str]) -> bool:

@@ -51,7 +51,10 @@ def annotate_command(
         typer.Option("--to", help="The format of the output, if its suffix is not to decide. A folder needs it."),
     ] = None,
     batch_size: BatchSize = 64,
-    n_process: Annotated[int, typer.Option("--n-process", "-n", min=1, help="How many processes predict.")] = 1,
+    n_process: Annotated[
+        int,
+        typer.Option("--n-process", "-n", min=1, help="How many processes predict; with a GPU, read and write for it."),
+    ] = 1,
     gpu_id: GpuId = -1,
     shard_size: Annotated[
         Optional[int], typer.Option(min=1, help="Ignored; it goes with the next release.", hidden=True)

@@ -65,7 +65,7 @@ def run(model, tmp_path, monkeypatch):
 @pytest.fixture
 def small_units(monkeypatch):
     """Units of some six documents, so that files are cut and there is much to share out."""
-    monkeypatch.setitem(UNIT_BYTES, "cpu", 2_000)
+    monkeypatch.setitem(UNIT_BYTES, "cpu", (2_000, 2_000))
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ def cluster(ray_module):
 def find_actors():
     psutil = pytest.importorskip("psutil")
     children = psutil.Process().children(recursive=True)
-    return [process for process in children if "AnnotateUnits" in " ".join(process.cmdline())]
+    return [process for process in children if "Annotator" in " ".join(process.cmdline())]
 
 
 def test_a_worker_of_ray_that_is_killed_changes_nothing(cluster, run, files, tmp_path):
@@ -113,7 +113,7 @@ def test_a_worker_of_ray_that_is_killed_changes_nothing(cluster, run, files, tmp
     assert killed
     for name in ("out.xml", "out.xml.rejects.jsonl"):
         assert (tmp_path / name).read_bytes() == (tmp_path / name.replace("out", "expected", 1)).read_bytes()
-    assert summary[:3] == expected[:3] and summary.rejected == 8
+    assert summary[:3] == expected[:3] and summary.rejected == 9
     assert not (tmp_path / "out.xml.parts").exists()
     # What ran before goes on.
     assert cluster.is_initialized()

@@ -139,7 +139,7 @@ def test_a_file_that_is_cut_gives_what_it_gives_as_a_whole(name, make, run, tmp_
     assert 34 <= whole.documents < 40 and whole[:3] == folder[:3]
     # Single documents, and some together.
     for unit_bytes in (1, 600):
-        monkeypatch.setitem(UNIT_BYTES, "cpu", unit_bytes)
+        monkeypatch.setitem(UNIT_BYTES, "cpu", (unit_bytes, unit_bytes))
         assert run(name, "cut.xml", overwrite=True)[:3] == whole[:3]
         run(name, "cut/", to="relations-jsonl", overwrite=True)
         for path in ("cut.xml", "cut.xml.rejects.jsonl", "cut/a.jsonl", "cut/rejects.jsonl"):

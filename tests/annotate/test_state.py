@@ -22,7 +22,7 @@ WITH_SMALL_UNITS = """
 from embre_spacy.annotate.units import UNIT_BYTES
 from embre_spacy.cli import app
 
-UNIT_BYTES["cpu"] = 2000
+UNIT_BYTES["cpu"] = (2000, 2000)
 app()
 """
 
@@ -62,9 +62,9 @@ def files(tmp_path, small_units):
 def test_killed_and_started_again(output, options, moments, files, model, run, tmp_path, monkeypatch):
     to = options[1] if options else None
     expected = "expected" + output[3:]
-    monkeypatch.setitem(UNIT_BYTES, "cpu", 2**20)
+    monkeypatch.setitem(UNIT_BYTES, "cpu", (2**20, 2**20))
     run(*files, expected, to=to)
-    monkeypatch.setitem(UNIT_BYTES, "cpu", 2_000)
+    monkeypatch.setitem(UNIT_BYTES, "cpu", (2_000, 2_000))
     work = tmp_path / f"{output.rstrip('/')}.parts"
     # After how many units; there are some 60.
     for moment in sorted(random.Random(output).sample(range(1, 50), moments)):
@@ -159,7 +159,7 @@ def test_numbers_are_shifted_in_causes_too():
 )
 def test_an_output_inside_the_input_is_no_input(source, output, run, tmp_path, monkeypatch):
     # Two documents each.
-    monkeypatch.setitem(UNIT_BYTES, "cpu", 400)
+    monkeypatch.setitem(UNIT_BYTES, "cpu", (400, 400))
     (tmp_path / "in" / "deep").mkdir(parents=True)
     (tmp_path / "in" / "a.pubtator").write_text(pubtator(range(5)))
     (tmp_path / "in" / "deep" / "z.pubtator").write_text(pubtator(range(5, 10)) + "\n7|t|x\nwrong\n")

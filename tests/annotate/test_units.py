@@ -5,7 +5,7 @@ import gzip
 import pytest
 from annotate_files import block, pubtator
 
-from embre_spacy.annotate.units import find_inputs, split_units
+from embre_spacy.annotate.units import choose_unit_bytes, find_inputs, split_units
 from embre_spacy.errors import InputError
 from embre_spacy.formats import read, read_each, write
 
@@ -77,3 +77,12 @@ def test_a_link_to_nothing_is_no_file(tmp_path):
     (tmp_path / "b.xml").symlink_to("gone.xml")
     with pytest.raises(InputError, match=r"b\.xml: no such file"):
         find_inputs([f"{tmp_path}/*.xml"])
+
+
+def test_a_small_corpus_can_be_shared_out_and_a_large_one_is_cut_small_enough(tmp_path):
+    for size in (100, 10_000_000, 200_000_000):
+        with (tmp_path / "a.jsonl").open("wb") as file:
+            file.truncate(size)
+        files = find_inputs([str(tmp_path / "a.jsonl")])
+        expected = min(2**20, max(2**16, size // 64))
+        assert choose_unit_bytes(files, "cpu") == expected and choose_unit_bytes(files, "gpu") >= 2**20
