@@ -20,7 +20,7 @@ from thinc.api import Config, Model, Optimizer, get_torch_default_device, set_dr
 from thinc.types import Floats2d
 
 from ..errors import EmbreError
-from ..tokens import Candidate, CandidateFunction, Relation, register_extensions, set_relations
+from ..tokens import Candidate, CandidateFunction, Relation, set_relations
 from ..util import load_pipeline
 from .loss import RelationLoss, Targets, find_labels, find_targets
 from .model import backprop_zeros, get_network, initialize_network, prepare_batch, use_one_thread_in_forks
@@ -163,7 +163,6 @@ class EmbreRelation(TrainablePipe):
         smoothing = settings["novelty_smoothing"]
         if not 0.0 <= smoothing < 1.0:
             raise EmbreError(f"`novelty_smoothing` of {name} must be at least 0 and below 1, not {smoothing}")
-        register_extensions()
         self.vocab = vocab
         self.model = model
         self.name = name
