@@ -33,9 +33,8 @@ ROOMS = [
 TOPICS = {
     ".": {"end_to_end", "fill_readme", "project"},
     "annotate": {"annotate", "ray", "resuming", "storage"},
-    "formats": {"bioc", "corpora", "formats", "mentions", "properties", "relations", "round_trip"},
+    "formats": {"bioc_objects", "corpora", "doc_mentions", "doc_relations", "properties", "round_trip"},
     "pretraining": {"pretrain_command"},
-    "tokens": {"doc", "identifiers"},
 }
 
 
