@@ -112,7 +112,6 @@ class DocumentEncoder(TransformerEncoder):
     weight_settings = ("tags", "markers", "hidden_width", "n_heads")
 
     def choose_window(self) -> int:
-        """See `TransformerEncoder.choose_window`."""
         window, overlap, name = (self.settings[key] for key in ("window", "overlap", "name"))
         return choose_window(self.transformer, self.tokenizer, window, overlap, name)
 
@@ -135,7 +134,6 @@ class DocumentEncoder(TransformerEncoder):
         self.width = self.pooling.width
 
     def prepare(self, documents: Sequence[DocCandidates], *, is_train: bool = False) -> DocumentArrays:
-        """See `CandidateEncoder.prepare`."""
         pieces = encode(self.tokenizer, [self._tag_text(document) for document in documents])
         features = make_features(
             documents, [text.mentions for text in pieces], [len(text) for text in pieces], self.entity_types
@@ -190,7 +188,6 @@ class DocumentEncoder(TransformerEncoder):
         return numpy.asarray([other, *(self.tag_ids.get(name, (other,))[0] for name in self.entity_types)], "int64")
 
     def forward(self, arrays: DocumentArrays, *vectors: Tensor) -> Tensor:
-        """See `CandidateEncoder.forward`."""
         of_pieces, markers = self.read(arrays)
         # A mention of nothing but characters that the tokenizer drops may stand behind the last wordpiece.
         starts = torch.from_numpy(arrays.features.mentions[:, 0].copy()).to(self.device).clamp(max=len(of_pieces) - 1)

@@ -118,7 +118,6 @@ class TransformerEncoder(CandidateEncoder):
         return {"transformer": self.transformer.config.to_dict(), "tokenizer": _save_tokenizer(self.tokenizer)}
 
     def restore(self, description: Dict[str, Any], entity_types: Sequence[str]) -> None:
-        """See `CandidateEncoder.restore`."""
         config = AutoConfig.for_model(**description["transformer"])
         set_dropouts(config, self.settings["hidden_dropout"], self.settings["attention_dropout"])
         # `AutoModel.from_config` imports the models of all architectures before it takes one.

@@ -81,7 +81,6 @@ class PairsEncoder(TransformerEncoder):
     weight_settings = ()
 
     def choose_window(self) -> int:
-        """See `TransformerEncoder.choose_window`."""
         longest = longest_window(self.transformer, self.tokenizer)
         chosen = longest if self.settings["window"] is None else self.settings["window"]
         if not MIN_WINDOW <= chosen <= longest:
@@ -92,11 +91,9 @@ class PairsEncoder(TransformerEncoder):
         return chosen
 
     def make_layers(self) -> None:
-        """See `TransformerEncoder.make_layers`."""
         self.width = 2 * self.transformer.config.hidden_size
 
     def prepare(self, documents: Sequence[DocCandidates], *, is_train: bool = False) -> PairsArrays:
-        """See `CandidateEncoder.prepare`."""
         # The same mention may be in `doc.ents` and in the span group; one pair of tags is enough.
         mentions = [
             list(
@@ -125,7 +122,6 @@ class PairsEncoder(TransformerEncoder):
         return arrays
 
     def forward(self, arrays: PairsArrays, *vectors: Tensor) -> Tensor:
-        """See `CandidateEncoder.forward`."""
         groups = self._group(arrays)
         # To keep what the backward pass needs of one call is what one call costs anyway. Of several calls it is not
         # kept, but computed again, one call at a time: so memory does not depend on the number of candidates.
@@ -135,11 +131,10 @@ class PairsEncoder(TransformerEncoder):
         # One context for all: it casts the weights once.
         with autocast(self.settings["precision"], self.device):
             for group in groups:
-                arguments = (
-                    *pad([arrays.inputs[i] for i in group], padding, self.device),
-                    *pad([arrays.sources[i] for i in group], 0, self.device),
-                    *pad([arrays.targets[i] for i in group], 0, self.device),
-                )
+                rows = ((arrays.inputs, padding), (arrays.sources, 0), (arrays.targets, 0))
+                arguments = [
+                    tensor for of_all, value in rows for tensor in pad([of_all[i] for i in group], value, self.device)
+                ]
                 if is_recomputed:
                     outputs.append(checkpoint(self._read, *arguments, use_reentrant=False))
                 else:
@@ -147,18 +142,11 @@ class PairsEncoder(TransformerEncoder):
         order = torch.tensor([i for group in groups for i in group], device=self.device)
         return torch.cat(outputs)[order.argsort()]
 
-    def _read(
-        self,
-        ids: Tensor,
-        mask: Optional[Tensor],
-        sources: Tensor,
-        is_source: Optional[Tensor],
-        targets: Tensor,
-        is_target: Optional[Tensor],
-    ) -> Tensor:
-        """One call of the transformer; shape (candidates, width), float32."""
+    def _read(self, ids: Tensor, mask: Optional[Tensor], *openings: Optional[Tensor]) -> Tensor:
+        """One call of the transformer; shape (candidates, width), float32. `openings` are those of sources and targets,
+        each with a mask."""
         output = self.transformer(input_ids=ids, attention_mask=mask).last_hidden_state.float()
-        return torch.cat([_average(output, sources, is_source), _average(output, targets, is_target)], dim=-1)
+        return torch.cat([_average(output, *openings[:2]), _average(output, *openings[2:])], dim=-1)
 
     def _group(self, arrays: PairsArrays) -> List[List[int]]:
         """Candidates of similar length together, as many as `batch_candidates` allows. In prediction those of different

@@ -36,14 +36,12 @@ class TokenEncoder(CandidateEncoder):
     reads_tokens = True
 
     def build(self, entity_types: Sequence[str], token_width: Optional[int] = None) -> None:
-        """See `CandidateEncoder.build`."""
         self.entity_types = list(entity_types)
         self.token_width = token_width
         self.pooling = CandidatePooling(token_width, n_entity_types=len(entity_types), **self.settings)
         self.width = self.pooling.width
 
     def prepare(self, documents: Sequence[DocCandidates], *, is_train: bool = False) -> CandidateFeatures:
-        """See `CandidateEncoder.prepare`."""
         spans = [
             numpy.asarray([(mention.start, mention.end) for mention in document.mentions], dtype="int64")
             for document in documents
@@ -51,15 +49,12 @@ class TokenEncoder(CandidateEncoder):
         return make_features(documents, spans, [len(document.doc) for document in documents], self.entity_types)
 
     def forward(self, arrays: CandidateFeatures, *vectors: Tensor) -> Tensor:
-        """See `CandidateEncoder.forward`."""
         return self.pooling(vectors[0], average(vectors[0], arrays.mentions), arrays)
 
     def describe(self) -> Dict[str, Any]:
-        """See `CandidateEncoder.describe`."""
         return {"token_width": self.token_width}
 
     def restore(self, description: Dict[str, Any], entity_types: Sequence[str]) -> None:
-        """See `CandidateEncoder.restore`."""
         self.build(entity_types, description["token_width"])
 
 
