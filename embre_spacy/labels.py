@@ -48,42 +48,19 @@ UNSCORED_TYPE_PAIRS: Tuple[Tuple[str, str], ...] = (
     ("GeneOrGeneProduct", "OrganismTaxon"),
 )
 
-# What PubTator, PubTator3 and the corpora behind them call the same entity types. Keys are lower case.
-_ALIASES: Dict[str, str] = {
-    "gene": "GeneOrGeneProduct",
-    "protein": "GeneOrGeneProduct",
-    "familyname": "GeneOrGeneProduct",
-    "domainmotif": "GeneOrGeneProduct",
-    "gene_or_gene_product": "GeneOrGeneProduct",
-    "disease": "DiseaseOrPhenotypicFeature",
-    "specificdisease": "DiseaseOrPhenotypicFeature",
-    "diseaseclass": "DiseaseOrPhenotypicFeature",
-    "compositemention": "DiseaseOrPhenotypicFeature",
-    "modifier": "DiseaseOrPhenotypicFeature",
-    "phenotype": "DiseaseOrPhenotypicFeature",
-    "chemical": "ChemicalEntity",
-    "drug": "ChemicalEntity",
-    "simple_chemical": "ChemicalEntity",
-    "variant": "SequenceVariant",
-    "mutation": "SequenceVariant",
-    "dnamutation": "SequenceVariant",
-    "proteinmutation": "SequenceVariant",
-    "othermutation": "SequenceVariant",
-    "dnaallele": "SequenceVariant",
-    "proteinallele": "SequenceVariant",
-    "acidchange": "SequenceVariant",
-    "dnaacidchange": "SequenceVariant",
-    "proteinacidchange": "SequenceVariant",
-    "snp": "SequenceVariant",
-    "copynumbervariant": "SequenceVariant",
-    "genomicregion": "SequenceVariant",
-    "refseq": "SequenceVariant",
-    "species": "OrganismTaxon",
-    "organism": "OrganismTaxon",
-    "taxon": "OrganismTaxon",
-    "cellline": "CellLine",
-    "cell_line": "CellLine",
-    **{name.lower(): name for name in ENTITY_TYPES},
+# What PubTator, PubTator3 and the corpora behind them call the same entity types, in lower case.
+_OTHER_NAMES: Dict[str, str] = {
+    "GeneOrGeneProduct": "gene protein familyname domainmotif gene_or_gene_product",
+    "DiseaseOrPhenotypicFeature": "disease specificdisease diseaseclass compositemention modifier phenotype",
+    "ChemicalEntity": "chemical drug simple_chemical",
+    "SequenceVariant": "variant mutation dnamutation proteinmutation othermutation dnaallele proteinallele acidchange "
+    "dnaacidchange proteinacidchange snp copynumbervariant genomicregion refseq",
+    "OrganismTaxon": "species organism taxon",
+    "CellLine": "cell_line",
+}
+_TYPES: Dict[str, str] = {
+    **{name: type for type, names in _OTHER_NAMES.items() for name in names.split()},
+    **{type.lower(): type for type in ENTITY_TYPES},
 }
 
 
@@ -93,4 +70,4 @@ def entity_type(label: str) -> str:
     label (str): The label of a mention, as its file or its recognizer has it ("Gene", "DISEASE", "ProteinMutation").
     RETURNS (str): The type of BioRED that it stands for, or the label itself if BioRED has no such type.
     """
-    return _ALIASES.get(label.strip().lower(), label.strip())
+    return _TYPES.get(label.strip().lower(), label.strip())

@@ -70,37 +70,29 @@ def convert(
             def read_file(path: Path) -> Iterator[Any]:
                 return read(path, vocab, format=from_ and from_.value, strict=strict, on_anomalies=say)
 
-            docs = _count_documents(_join_files(inputs, read_file), counts, progress)
-            write(docs, output, format=to and to.value, on_anomalies=say)
+            write(_join_files(inputs, read_file, counts, progress), output, format=to and to.value, on_anomalies=say)
         typer.echo(f"{output}: {', '.join(f'{name} {count}' for name, count in counts.items())}")
 
 
-def _join_files(paths: List[Path], read_file: Callable[[Path], Iterator[Any]]) -> Iterator[Any]:
-    """Yield the documents of all files, and refuse one whose id a file before has."""
-    files: Dict[str, Path] = {}
-    for path in paths:
-        own: Dict[str, Path] = {}
-        for doc in read_file(path):
-            document = doc._.document_id
-            if document in files:
-                raise InputError(f"{files[document]} has this document too", file=str(path), document=document)
-            if document:
-                own[document] = path
-            yield doc
-        files.update(own)
-
-
-def _count_documents(docs: Iterator[Any], counts: Dict[str, int], progress: Progress) -> Iterator[Any]:
-    """Count what the documents have, and show how many there were."""
+def _join_files(
+    paths: List[Path], read_file: Callable[[Path], Iterator[Any]], counts: Dict[str, int], progress: Progress
+) -> Iterator[Any]:
+    """Yield and count the documents of all files; refuse one whose id a file before has."""
     from ..tokens import get_mentions
 
     task = progress.add_task("no document yet")
-    for doc in docs:
-        counts["documents"] += 1
-        counts["mentions"] += len(get_mentions(doc))
-        counts["relations"] += len(doc._.relations)
-        progress.update(task, description=f"{counts['documents']} documents")
-        yield doc
+    indices: Dict[str, int] = {}
+    for index, path in enumerate(paths):
+        for doc in read_file(path):
+            document = doc._.document_id
+            if document and indices.setdefault(document, index) != index:
+                cause = f"{paths[indices[document]]} has this document too"
+                raise InputError(cause, file=str(path), document=document)
+            counts["documents"] += 1
+            counts["mentions"] += len(get_mentions(doc))
+            counts["relations"] += len(doc._.relations)
+            progress.update(task, description=f"{counts['documents']} documents")
+            yield doc
 
 
 @app.command("prepare")
