@@ -60,14 +60,14 @@ def test_the_calibration_error_by_hand():
 
 def test_calibration_is_saved_with_the_pipeline(trained, make_examples, tmp_path):
     gold = [example.reference for example in make_examples(trained)]
-    found = calibrate(trained, gold)
+    result = calibrate(trained, gold)
     pipe = trained.get_pipe("embre_relation")
-    assert pipe.cfg["threshold"] == found["threshold"] and found["scores"]["all"] == 1.0
+    assert pipe.cfg["threshold"] == result["threshold"] and result["scores"]["all"] == 1.0
     # What is known by heart is so sure that a fit has nothing to go by.
     pipe.cfg["temperature"] = 3.0
     trained.to_disk(tmp_path / "model")
     reloaded = spacy.load(tmp_path / "model")
-    assert reloaded.config["components"]["embre_relation"]["threshold"] == found["threshold"]
+    assert reloaded.config["components"]["embre_relation"]["threshold"] == result["threshold"]
     for doc, expected in zip(reloaded.pipe(map(copy_mentions, gold)), trained.pipe(map(copy_mentions, gold))):
         assert [relation.pair_probability for relation in doc._.relations] == pytest.approx(
             [relation.pair_probability for relation in expected._.relations]
@@ -116,12 +116,12 @@ def test_the_threshold_is_chosen_with_the_temperatures(initialized, make_example
     cfg = initialized.get_pipe("embre_relation").cfg
     # What they were before does not matter.
     cfg.update(temperature=0.3, novelty_temperature=4.0)
-    found = calibrate(initialized, gold)
-    assert cfg["temperature"] == found["calibration"]["relation"]["temperature"] != 0.3
-    assert cfg["novelty_temperature"] == found["calibration"]["novelty"]["temperature"] != 4.0
-    assert choose_threshold(score_candidates(initialized, gold)) == (cfg["threshold"], found["scores"])
+    result = calibrate(initialized, gold)
+    assert cfg["temperature"] == result["calibration"]["relation"]["temperature"] != 0.3
+    assert cfg["novelty_temperature"] == result["calibration"]["novelty"]["temperature"] != 4.0
+    assert choose_threshold(score_candidates(initialized, gold)) == (cfg["threshold"], result["scores"])
     again = calibrate(initialized, gold)
-    assert again["threshold"] == found["threshold"] and again["calibration"] == found["calibration"]
+    assert again["threshold"] == result["threshold"] and again["calibration"] == result["calibration"]
 
 
 @pytest.mark.parametrize("certainty", [0.0, 0.5, 1.0])
@@ -134,7 +134,9 @@ def test_scored_candidates_are_decided_as_the_component_does(initialized, make_e
         scored = score_candidates(initialized, gold)
         docs = initialized.pipe([copy_mentions(reference) for reference in gold])
         expected = [[relation.pair for relation in doc._.relations] for doc in docs]
-        assert [[one.pair for one in found] for found in scored.predicted(cfg["threshold"])] == expected
+        assert [
+            [relation.pair for relation in of_document] for of_document in scored.predicted(cfg["threshold"])
+        ] == expected
 
 
 def test_the_threshold_is_the_best_for_the_level(trained, make_examples):

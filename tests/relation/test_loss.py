@@ -41,16 +41,16 @@ def test_targets_are_what_gold_says_of_each_candidate(make_nlp, make_examples):
     candidates = [get_candidates(example.predicted) for example in examples]
     labels = ["Bind", "Negative_Correlation", "Positive_Correlation"]
     targets = find_targets(examples, candidates, labels, ["No", "Novel"])
-    found = {
+    classes_of_pairs = {
         tuple(sorted((source.key, target.key))): (type, novelty)
         for (source, target), type, novelty in zip(candidates[0], targets.types, targets.novelties)
     }
-    assert {pair: classes for pair, classes in found.items() if classes != (0, -1)} == {
+    assert {pair: classes for pair, classes in classes_of_pairs.items() if classes != (0, -1)} == {
         ("D001241", "D013276"): (3, 1),
         ("D001241", "D005334"): (2, 0),
         ("5742", "D001241"): (1, 1),
     }
-    assert len(found) == 6
+    assert len(classes_of_pairs) == 6
     # The second document has one relation, without a novelty; the third has the same candidate, which is not related.
     assert targets.types[6:].tolist() == [3, 0] and targets.novelties[6:].tolist() == [-1, -1]
 

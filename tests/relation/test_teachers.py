@@ -61,23 +61,23 @@ def test_all_teachers_count_alike(make_nlp, make_examples, teacher, tmp_path):
     examples = make_examples(other)
     labels = teaching.get_pipe("embre_relation").label_data
     # One whose classes have another order, and that has learned nothing yet.
-    start(other, examples, [], {name: found[::-1] for name, found in labels.items()})
+    start(other, examples, [], {name: names[::-1] for name, names in labels.items()})
     other.to_disk(tmp_path / "other")
     relation_types, novelty_labels = labels["labels"], labels["novelty_labels"]
     paths = {"folder": folder, "other": tmp_path / "other"}
     components = {name: load_teacher(path) for name, path in paths.items()}
     teachers = Teachers(components, relation_types=relation_types, novelty_labels=novelty_labels)
     docs, candidates = read(other, examples)
-    found = teachers.predict(docs, candidates)
+    means = teachers.predict(docs, candidates)
     types, novelties = (numpy.stack(both) for both in zip(predict(teaching, examples), predict(other, examples)))
     types[1, :, 1:] = types[1, :, :0:-1]
     novelties[1] = novelties[1, :, ::-1]
-    numpy.testing.assert_allclose(found[0], types.mean(axis=0), atol=1e-6)
-    numpy.testing.assert_allclose(found[1], novelties.mean(axis=0), atol=1e-6)
+    numpy.testing.assert_allclose(means[0], types.mean(axis=0), atol=1e-6)
+    numpy.testing.assert_allclose(means[1], novelties.mean(axis=0), atol=1e-6)
     # What they said before is said again, for documents in any order.
     again = teachers.predict(docs[::-1], candidates[::-1])
     sizes = numpy.cumsum([len(of_doc) for of_doc in candidates[::-1]])[:-1]
-    for first, second in zip(found, again, strict=True):
+    for first, second in zip(means, again, strict=True):
         numpy.testing.assert_array_equal(first, numpy.concatenate(numpy.split(second, sizes)[::-1]))
 
 
@@ -97,8 +97,8 @@ def test_teachers_are_not_saved(make_nlp, make_examples, teacher, tmp_path):
     start(nlp, examples, [str(teacher[1])], None)
     nlp.to_disk(tmp_path / "taught")
     loaded = spacy.load(tmp_path / "taught")
-    for found, expected in zip(predict(loaded, examples), predict(nlp, examples), strict=True):
-        numpy.testing.assert_array_equal(found, expected)
+    for probabilities, expected in zip(predict(loaded, examples), predict(nlp, examples), strict=True):
+        numpy.testing.assert_array_equal(probabilities, expected)
 
 
 def test_a_teacher_that_is_not_there(make_nlp, make_examples, tmp_path):
