@@ -8,7 +8,8 @@ from collections import deque
 from concurrent.futures import as_completed
 from contextlib import contextmanager
 from itertools import groupby, islice
-from time import perf_counter
+from threading import Thread
+from time import perf_counter, sleep
 from typing import Any, Callable, Deque, Dict, Iterator, List, NamedTuple, Optional
 
 import torch
@@ -25,6 +26,7 @@ from .units import Unit
 
 # Worker processes share the processors already.
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+_PARENT_SECONDS = 0.5
 _MAX_BLOCKS = 10_000
 
 
@@ -144,9 +146,17 @@ _loaded: Dict[AnnotateOptions, Stages] = {}
 
 def _run_method(options: AnnotateOptions, leader: int, method: str, arguments: Any) -> Any:
     if options not in _loaded:
+        Thread(target=_end_with, args=(leader,), daemon=True).start()
         torch.set_num_threads(1)
-        _loaded[options] = Stages(options, leader=leader)
+        _loaded[options] = Stages(options)
     return None if method == "load" else getattr(_loaded[options], method)(*arguments)
+
+
+def _end_with(leader: int) -> None:
+    """End this process when the one that leads has been killed. By itself it would wait for work for ever."""
+    while os.getppid() == leader:
+        sleep(_PARENT_SECONDS)
+    os._exit(1)
 
 
 def run_ray(options: AnnotateOptions, units: List[Unit], meter: Meter) -> None:

@@ -4,7 +4,6 @@ Where a CPU predicts, one process takes a unit through all of them. For a GPU so
 predicts, and others decide and write: what goes from one to the next can be pickled.
 """
 
-import os
 import pickle
 import tempfile
 from contextlib import nullcontext
@@ -94,12 +93,10 @@ class Chunk:
 
 
 class Stages:
-    """The stages, with the pipeline that runs them, on a GPU or, with -1, on the CPU. Every process has one; a worker
-    knows the process that leads."""
+    """The stages, with the pipeline that runs them, on a GPU or, with -1, on the CPU. Every process has one."""
 
-    def __init__(self, options: AnnotateOptions, gpu_id: int = -1, leader: Optional[int] = None) -> None:
+    def __init__(self, options: AnnotateOptions, gpu_id: int = -1) -> None:
         self.options = options
-        self.leader = leader
         self.nlp = load_pipeline(options.model, gpu_id)
         self.component = find_component(self.nlp)
         names, components = zip(*self.nlp.pipeline)
@@ -170,9 +167,6 @@ class Stages:
                     yield chunk
                     # Not one document may outlive its memory.
                     chunk.entries, chunk.portions = [], []
-                if self.leader is not None and os.getppid() != self.leader:
-                    # It was killed, and another run may be at work by now.
-                    raise EmbreError("the process that leads the run has ended")
 
     def read(self, unit: Unit) -> Iterator[Entry]:
         """Read the documents of a unit. Those without an id get one that no other document of their file has."""
