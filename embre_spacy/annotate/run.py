@@ -114,8 +114,8 @@ def annotate(
             "inputs": [[file.name, file.format, file.size, file.version] for file in files],
             "format": format,
             "folder": output.endswith("/"),
-            # On a GPU the last digits of a probability depend on what else is in its batch.
-            "batch_size": batch_size if gpu_id >= 0 else None,
+            # The last digits of a probability depend on what else is in its batch.
+            "batch_size": batch_size,
             "device": device,
             "unit_bytes": choose_unit_bytes(files, device),
         }

@@ -74,7 +74,7 @@ def test_killed_and_started_again(output, options, moments, files, model, run, t
         process.communicate()
         assert not (tmp_path / "out.xml").exists()
         done = finished(work)
-    summary = run(*files, output, to=to)
+    summary = run(*files, output, to=to, batch_size=3)
     assert (summary.documents, summary.rejected) == ((561, 2) if options else (551, 12))
     # What was finished is not predicted again.
     assert 0 < summary.predicted <= 561 - 5 * (len(done) - 3)
@@ -109,13 +109,14 @@ def test_what_another_run_has_begun_is_not_mixed_in(run, files, fragile_model, t
     for options, cause in [
         ({}, "the input c.pubtator has changed"),
         ({"model": fragile_model}, "the input c.pubtator has changed; model has changed"),
+        ({"batch_size": 3}, "batch_size was 2 and is 3"),
         ({"to": "relations-tsv"}, "format was 'relations-csv' and is 'relations-tsv'"),
     ]:
         with pytest.raises(EmbreError, match="another run was begun here") as error:
-            run(*files, "out.csv", **options)
+            run(*files, "out.csv", **{"batch_size": 2, **options})
         assert cause in str(error.value) and "--overwrite begins anew" in str(error.value)
     with pytest.raises(EmbreError, match="the inputs were 3 files and are 2"):
-        run(*files[:2], "out.csv")
+        run(*files[:2], "out.csv", batch_size=2)
     assert finished(work) == done
     run(*files, "expected.csv")
     run(*files, "out.csv", overwrite=True)
@@ -167,7 +168,7 @@ def test_an_output_inside_the_input_is_no_input(source, output, run, tmp_path, m
     source, output = source.format(tmp_path), output.format(tmp_path)
     run(source, f"expected{output.rpartition('out')[2]}", to="bioc-jsonl")
     break_off(run, source, output, at=7, to="bioc-jsonl")
-    summary = run(source, output, to="bioc-jsonl")
+    summary = run(source, output, to="bioc-jsonl", batch_size=2)
     assert (summary.documents, summary.rejected) == (10, 1) and 0 < summary.predicted < 6
     assert written(tmp_path / output.removeprefix("file://")) == written(tmp_path / f"expected{Path(output).suffix}")
     # The next run reads nothing that this one has written.
@@ -180,7 +181,7 @@ def test_a_unit_that_cannot_be_read_is_named(run, files, tmp_path):
     unit.unlink()
     unit.mkdir()
     with pytest.raises(InputError) as error:
-        run(*files, "out.csv")
+        run(*files, "out.csv", batch_size=2)
     assert str(error.value) == f"{unit}: is a directory"
 
 
