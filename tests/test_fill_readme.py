@@ -18,7 +18,6 @@ def pages(tmp_path):
     for file in (ROOT / "docs").iterdir():
         if file.is_file():
             shutil.copy(file, tmp_path / "docs")
-    fill(tmp_path)
     return tmp_path
 
 
@@ -36,13 +35,19 @@ def test_what_is_filled_in_is_checked(pages):
     assert "README.md differs from the files" in fill(pages, "--check", code=1)
 
 
-@pytest.mark.parametrize("change", [lambda block: "", lambda block: block.replace("/", ""), lambda block: block * 2])
-def test_a_page_without_its_block_is_refused(pages, change):
+@pytest.mark.parametrize(
+    "change, arguments",
+    [
+        (lambda block: "", []),
+        (lambda block: block.replace("/", ""), ["--check"]),
+        (lambda block: block * 2, ["--check"]),
+    ],
+)
+def test_a_page_without_its_block_is_refused(pages, change, arguments):
     readme = pages / "README.md"
     text = readme.read_text(encoding="utf8")
     start, end = text.index("<!-- scores -->"), text.index("<!-- /scores -->") + len("<!-- /scores -->")
     changed = text[:start] + change(text[start:end]) + text[end:]
     readme.write_text(changed, encoding="utf8")
-    for arguments in (["--check"], []):
-        assert "README.md must have one block <!-- scores -->" in fill(pages, *arguments, code=1)
+    assert "README.md must have one block <!-- scores -->" in fill(pages, *arguments, code=1)
     assert readme.read_text(encoding="utf8") == changed
