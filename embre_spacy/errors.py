@@ -1,4 +1,7 @@
-"""The errors that users meet. Each names the file, the document and the cause, as far as they are known."""
+"""The classes of errors. Each error names the file, the document and the cause, as far as they are known.
+
+Messages are where they are raised: those of damaged input in `formats/` and `files.py`.
+"""
 
 from typing import Optional
 

@@ -1,4 +1,4 @@
-"""What several rooms use: loading pipelines, telling files and settings apart, describing a run."""
+"""What several folders use: loading pipelines, checksums, differences of settings, the description of a run."""
 
 import hashlib
 import os

@@ -22,6 +22,8 @@ _BY_SUFFIX = {**{suffix: format for format, suffix in reversed(OUTPUT_FORMATS.it
 # These are compressed in themselves.
 _NEVER_GZIPPED = ("docbin", "relations-parquet")
 
+# In the order of `relation_rows`. In Parquet, names that end in `_probability` are numbers, all others are text. The
+# README and the help of the command list them too.
 COLUMNS: Tuple[str, ...] = (
     "document",
     "source_id",

@@ -211,7 +211,7 @@ def _begin(
             raise InputError("it is an input too", file=names[output])
     differences = state.resume(settings)
     if differences is None and state.is_foreign():
-        raise EmbreError(f"{state.location}: the work folder would have this name, and there is another folder")
+        raise EmbreError(f"{state.location}: a folder of this name exists already, and it is not the state of a run")
     if differences and not overwrite:
         raise EmbreError(
             f"{state.location}: another run was begun here ({'; '.join(differences)}): --overwrite begins anew"

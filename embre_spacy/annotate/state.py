@@ -1,7 +1,7 @@
 """The state of a run: what it does and what is finished, so that the same run goes on after it was killed.
 
-It is a folder beside the output. `settings.json` says which run it is; each finished unit is a file; `complete.json` is
-there when all outputs are. All of them appear whole or not at all.
+It is the folder `OUTPUT.parts`, next to the output. `settings.json` says which run it is; each finished unit is a
+file; `complete.json` is there when all outputs are. All of them appear whole or not at all.
 """
 
 import json

@@ -198,7 +198,7 @@ def test_wrong_arguments_are_refused_before_anything_is_done(model, tmp_path, mo
         ((model, "a.pubtator", "unknown://x/out.csv"), "unknown://x/out.csv: Protocol not known"),
         ((model, "a.pubtator", "s3://bucket/", "--to", "docbin"), "s3://bucket/: a folder in the bucket is needed"),
         ((model, "a.pubtator", "s3://b", "--to", "docbin"), "s3://b: a folder in the bucket is needed"),
-        ((model, "a.pubtator", "mine.csv"), "mine.csv.parts: the work folder would have this name"),
+        ((model, "a.pubtator", "mine.csv"), "mine.csv.parts: a folder of this name exists already"),
     ]:
         result = command(*arguments, code=1)
         assert result.stderr.replace(f"{tmp_path}/", "", 1).startswith(f"Error: {cause}"), result.stderr
