@@ -18,12 +18,8 @@ RelationKey = Tuple[Tuple[str, str], str, Optional[str]]
 
 
 class MentionKey(NamedTuple):
-    """What a mention is recognized by, on a `Doc` (as a span) and in a record (as a location of an annotation).
-
-    start (int), end (int): Where it lies in `doc.text`.
-    label (str): Its label, as in the file.
-    identifier (str): Its identifier field, as in the file.
-    """
+    """What a mention is recognized by, on a `Doc` (as a span) and in a record (as a location of an annotation): where
+    it lies in `doc.text`, and label and identifier field as in the file."""
 
     start: int
     end: int
@@ -32,22 +28,19 @@ class MentionKey(NamedTuple):
 
 
 def mention_keys(annotation: Node, passage: Optional[int], offsets: TextOffsets) -> List[MentionKey]:
-    """Make a key for each location of an annotation that has a length; there are several if it is discontinuous.
-
-    annotation (Dict[str, Any]): The annotation in the shape of BioC JSON.
-    passage (Optional[int]): The number of the passage that owns it; None if the document does.
-    offsets (TextOffsets): The text of the document.
-    RETURNS (List[MentionKey]): The keys; empty if the annotation has no location.
-    RAISES (InputError): If a location lies outside the text.
-    """
-    label = get_infons(annotation).get("type")
-    label = "" if label is None else str(label)
-    identifier = identifier_field(annotation)
+    """Make a key for each location of an annotation that has a length; there are several if it is discontinuous."""
+    label, identifier = label_field(annotation), identifier_field(annotation)
     return [
         MentionKey(*offsets.to_characters(passage, location["offset"], location["length"]), label, identifier)
         for location in get_list(annotation, "locations")
         if location["length"]
     ]
+
+
+def label_field(annotation: Node) -> str:
+    """The type of an annotation, as in the file; empty if it has none."""
+    label = get_infons(annotation).get("type")
+    return "" if label is None else str(label)
 
 
 def identifier_field(annotation: Node) -> str:
@@ -82,11 +75,8 @@ def is_same_text(own: Optional[str], pieces: List[str]) -> bool:
 
 @dataclass(frozen=True)
 class Argument:
-    """One of the two arguments of a relation.
-
-    field (str): Its identifier field, as in the file; it may name several.
-    type (str): The entity type that the file gives with it, by BioRED's name; empty if it gives none.
-    """
+    """One of the two arguments of a relation: its identifier field, as in the file, which may name several; and the
+    entity type that the file gives with it, by BioRED's name, if it gives one."""
 
     field: str
     type: str = ""
@@ -98,12 +88,7 @@ class Argument:
 
 @dataclass(frozen=True)
 class RelationFields:
-    """What a relation says.
-
-    source (Argument), target (Argument): Its arguments.
-    type (str): The relation type.
-    novelty (Optional[str]): The novelty label.
-    """
+    """What a relation says."""
 
     source: Argument
     target: Argument
@@ -132,12 +117,8 @@ def pair_key(source: str, target: str) -> Tuple[str, str]:
 
 
 def relation_fields(relation: Node, annotations: Mapping[str, Node]) -> Optional[RelationFields]:
-    """Understand a relation in the forms of BioRED, PubTator3, BC5CDR, and BioC's nodes.
-
-    relation (Dict[str, Any]): The relation in the shape of BioC JSON.
-    annotations (Mapping[str, Dict[str, Any]]): The annotations of the document by their ids.
-    RETURNS (Optional[RelationFields]): What it says, or None if it is not a typed relation between two concepts.
-    """
+    """Understand a relation in the forms of BioRED, PubTator3, BC5CDR, and BioC's nodes; None if it is not a typed
+    relation between two concepts."""
     infons = get_infons(relation)
     type = _first_value(infons, _TYPE_KEYS)
     arguments = _find_arguments(infons) or _arguments_of_nodes(relation, annotations)
@@ -186,7 +167,7 @@ def _arguments_of_nodes(relation: Node, annotations: Mapping[str, Node]) -> Opti
     if len(named) != 2 or None in named:
         return None
     first, second = (
-        Argument(identifier_field(annotation), entity_type(str(get_infons(annotation).get("type", ""))))
+        Argument(identifier_field(annotation), entity_type(label_field(annotation)))
         for annotation in named
         if annotation is not None
     )

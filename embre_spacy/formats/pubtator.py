@@ -6,11 +6,11 @@ writer: it writes "None" for a missing novelty and a tab after each line.
 """
 
 import re
-from typing import BinaryIO, Iterable, Iterator, List, Optional, Tuple, Union
+from typing import BinaryIO, Iterator, List, Optional, Tuple, Union
 
 from ..errors import InputError
 from ..files import iter_lines
-from .fields import annotations_by_id, identifier_field, mention_keys, relation_fields
+from .fields import annotations_by_id, identifier_field, label_field, mention_keys, relation_fields
 from .record import NOT_IN_PUBTATOR, Anomalies, Envelope, Node, Record, TextOffsets, get_infons, get_list, iter_nodes
 
 _TEXT_LINE = re.compile(r"([^|\t]+)\|([ta])\|(.*)", re.DOTALL)
@@ -22,53 +22,47 @@ _COLLECTION = {"source": "PubTator", "date": "", "key": "BioC.key", "infons": {}
 _FIRST_EXTRA_COLUMN = 7
 
 
-def read_pubtator(file: BinaryIO) -> Iterator[Union[Record, InputError]]:
-    """Read a PubTator file, one document at a time. Annotations and relations get ids as in BioRED's BioC files.
+# A line of a file as `iter_lines` gives it, without what ends it.
+_Line = Tuple[int, str, Optional[InputError]]
 
-    file (BinaryIO): The file.
-    YIELDS (Union[Record, InputError]): The documents; in place of one with a line that is not PubTator, its error.
-    """
-    block: Optional[_Block] = None
-    # The document whose other lines are passed over, because one was wrong.
-    skipped: Optional[str] = None
+
+def read_pubtator(file: BinaryIO) -> Iterator[Union[Record, InputError]]:
+    """Yield the documents of a file; in place of one with a line that is not PubTator, its error. Annotations and
+    relations get ids as in BioRED's BioC files."""
+    for lines in _split_documents(file):
+        block = _Block(_parse_id(lines[0][1]))
+        for number, text, damage in lines:
+            try:
+                if damage:
+                    raise damage
+                block.add_line(text)
+            except InputError as error:
+                cause = error.cause if error is damage else f"line {number}: {error.cause}"
+                yield InputError(cause, document=block.id if block.passages else None)
+                break
+        else:
+            yield block.make_record()
+
+
+def _split_documents(file: BinaryIO) -> Iterator[List[_Line]]:
+    """Yield the lines of each document. A blank line ends it, and so does the title of another document."""
+    lines: List[_Line] = []
     for number, line, damage in iter_lines(file):
         text = line.removesuffix("\n").removesuffix("\r")
-        if not text.strip():
-            if block:
-                yield block.make_record()
-            block = skipped = None
-            continue
-        text_line = _TEXT_LINE.match(text)
-        identifier = text_line[1] if text_line else text.split("\t")[0]
-        is_title = text_line is not None and text_line[2] == "t"
-        if skipped is not None:
-            if not is_title or identifier == skipped:
-                continue
-            skipped = None
-        if block and is_title and identifier != block.id:
-            # A new document without a blank line before it.
-            yield block.make_record()
-            block = None
-        try:
-            if damage:
-                raise damage
-            if block is None:
-                if not is_title:
-                    raise InputError("a document must start with its title (id|t|title)")
-                block = _Block(identifier)
-            if identifier != block.id:
-                raise InputError(f"it belongs to document {identifier!r}")
-            if text_line:
-                block.add_text(text_line[2], text_line[3])
-            else:
-                block.add_columns(text.split("\t"))
-        except InputError as error:
-            cause = error.cause if error is damage else f"line {number}: {error.cause}"
-            yield InputError(cause, document=block.id if block else None)
-            skipped = block.id if block else identifier
-            block = None
-    if block:
-        yield block.make_record()
+        title = _TEXT_LINE.match(text)
+        is_other = bool(title and title[2] == "t" and lines and title[1] != _parse_id(lines[0][1]))
+        if lines and (is_other or not text.strip()):
+            yield lines
+            lines = []
+        if text.strip():
+            lines.append((number, text, damage))
+    if lines:
+        yield lines
+
+
+def _parse_id(line: str) -> str:
+    text_line = _TEXT_LINE.match(line)
+    return text_line[1] if text_line else line.split("\t")[0]
 
 
 class _Block:
@@ -80,19 +74,27 @@ class _Block:
         self.annotations: List[Node] = []
         self.relations: List[Node] = []
 
-    def add_text(self, kind: str, text: str) -> None:
-        offset = 0
+    def add_line(self, line: str) -> None:
+        text_line = _TEXT_LINE.match(line)
+        if not self.passages and not (text_line and text_line[2] == "t"):
+            raise InputError("a document must start with its title (id|t|title)")
+        identifier = _parse_id(line)
+        if identifier != self.id:
+            raise InputError(f"it belongs to document {identifier!r}")
+        if text_line:
+            self._add_text(text_line[2], text_line[3])
+        else:
+            self._add_columns(line.split("\t"))
+
+    def _add_text(self, kind: str, text: str) -> None:
         type = "title" if kind == "t" else "abstract"
-        if kind == "a" and not self.passages:
-            raise InputError("the abstract comes before the title")
         if len(self.passages) != (kind == "a"):
             raise InputError(f"a second {type} of one document")
-        if kind == "a":
-            offset = len(self.passages[0]["text"]) + 1
+        offset = len(self.passages[0]["text"]) + 1 if self.passages else 0
         passage: Node = {"infons": {"type": type}, "offset": offset, "text": text}
         self.passages.append({**passage, "sentences": [], "annotations": [], "relations": []})
 
-    def add_columns(self, columns: List[str]) -> None:
+    def _add_columns(self, columns: List[str]) -> None:
         if len(columns) > 2 and _LIKE_OFFSET.match(columns[1]):
             self._add_annotation(columns)
         elif len(columns) in (4, 5):
@@ -104,7 +106,9 @@ class _Block:
             raise InputError(f"neither text nor annotation nor relation ({len(columns)} columns)")
 
     def _add_annotation(self, columns: List[str]) -> None:
-        start, end = _parse_offsets(columns[1], columns[2])
+        if not _OFFSET.fullmatch(columns[1]) or not _OFFSET.fullmatch(columns[2]) or int(columns[2]) < int(columns[1]):
+            raise InputError(f"offsets {columns[1]!r} and {columns[2]!r} are not a range")
+        start, end = int(columns[1]), int(columns[2])
         if len(columns) < 5:
             raise InputError("an annotation needs id, start, end, text and type")
         infons = {"identifier": columns[5]} if len(columns) > 5 else {}
@@ -129,34 +133,20 @@ class _Block:
         return Record({**document, "annotations": [], "relations": self.relations}, "pubtator", dict(_COLLECTION))
 
 
-def _parse_offsets(start: str, end: str) -> Tuple[int, int]:
-    if not _OFFSET.fullmatch(start) or not _OFFSET.fullmatch(end) or int(end) < int(start):
-        raise InputError(f"offsets {start!r} and {end!r} are not a range")
-    return int(start), int(end)
-
-
 def make_envelope(record: Record) -> Envelope:
     """Make the envelope of a PubTator file: blank lines, also after the last document."""
     return Envelope("", "\n\n", "\n\n")
 
 
 def format_document(record: Record, anomalies: Anomalies) -> str:
-    """Make the lines of a document. The first passage is the title; all others, joined by spaces, are the abstract.
-
-    record (Record): The document.
-    anomalies (Anomalies): Counts what PubTator cannot express.
-    RETURNS (str): The lines.
-    RAISES (InputError): If an id, type or identifier has a tab or a line break in it.
-    """
+    """Make the lines of a document. The first passage is the title; all others, joined by spaces, are the abstract."""
     document = record.document
     offsets = TextOffsets(document)
     if "|" in record.id or _BREAKS.search(record.id):
         raise InputError("PubTator cannot have a bar, tab or line break in an id", document=record.id)
-    title, rest, shift = "", offsets.text, 1
-    if 0 in offsets.passages:
-        # Sentences of a title are joined by spaces, too.
-        end = offsets.passages[0][1]
-        title, rest, shift = offsets.text[:end], offsets.text[end + 1 :], 0
+    # Sentences of a title are joined by spaces, too. An empty title moves the offsets of all else by one.
+    end, shift = (offsets.passages[0][1], 0) if 0 in offsets.passages else (0, 1)
+    title, rest = offsets.text[:end], offsets.text[end + 1 - shift :]
     lines = [f"{record.id}|t|{_format_text(title, record)}"]
     if rest or len(get_list(document, "passages")) > 1 or record.format != "pubtator":
         lines.append(f"{record.id}|a|{_format_text(rest, record)}")
@@ -184,7 +174,7 @@ def _annotation_lines(record: Record, offsets: TextOffsets, shift: int, anomalie
         if not ranges and record.format == "pubtator":
             offset = annotation["locations"][0]["offset"]
             ranges = [(offset - shift, offset - shift)]
-        if not ranges:
+        elif not ranges:
             anomalies.add(NOT_IN_PUBTATOR, record.id, f"annotation {annotation.get('id')} has no location")
         for start, end in ranges:
             # PubTator has no discontinuous mentions: each piece has a line.
@@ -195,12 +185,11 @@ def _annotation_lines(record: Record, offsets: TextOffsets, shift: int, anomalie
 
 def _type_columns(annotation: Node) -> List[str]:
     infons = get_infons(annotation)
-    type = "" if infons.get("type") is None else str(infons["type"])
-    identifier = identifier_field(annotation)
+    label, identifier = label_field(annotation), identifier_field(annotation)
     extra: List[str] = []
     while (value := infons.get(f"column{_FIRST_EXTRA_COLUMN + len(extra)}")) is not None:
         extra.append(str(value))
-    return [type, identifier, *extra] if identifier or extra or "identifier" in infons else [type]
+    return [label, identifier, *extra] if identifier or extra or "identifier" in infons else [label]
 
 
 def _relation_lines(record: Record, anomalies: Anomalies) -> Iterator[str]:
@@ -209,7 +198,7 @@ def _relation_lines(record: Record, anomalies: Anomalies) -> Iterator[str]:
         for relation in get_list(node, "relations"):
             if record.format == "pubtator":
                 infons = get_infons(relation)
-                keys: Iterable[str] = ("type", "entity1", "entity2", "novel")
+                keys = ("type", "entity1", "entity2", "novel")
                 yield _join(record, *(str(infons[key]) for key in keys if key in infons))
                 continue
             fields = relation_fields(relation, annotations)
