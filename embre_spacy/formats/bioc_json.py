@@ -19,12 +19,8 @@ _Line = Tuple[int, str, Optional[InputError]]
 
 
 def read_bioc_json(file: BinaryIO) -> Iterator[Union[Record, InputError]]:
-    """Read a JSON file, whether it is one value or has a document on every line.
-
-    file (BinaryIO): The file.
-    YIELDS (Union[Record, InputError]): The documents; in place of a line that is none, its error.
-    RAISES (InputError): If the one value is not valid JSON, or not BioC.
-    """
+    """Yield the documents of a JSON file that is one value or has a document on every line; in place of a bad line, its
+    error."""
     lines = iter_lines(file)
     head: List[_Line] = []
     first = ""
@@ -51,7 +47,7 @@ def read_bioc_json(file: BinaryIO) -> Iterator[Union[Record, InputError]]:
 
 
 def read_bioc_json_lines(file: BinaryIO) -> Iterator[Union[Record, InputError]]:
-    """Read a file with a JSON document on every line, one line at a time. Yields an error in place of a bad line."""
+    """Yield the documents of a file with one on every line; in place of a bad line, its error."""
     return _read_lines(iter_lines(file))
 
 
@@ -131,5 +127,5 @@ def make_lines_envelope(record: Record) -> Envelope:
 
 
 def format_document(record: Record, anomalies: Anomalies) -> str:
-    """Make JSON of a document, in one line. RAISES (InputError): If it has something that JSON cannot have."""
+    """Make JSON of a document, in one line."""
     return dump_json(record.document, record.id, "cannot be written as JSON")

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tupl
 from bioc import BioCCollection, BioCDocument
 from bioc.biocjson.decoder import parse_doc
 from bioc.biocjson.encoder import toJSON
-from bioc.biocxml.encoder import encode_document, encode_infons
+from bioc.biocxml.encoder import encode_collection, encode_document
 from lxml import etree
 
 from ..errors import InputError
@@ -44,13 +44,7 @@ _COLLECTION_KEYS = ("source", "date", "key")
 
 
 def read_bioc_xml(file: BinaryIO, anomalies: Anomalies) -> Iterator[Union[Record, InputError]]:
-    """Read a BioC XML collection, one document at a time.
-
-    file (BinaryIO): The file.
-    anomalies (Anomalies): Counts elements that BioC does not have.
-    YIELDS (Union[Record, InputError]): The documents; in place of one that is not BioC, its error.
-    RAISES (InputError): If the file is not valid XML, declares entities, or is not BioC.
-    """
+    """Yield the documents of a BioC XML collection; in place of one that is not BioC, its error."""
     # Entities are not expanded, and nothing is fetched: no DTD, no external entity.
     events = etree.iterparse(
         file, events=("start", "end"), resolve_entities=False, load_dtd=False, no_network=True, remove_pis=True
@@ -72,11 +66,11 @@ def _read_documents(events: Any, anomalies: Anomalies) -> Iterator[Union[Record,
         if event == "start" or element.getparent() is not root:
             continue
         if element.tag == "document":
-            document = _read_document(element, anomalies)
-            if isinstance(document, InputError):
-                yield document
-            else:
-                yield Record(document, "bioc-xml", dict(collection), doctype=doctype)
+            parser = _Parser(anomalies)
+            try:
+                yield Record(parser.parse_document(element), "bioc-xml", dict(collection), doctype=doctype)
+            except InputError as error:
+                yield InputError(error.cause, document=error.document or parser.id)
             # What has been read would stay in memory until the end.
             element.clear()
             while element.getprevious() is not None:
@@ -97,14 +91,6 @@ def _check_root(root: Any) -> Optional[str]:
     if root.tag != "collection":
         raise InputError(f"not BioC: the root element is <{root.tag}>, not <collection>")
     return info.doctype or None
-
-
-def _read_document(element: Any, anomalies: Anomalies) -> Union[Node, InputError]:
-    parser = _Parser(anomalies)
-    try:
-        return parser.parse_document(element)
-    except InputError as error:
-        return InputError(error.cause, document=error.document or parser.id)
 
 
 class _Parser:
@@ -128,7 +114,9 @@ class _Parser:
         node: Node = {}
         for key in _KEYS[tag]:
             if key == "infons":
-                node[key] = _infons(element)
+                node[key] = {}
+                for child in element.iterchildren("infon"):
+                    _add_infon(node[key], child)
             elif key == "nodes":
                 node[key] = [{key: child.get(key) for key in _KEYS["node"]} for child in element.iterchildren("node")]
             elif key == "locations":
@@ -170,13 +158,6 @@ class _Parser:
         self.anomalies.add(NOT_BIOC, self.id or "without an id", detail)
 
 
-def _infons(element: Any) -> Node:
-    infons: Node = {}
-    for child in element.iterchildren("infon"):
-        _add_infon(infons, child)
-    return infons
-
-
 def _add_infon(infons: Node, element: Any) -> None:
     """Add an infon. The values of a repeated key become a list."""
     key, text = element.get("key", ""), _text(element)
@@ -206,13 +187,11 @@ def _text(element: Any) -> str:
 
 
 def make_envelope(record: Record) -> Envelope:
-    """Make the envelope of a BioC XML collection, with what the first document says about its collection.
-    RAISES (InputError): If that has characters that XML cannot have."""
-    head = etree.Element("collection")
+    """Make the envelope of a BioC XML collection, with what the first document says about its collection."""
+    collection = collection_from_record(record)
+    collection.infons = _InfonPairs(collection.infons)
     try:
-        for key in _COLLECTION_KEYS:
-            etree.SubElement(head, key).text = _as_text(record.collection.get(key) or "")
-        encode_infons(head, _InfonPairs(_collection_infons(record)))
+        head = encode_collection(collection)
     except ValueError as error:
         raise InputError(f"the collection of document {record.id} cannot be written as XML: {error}") from error
     doctype = f"{record.doctype}\n" if record.doctype else ""
@@ -221,15 +200,9 @@ def make_envelope(record: Record) -> Envelope:
 
 
 def format_document(record: Record, anomalies: Anomalies) -> str:
-    """Make the element `document`. Other keys than BioC's become infons.
-
-    record (Record): The document.
-    anomalies (Anomalies): Counts keys that cannot become infons.
-    RETURNS (str): The element.
-    RAISES (InputError): If it has characters that XML cannot have.
-    """
+    """Make the element `document`. Other keys than BioC's become infons."""
     try:
-        element = encode_document(_build(record, anomalies, _InfonPairs))
+        element = encode_document(bioc_from_record(record, anomalies, _InfonPairs))
     except ValueError as error:
         raise InputError(f"cannot be written as XML: {error}", document=record.id) from error
     for child in element.iter("annotation", "relation", "node"):
@@ -259,8 +232,10 @@ class _InfonPairs(List[Tuple[str, str]]):
         return self
 
 
-def _build(record: Record, anomalies: Anomalies, make_infons: Callable[[Dict[str, Any]], Any]) -> BioCDocument:
-    """Make a BioC document of a record, whose nodes need not have all keys. `make_infons` makes its infons."""
+def bioc_from_record(
+    record: Record, anomalies: Anomalies, make_infons: Callable[[Dict[str, Any]], Any] = dict
+) -> BioCDocument:
+    """Make a document of the library bioc of a record, whose nodes need not have all keys."""
 
     def build(node: Node, tag: str) -> Node:
         keys = _KEYS[tag]
@@ -298,10 +273,6 @@ def _other_keys(node: Node, keys: Tuple[str, ...]) -> List[str]:
     return [key for key in node if key in others and node[key] not in (None, "", [], {})] if others else []
 
 
-def _collection_infons(record: Record) -> Dict[str, Any]:
-    return _all_infons(record.collection, _other_keys(record.collection, _COLLECTION_KEYS))
-
-
 def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
@@ -312,15 +283,10 @@ def record_from_bioc(document: BioCDocument, collection: BioCCollection) -> Reco
     return Record(toJSON(document), "bioc-xml", head)
 
 
-def bioc_from_record(record: Record, anomalies: Anomalies) -> BioCDocument:
-    """Make a document of the library bioc, with infons of any type."""
-    return _build(record, anomalies, dict)
-
-
 def collection_from_record(record: Record) -> BioCCollection:
     """Make a collection of the library bioc, without documents, of what a record says about its collection."""
     collection = BioCCollection()
     for key in _COLLECTION_KEYS:
         setattr(collection, key, _as_text(record.collection.get(key) or ""))
-    collection.infons = _collection_infons(record)
+    collection.infons = _all_infons(record.collection, _other_keys(record.collection, _COLLECTION_KEYS))
     return collection

@@ -1,6 +1,7 @@
 """From a record to a `Doc` and back. The `Doc` keeps the record, so that nothing of its file is lost."""
 
 from collections import Counter, defaultdict, deque
+from itertools import count
 from typing import Any, DefaultDict, Deque, Dict, List, Optional, Set, Tuple
 from typing import Counter as CounterOf
 
@@ -58,14 +59,7 @@ _Unmatched = DefaultDict[RelationKey, Deque[int]]
 
 
 def doc_from_record(record: Record, tokenizer: Tokenizer, anomalies: Anomalies) -> Doc:
-    """Make a `Doc` of a record, and keep the record on it.
-
-    record (Record): The record; its document has been checked.
-    tokenizer (Tokenizer): Tokenizes the text.
-    anomalies (Anomalies): Counts the anomalies.
-    RETURNS (Doc): The document.
-    RAISES (InputError): If an annotation lies outside the text, or the text cannot be a `Doc`.
-    """
+    """Make a `Doc` of a record that has been checked, and keep the record on it."""
     source = record.dumps()
     offsets = TextOffsets(record.document)
     whole, pieces = _find_mentions(record, offsets, anomalies)
@@ -80,7 +74,8 @@ def doc_from_record(record: Record, tokenizer: Tokenizer, anomalies: Anomalies) 
         doc.spans[MENTIONS_KEY] = sorted(others, key=lambda span: (span.start_char, -span.end_char))
     doc.user_data[RECORD_KEY] = source
     doc._.document_id = record.id
-    set_passages(doc, _find_passages(record, offsets))
+    passages = get_list(record.document, "passages")
+    set_passages(doc, (Passage(*ends, _find_section(passages[n])) for n, ends in offsets.passages.items()))
     doc._.relations = _find_relations(record, doc, anomalies)
     return doc
 
@@ -119,11 +114,6 @@ def _tokenize(tokenizer: Tokenizer, text: str, keys: List[MentionKey]) -> Doc:
 
 def _make_span(doc: Doc, key: MentionKey) -> Span:
     return doc.char_span(key.start, key.end, label=key.label, kb_id=key.identifier)
-
-
-def _find_passages(record: Record, offsets: TextOffsets) -> List[Passage]:
-    passages = get_list(record.document, "passages")
-    return [Passage(start, end, _find_section(passages[n])) for n, (start, end) in offsets.passages.items()]
 
 
 def _find_section(passage: Node) -> str:
@@ -170,17 +160,12 @@ def _find_concepts(identifier: str, type: str, concepts: _ConceptsByKey) -> List
 
 
 def record_from_doc(doc: Doc, fallback_id: str) -> Record:
-    """Make the record of a `Doc`.
+    """Make the record of a `Doc`, of a file or made otherwise.
 
     Annotations and relations of the file that are still on the `Doc` stay as they were in the file; those that are gone
     are left out; new ones get ids of their own. A relation of the file that has been predicted gets its new
     probabilities. What never was on the `Doc` (annotations without a location, relations that are not between two
-    concepts) stays.
-
-    doc (Doc): The document, of a file or made otherwise.
-    fallback_id (str): The id of a document that has none.
-    RETURNS (Record): The record.
-    RAISES (InputError): If the record on the `Doc` is damaged.
+    concepts) stays. A document that has no id gets `fallback_id`.
     """
     record = _load_record(doc) or _new_record(doc)
     identifier = doc._.document_id or fallback_id
@@ -221,7 +206,7 @@ def _update_annotations(document: Node, doc: Doc, annotations: Dict[str, Node]) 
         kept: List[Node] = []
         for annotation in get_list(node, "annotations"):
             keys = Counter(mention_keys(annotation, passage, offsets))
-            if all(unmatched[key] >= count for key, count in keys.items()):
+            if all(unmatched[key] >= needed for key, needed in keys.items()):
                 unmatched.subtract(keys)
                 kept.append(annotation)
         if node.get("annotations"):
@@ -286,42 +271,38 @@ def _add_relations(record: Record, doc: Doc, relations: List[Relation], used_ids
         or any("role1" in get_infons(relation) for relation in existing)
     )
     added: List[Node] = []
-    id = len(used_ids)
+    new_ids = (id for id in map("R{}".format, count(len(used_ids))) if id not in used_ids)
     for relation in relations:
-        while f"R{id}" in used_ids:
-            id += 1
-        arguments: Dict[str, Any] = {"entity1": relation.source.id, "entity2": relation.target.id}
-        if has_roles:
-            as_text = record.format == "bioc-xml"
-            arguments = {
-                "role1": _make_role(relation.source, doc, as_text),
-                "role2": _make_role(relation.target, doc, as_text),
-            }
-        novelty = {} if relation.novelty is None else {"novel": relation.novelty}
-        infons = {**arguments, "type": relation.type, **novelty, **_make_scores(relation)}
-        added.append({"id": f"R{id}", "infons": infons, "nodes": []})
-        id += 1
+        infons: Dict[str, Any] = {}
+        for number, concept in enumerate((relation.source, relation.target), 1):
+            if has_roles:
+                infons[f"role{number}"] = _make_role(concept, doc, as_text=record.format == "bioc-xml")
+            else:
+                infons[f"entity{number}"] = concept.id
+        infons["type"] = relation.type
+        if relation.novelty is not None:
+            infons["novel"] = relation.novelty
+        added.append({"id": next(new_ids), "infons": {**infons, **_make_scores(relation)}, "nodes": []})
     document["relations"] = [*get_list(document, "relations"), *added]
 
 
 def _make_role(concept: Concept, doc: Doc, as_text: bool) -> Any:
     """A role as PubTator3 has it, with PubTator3's name of the type, which the mentions still have."""
-    type = concept.type
-    for mention in get_mentions(doc):
-        keys = map(normalize_identifier, split_identifiers(mention.kb_id_))
-        if concept.key in keys and entity_type(mention.label_) == concept.type:
-            type = mention.label_
-            break
+    labels = (
+        mention.label_
+        for mention in get_mentions(doc)
+        if entity_type(mention.label_) == concept.type
+        and concept.key in map(normalize_identifier, split_identifiers(mention.kb_id_))
+    )
+    type = next(labels, concept.type)
     return f"{type}|{concept.id}" if as_text else {"identifier": concept.id, "type": type}
 
 
 def _make_scores(relation: Relation) -> Dict[str, str]:
-    scores: Dict[str, float] = {}
-    if relation.pair_probability is not None:
-        scores["score"] = relation.pair_probability
-    if relation.type in relation.type_probabilities:
-        scores["type_score"] = relation.type_probabilities[relation.type]
-    if relation.novelty in relation.novelty_probabilities:
-        scores["novelty_score"] = relation.novelty_probabilities[relation.novelty]
+    scores = (
+        relation.pair_probability,
+        relation.type_probabilities.get(relation.type),
+        relation.novelty_probabilities.get(relation.novelty),
+    )
     # Text, as PubTator3 has its scores.
-    return {key: f"{value:.4f}" for key, value in scores.items()}
+    return {key: f"{score:.4f}" for key, score in zip(_SCORES, scores) if score is not None}

@@ -163,7 +163,7 @@ def describe_error(error: Exception) -> str:
 
 
 def find_format(location: Location, format: Optional[str] = None) -> str:
-    """Find the format of an input file. RAISES (InputError): If there is no such file, or its format is not known."""
+    """Find the format of an input file, and make sure that the file is there."""
     with add_file_to_errors(location):
         if is_folder(location):
             raise InputError("it is a folder")
@@ -193,19 +193,12 @@ def iter_documents(
     on_position: Optional[Callable[[int], None]] = None,
     section: Optional[FileSection] = None,
 ) -> Iterator[Union[Doc, Exception]]:
-    """Read a file, or a section of it, and go on after a bad document.
+    """Yield the documents of a file, with the vocabulary of the tokenizer. In place of a bad one, yield its error: an
+    InputError, or an error that nobody has thought of. Raise an InputError if the rest of the file cannot be read.
 
-    location (Union[str, Path]): The file.
-    tokenizer (Tokenizer): Tokenizes the texts. Its vocabulary is that of the documents.
-    format (str): One of FORMATS.
-    anomalies (Anomalies): Counts the anomalies.
-    on_position (Optional[Callable[[int], None]]): Takes how many bytes have been read, before each document.
-    section (Optional[FileSection]): What to read of the file, between two places where CUTS fits; all of it if None.
-        Whoever joins sections has to look for ids that repeat, and add the number of documents in the sections before
-        to those of causes ("document 3 of the file has no id"), since one section does not know the others.
-    YIELDS (Union[Doc, Exception]): The documents in their order. In place of a bad one, its error: an InputError, or
-        an error that nobody has thought of.
-    RAISES (InputError): If the rest of the file cannot be read, or it has no document.
+    A section lies between two places where CUTS fits. Whoever joins sections has to look for ids that repeat, and add
+    the number of documents in the sections before to those of causes ("document 3 of the file has no id"), since one
+    section does not know the others.
     """
     if format == "docbin":
         docs: Iterator[Union[Doc, Exception]] = _read_docbin(location, tokenizer.vocab)

@@ -92,16 +92,11 @@ def get_infons(node: Node) -> Dict[str, Any]:
 
 
 class Envelope(NamedTuple):
-    """What stands around the documents of a text file.
+    """What stands in a text file before the first document, between two, after the last, and after one that is alone
+    and has nothing before it (None if one document stands in its file like many).
 
     The first document gives the envelope, and each document is text of its own. So documents can be made into text at
     any time and place, and joined later.
-
-    start (str): The text before the first document.
-    between (str): The text between two documents.
-    end (str): The text after the last document.
-    alone (Optional[str]): The text after a document that is the only one, and has none before it; None if one document
-        stands in its file like many.
     """
 
     start: str
@@ -111,10 +106,7 @@ class Envelope(NamedTuple):
 
 
 class Anomalies:
-    """Counts what is wrong with a file and can be kept all the same, or refuses the first.
-
-    strict (bool): Whether an anomaly is an error.
-    """
+    """Counts what is wrong with a file and can be kept all the same; if strict, refuses the first."""
 
     def __init__(self, strict: bool = False) -> None:
         self.strict = strict
@@ -192,12 +184,8 @@ _SCHEMA: TypeAdapter[Any] = TypeAdapter(_Document)
 
 
 def check_document(document: Any, name: str) -> None:
-    """Check that a document has the shape of BioC JSON, so that all that follows can rely on it.
-
-    document (Any): The document.
-    name (str): What to call it where it has no id.
-    RAISES (InputError): If it has not.
-    """
+    """Check that a document has the shape of BioC JSON, so that all that follows can rely on it. `name` is what to call
+    it where it has no id."""
     if not isinstance(document, dict) or "passages" not in document:
         raise InputError(f"not BioC: {name} is not an object with passages")
     identifier = document.get("id")
@@ -214,14 +202,8 @@ def check_document(document: Any, name: str) -> None:
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of text without a gap: a passage, or a sentence of a passage that has its text in its sentences.
-
-    passage (int): The number of its passage.
-    offset (int): Where it starts in the file's count.
-    start (int): Where it starts in `doc.text`.
-    text (str): The text.
-    node (Dict[str, Any]): The passage or sentence.
-    """
+    """A stretch of text without a gap: a passage, or a sentence of a passage that has its text in its sentences. It
+    starts at `offset` in the file's count, and at `start` in `doc.text`."""
 
     passage: int
     offset: int
@@ -235,10 +217,7 @@ class Segment:
 
 
 class TextOffsets:
-    """The text of a document: offsets in its file to characters of `doc.text` and back.
-
-    document (Dict[str, Any]): The document in the shape of BioC JSON.
-    """
+    """The text of a document: offsets in its file to characters of `doc.text` and back."""
 
     def __init__(self, document: Node) -> None:
         self.segments: List[Segment] = []
@@ -258,13 +237,7 @@ class TextOffsets:
         self._starts = [segment.start for segment in self.segments]
 
     def to_characters(self, passage: Optional[int], offset: int, length: int) -> Tuple[int, int]:
-        """Find a location of an annotation.
-
-        passage (Optional[int]): The number of the passage that owns the annotation; None if the document does.
-        offset (int), length (int): The location, in the file's count.
-        RETURNS (Tuple[int, int]): Start and end in `doc.text`.
-        RAISES (InputError): If it lies outside the text.
-        """
+        """Find in `doc.text` a location of an annotation that a passage, or (None) the document, owns."""
         end = offset + length
         own = (segment for segment in self.segments if segment.passage == passage)
         for segment in chain(own, self.segments):

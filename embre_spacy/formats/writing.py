@@ -3,7 +3,7 @@
 import os
 from itertools import chain, count
 from os import PathLike
-from typing import BinaryIO, Callable, Dict, Iterable, Iterator, Optional, Set, Tuple, TypeVar, Union
+from typing import BinaryIO, Callable, Dict, Iterable, Iterator, Optional, Set, Tuple, Union
 
 from bioc import BioCCollection
 from spacy.tokens import Doc, DocBin
@@ -27,8 +27,6 @@ FORMATTERS: Dict[str, Callable[[Record, Anomalies], str]] = {
     "pubtator": pubtator.format_document,
 }
 
-_Item = TypeVar("_Item")
-
 
 def write(
     docs: Iterable[Doc],
@@ -51,13 +49,17 @@ def write(
     format = format_of(location, format)
     anomalies = Anomalies()
     with open_output(location) as file:
+        rest = iter(docs)
+        first_doc = next(rest, None)
+        if first_doc is None:
+            raise InputError("there is no document to write")
+        docs = chain([first_doc], rest)
         if format == "docbin":
-            file.write(docbin_bytes(_require_one(_refuse_repeated(docs, set()))))
+            file.write(docbin_bytes(_refuse_repeated(docs, set())))
         else:
-            records = _require_one(record_from_doc(doc, id) for doc, id in _assign_ids(docs))
+            records = (record_from_doc(doc, id) for doc, id in _assign_ids(docs))
             first = next(records)
-            format_document = FORMATTERS[format]
-            texts = (format_document(record, anomalies) for record in chain([first], records))
+            texts = (FORMATTERS[format](record, anomalies) for record in chain([first], records))
             join_documents(ENVELOPES[format](first), texts, file)
     if anomalies:
         on_anomalies(f"{location}: {anomalies}")
@@ -78,20 +80,13 @@ def _assign_ids(docs: Iterable[Doc]) -> Iterator[Tuple[Doc, str]]:
 
 
 def _refuse_repeated(docs: Iterable[Doc], used: Set[str]) -> Iterator[Doc]:
-    """Yield documents, and add their ids to those used. RAISES (InputError): If two documents have one id."""
+    """Yield documents, add their ids to those used, and raise an InputError if two have one id."""
     for doc in docs:
         identifier = doc._.document_id
         if identifier and identifier in used:
             raise InputError("two documents have this id", document=identifier)
         used.add(identifier)
         yield doc
-
-
-def _require_one(items: Iterator[_Item]) -> Iterator[_Item]:
-    first = next(items, None)
-    if first is None:
-        raise InputError("there is no document to write")
-    return chain([first], items)
 
 
 def join_documents(envelope: Envelope, texts: Iterable[str], file: BinaryIO) -> None:
