@@ -24,15 +24,12 @@ _TAXON_NOTE = re.compile(r"\(Tax:\d+\)", re.IGNORECASE)
 
 
 def split_identifiers(field: str) -> List[str]:
-    """Split the identifier field of a mention, or of one argument of a relation, into identifiers.
+    """Split the identifier field of a mention, or of one argument of a relation, into identifiers, each once. There are
+    none if it is empty or says so ("-", "-1").
 
     "," (BioRED) or ";" (PubTator3) separate them. Two identifiers joined by "|" or "+" are one, a composite concept, as
     in BioRED's relations ("D015458|D016399"). The description of a variant by tmVar is one identifier, whatever
     separators it contains.
-
-    field (str): The field, as in the file.
-    RETURNS (List[str]): The identifiers in the order of the field, each once, spelled as in the file; empty if the
-        field is empty or says that there is none ("-", "-1").
     """
     field = field.strip()
     if _VARIANT_FIELD.search(field):
@@ -43,11 +40,7 @@ def split_identifiers(field: str) -> List[str]:
 
 def normalize_identifier(identifier: str) -> str:
     """Bring an identifier into the form that is the same for every resource: without a database prefix that others
-    leave out; for a variant that several fields describe, its reference SNP number or else its tmVar form.
-
-    identifier (str): One identifier, as `split_identifiers` returns it.
-    RETURNS (str): The normalized identifier.
-    """
+    leave out; for a variant that several fields describe, its reference SNP number or else its tmVar form."""
     identifier = identifier.strip()
     if _VARIANT_FIELD.search(identifier):
         rs_number = _RS_NUMBER.search(identifier)
@@ -60,10 +53,6 @@ def normalize_identifier(identifier: str) -> str:
 def _field(key: str) -> Any:
     """A property that gives a value of a dictionary."""
     return property(itemgetter(key))
-
-
-def _rebuild(kind: Any, fields: Dict[str, Any]) -> Any:
-    return kind(**fields)
 
 
 class Concept(dict):
@@ -85,9 +74,6 @@ class Concept(dict):
 
     def __init__(self, id: str, type: str = "", name: str = "", mentions: Iterable[Iterable[int]] = ()) -> None:
         super().__init__(id=id, type=type, name=name, mentions=[list(offsets) for offsets in mentions])
-
-    def __reduce__(self) -> Any:
-        return _rebuild, (Concept, dict(self))
 
     @property
     def key(self) -> str:
@@ -152,9 +138,6 @@ class Relation(dict):
             type_probabilities=dict(type_probabilities or {}),
             novelty_probabilities=dict(novelty_probabilities or {}),
         )
-
-    def __reduce__(self) -> Any:
-        return _rebuild, (Relation, dict(self))
 
     @property
     def pair(self) -> Tuple[str, str]:

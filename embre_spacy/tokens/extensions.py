@@ -92,11 +92,7 @@ def register_extensions() -> None:
 
 
 def copy_mentions(reference: Doc) -> Doc:
-    """Copy a document for a pipeline to work on.
-
-    reference (Doc): The document.
-    RETURNS (Doc): The copy: the same tokens, mentions, passages and id, but no relations.
-    """
+    """Copy a document for a pipeline to work on: the same tokens, mentions, passages and id, but no relations."""
     words = [token.text for token in reference]
     predicted = Doc(reference.vocab, words=words, spaces=[bool(token.whitespace_) for token in reference])
     set_document_id(predicted, get_document_id(reference))

@@ -51,14 +51,8 @@ def create_tokenizer() -> Callable[[Language], Tokenizer]:
 
 
 def tokenize_at(tokenizer: Tokenizer, text: str, boundaries: Iterable[int], *, spaces: Iterable[int] = ()) -> Doc:
-    """Tokenize a text so that tokens meet at each of the boundaries, whatever the tokenizer would do there.
-
-    tokenizer (Tokenizer): The tokenizer.
-    text (str): The text.
-    boundaries (Iterable[int]): Offsets in characters, each the start or the end of a span that tokens must give.
-    spaces (Iterable[int]): Offsets of spaces that must be tokens of their own, because a span starts or ends with them.
-    RETURNS (Doc): The document; its text is the text to the last character.
-    """
+    """Tokenize a text so that tokens meet at each of the boundaries, whatever the tokenizer would do there. Those of
+    `spaces` are tokens of their own, because a span starts or ends with them."""
     doc = tokenizer(text)
     tokens = [(token.idx, token.idx + len(token), bool(token.whitespace_)) for token in doc]
     alone = set(spaces)
