@@ -1,5 +1,6 @@
 """The corpus reader of `spacy train`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Callable, Iterable, Iterator, List, Optional, Union
 
@@ -20,29 +21,21 @@ def create_corpus(path: Optional[Union[str, Path]], limit: int = 0) -> Callable[
     limit (int): The largest number of documents to read; 0 for all.
     RETURNS (Callable[[Language], Iterable[Example]]): Reads the corpus for a pipeline.
     """
-    return RelationCorpus(path, limit=limit)
+    return partial(_read_examples, path=path, limit=limit)
 
 
-class RelationCorpus:
-    """Reads documents with relations; see `create_corpus`."""
-
-    def __init__(self, path: Optional[Union[str, Path]], *, limit: int = 0) -> None:
-        self.path = path
-        self.limit = limit
-
-    def __call__(self, nlp: Language) -> Iterator[Example]:
-        """Yield an example for each document, with the vocabulary of a pipeline."""
-        if self.path is None or str(self.path) == "":
-            raise InputError("no path is given: set `paths.train` and `paths.dev` in the config or on the command line")
-        count = 0
-        for file in list_corpus_files(self.path):
-            for reference in read(file, nlp.vocab):
-                yield Example(copy_mentions(reference), reference)
-                count += 1
-                if count == self.limit:
-                    return
-        if not count:
-            raise InputError("the corpus has no documents", file=str(self.path))
+def _read_examples(nlp: Language, *, path: Optional[Union[str, Path]], limit: int) -> Iterator[Example]:
+    if path is None or str(path) == "":
+        raise InputError("no path is given: set `paths.train` and `paths.dev` in the config or on the command line")
+    count = 0
+    for file in list_corpus_files(path):
+        for reference in read(file, nlp.vocab):
+            yield Example(copy_mentions(reference), reference)
+            count += 1
+            if count == limit:
+                return
+    if not count:
+        raise InputError("the corpus has no documents", file=str(path))
 
 
 def list_corpus_files(path: Union[str, Path]) -> List[Path]:

@@ -3,6 +3,7 @@
 import shutil
 import warnings
 import zipfile
+from itertools import product
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Optional, Set, Tuple, Union
 
@@ -64,15 +65,12 @@ def find_splits(folder: Path) -> Dict[str, Path]:
 
 
 def _choose_files(files: Iterable[Path]) -> Dict[str, Path]:
-    candidates = list(files)
+    names = [(file.name.lower(), file) for file in files]
     chosen: Dict[str, Path] = {}
-    for split in SPLITS:
-        of_split = [file for file in candidates if file.name.lower().startswith(split)]
-        for suffix in _SUFFIXES:
-            matching = [file for file in of_split if file.name.lower().endswith(suffix)]
-            if matching:
-                chosen[split] = matching[0]
-                break
+    for split, suffix in product(SPLITS, _SUFFIXES):
+        for name, file in names:
+            if name.startswith(split) and name.endswith(suffix):
+                chosen.setdefault(split, file)
     return chosen
 
 
