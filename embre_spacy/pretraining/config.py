@@ -120,13 +120,8 @@ class PretrainingConfig(_Section):
 def load_pretraining_config(
     path: Optional[Union[str, Path]] = None, overrides: Optional[Mapping[str, Any]] = None
 ) -> PretrainingConfig:
-    """Load the settings of pretraining.
-
-    path (Optional[Union[str, Path]]): The config file, "-" for standard input, or None for the default settings.
-    overrides (Optional[Mapping[str, Any]]): Values by dotted name ("training.epochs") that replace those of the file.
-    RETURNS (PretrainingConfig): The settings.
-    RAISES (EmbreError): If the file cannot be read, or a setting is unknown or has a value that it cannot have.
-    """
+    """Load the settings of a config file ("-" for standard input, None for the defaults), with overrides by dotted name
+    ("training.epochs")."""
     source = "the config" if path is None else str(path)
     if path is not None and source != "-" and not Path(path).is_file():
         raise EmbreError(f"{source}: there is no such config file")

@@ -29,12 +29,8 @@ def make_rng(seed: int, *stream: int) -> numpy.random.Generator:
 
 @dataclass
 class MaskingConcept:
-    """A concept that can be masked.
-
-    type (str): The entity type.
-    identifier (Optional[str]): The normalized identifier; None for mentions without one.
-    mentions (List[int]): The positions of its mentions in `get_mentions`.
-    """
+    """A concept that can be masked: its entity type, its normalized identifier (None for mentions without one), and the
+    positions of its mentions in `get_mentions`."""
 
     type: str
     identifier: Optional[str]
@@ -58,7 +54,7 @@ class PretrainingDocs:
         return {
             "documents": len(self.docs),
             "mentions": sum(len(get_mentions(doc)) for doc in self.docs),
-            "concepts": sum(counts),
+            "concepts": self.n_concepts,
             "concepts_per_document": round(float(numpy.mean(counts)), 1),
             # At least one concept of a document stays unmasked, so these teach nothing but words.
             "documents_with_fewer_than_two_concepts": sum(count < 2 for count in counts),
@@ -67,11 +63,8 @@ class PretrainingDocs:
 
 @dataclass
 class LabelCounts:
-    """The labels of concepts, with their frequency in the training documents. Their order is that of the classes.
-
-    identifiers (Counter): The number of documents for each normalized identifier.
-    types (Counter): The number of concepts for each entity type.
-    """
+    """The number of training documents for each normalized identifier, and of concepts for each entity type. The order
+    of both is that of the classes."""
 
     identifiers: Counter = field(default_factory=Counter)
     types: Counter = field(default_factory=Counter)
@@ -83,7 +76,7 @@ class LabelCounts:
         identifiers: Counter = Counter()
         for doc_concepts in concepts:
             types.update(concept.type for concept in doc_concepts if concept.type)
-            identifiers.update({concept.identifier for concept in doc_concepts if concept.identifier is not None})
+            identifiers.update({concept.identifier for concept in doc_concepts} - {None})
         # Sorted, so that the classes do not depend on the order of the documents.
         return cls(Counter(dict(sorted(identifiers.items()))), Counter(dict(sorted(types.items()))))
 
@@ -127,13 +120,8 @@ class EncodedDocument:
 def join_corpora(
     docs: Sequence[Doc], others: Iterable[Iterable[Doc]], dev_docs: Sequence[Doc]
 ) -> Tuple[List[Doc], List[str]]:
-    """Join corpora, without documents that are held out or that are there already.
-
-    docs (Sequence[Doc]): The documents of the first corpus. All are kept.
-    others (Iterable[Iterable[Doc]]): Those of the other corpora.
-    dev_docs (Sequence[Doc]): The held-out documents.
-    RETURNS (Tuple[List[Doc], List[str]]): The documents, and a line for each reason to leave some out.
-    """
+    """Add to a corpus what others have that is neither held out nor there already; return the documents, and a line for
+    each reason to leave some out."""
     dev_ids = {doc._.document_id for doc in dev_docs}
     ids = {doc._.document_id for doc in docs}
     joined = list(docs)
@@ -147,12 +135,8 @@ def join_corpora(
         else:
             joined.append(doc)
             ids.add(document_id)
-    lines = []
-    if n_held_out:
-        lines.append(f"{n_held_out} documents are left out: they are among the held-out documents")
-    if n_repeated:
-        lines.append(f"{n_repeated} documents are left out: they are there already")
-    return joined, lines
+    reasons = {"they are among the held-out documents": n_held_out, "they are there already": n_repeated}
+    return joined, [f"{count} documents are left out: {reason}" for reason, count in reasons.items() if count]
 
 
 def find_concepts(docs: Sequence[Doc], config: PretrainingConfig) -> PretrainingDocs:

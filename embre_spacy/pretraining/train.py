@@ -254,7 +254,11 @@ def make_arguments(
     config: TrainingConfig, checkpoints: Union[str, Path], *, gpu_id: int, evaluates: bool
 ) -> TrainingArguments:
     """Make the arguments of the trainer; see `pretrain` for the device."""
-    use_cpu = choose_cpu(gpu_id)
+    n_gpus = torch.cuda.device_count()
+    if gpu_id >= n_gpus:
+        raise EmbreError(f"there is no GPU {gpu_id} ({n_gpus or 'no'} CUDA devices are available); -1 is the CPU")
+    # `accelerate launch` and `torchrun` set it.
+    is_distributed = "LOCAL_RANK" in os.environ
     arguments = OneDeviceArguments(
         output_dir=str(checkpoints),
         num_train_epochs=config.epochs,
@@ -265,7 +269,7 @@ def make_arguments(
         per_device_train_batch_size=config.batch_size,
         per_device_eval_batch_size=config.batch_size,
         gradient_accumulation_steps=config.accumulate_gradient,
-        use_cpu=use_cpu,
+        use_cpu=gpu_id < 0 and not (is_distributed and n_gpus),
         seed=config.seed,
         eval_strategy="epoch" if evaluates else "no",
         save_strategy="epoch",
@@ -280,19 +284,6 @@ def make_arguments(
         disable_tqdm=True,
         report_to=[],
     )
-    if gpu_id >= 0 and not is_distributed():
+    if gpu_id >= 0 and not is_distributed:
         torch.cuda.set_device(gpu_id)
     return arguments
-
-
-def is_distributed() -> bool:
-    """Tell whether `accelerate launch` or `torchrun` started this process."""
-    return "LOCAL_RANK" in os.environ
-
-
-def choose_cpu(gpu_id: int) -> bool:
-    """Tell whether to compute on the CPU. Raises EmbreError if there is no such GPU."""
-    count = torch.cuda.device_count()
-    if gpu_id >= count:
-        raise EmbreError(f"there is no GPU {gpu_id} ({count or 'no'} CUDA devices are available); -1 is the CPU")
-    return gpu_id < 0 and not (is_distributed() and count)
