@@ -80,11 +80,6 @@ class LabelCounts:
         # Sorted, so that the classes do not depend on the order of the documents.
         return cls(Counter(dict(sorted(identifiers.items()))), Counter(dict(sorted(types.items()))))
 
-    def majority(self, kind: str) -> Optional[str]:
-        """Give the most frequent "identifier" or "type", the first in the alphabet of several; None without any."""
-        counts = self.identifiers if kind == "identifier" else self.types
-        return max(counts, key=counts.__getitem__, default=None)
-
 
 @dataclass
 class EncodedConcept:

@@ -159,26 +159,28 @@ def describe_dev_targets(
     and how often the majority label of training is right."""
     targets: Dict[str, Any] = {}
     concepts = [concept for document in dev for concept in document.concepts]
-    for name, names in (("identifier", list(labels.identifiers)), ("type", list(labels.types))):
+    for name, counts in (("identifier", labels.identifiers), ("type", labels.types)):
         if name in objectives:
+            names = list(counts)
             classes = [getattr(concept, name) for concept in concepts if name == "type" or concept.has_identifier]
             known = [names[index] for index in classes if index != NO_LABEL]
             unseen = len(classes) - len(known)
             targets[name] = {
-                **_measure_majority(known, labels.majority(name)),
+                **_measure_majority(known, counts),
                 "unseen": unseen,
                 "unseen_share": unseen / len(classes) if classes else None,
             }
     if "word" in objectives:
-        counts: Counter = Counter()
+        counts = Counter()
         for document in train:
             counts.update(document.wordpieces.ids[~document.wordpieces.is_tag].tolist())
-        ids = [int(id) for document in dev for id in document.word_ids]
-        targets["word"] = _measure_majority(ids, counts.most_common(1)[0][0])
+        targets["word"] = _measure_majority([int(id) for document in dev for id in document.word_ids], counts)
     return targets
 
 
-def _measure_majority(labels: Sequence[Any], majority: Any) -> Dict[str, Any]:
+def _measure_majority(labels: Sequence[Any], counts: Counter) -> Dict[str, Any]:
+    """Measure how often the label is right that is the most frequent by `counts`, the first of several."""
+    majority = max(counts, key=counts.__getitem__, default=None)
     accuracy = sum(label == majority for label in labels) / len(labels) if labels else None
     return {"items": len(labels), "majority": majority, "majority_accuracy": accuracy}
 
