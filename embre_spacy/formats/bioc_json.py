@@ -23,18 +23,15 @@ def read_bioc_json(file: BinaryIO) -> Iterator[Union[Record, InputError]]:
     error."""
     lines = iter_lines(file)
     head: List[_Line] = []
-    first = ""
-    for line in lines:
+    filled: List[_Line] = []
+    while len(filled) < 2 and (line := next(lines, None)):
         head.append(line)
-        _, text, error = line
-        if not text.strip():
-            continue
-        if first and _is_object(first):
-            yield from _read_lines(chain(head, lines))
-            return
-        if first or error is not None:
-            break
-        first = text
+        if line[1].strip():
+            filled.append(line)
+    # If the first line is an object and others follow, it is a document, and so are they.
+    if len(filled) == 2 and filled[0][2] is None and _is_object(filled[0][1]):
+        yield from _read_lines(chain(head, lines))
+        return
     parts: List[str] = []
     for _, text, error in chain(head, lines):
         if error is not None:
@@ -70,17 +67,17 @@ def _read_lines(lines: Iterable[_Line]) -> Iterator[Union[Record, InputError]]:
 
 
 def _make_records(value: Any, format: str) -> Iterator[Record]:
+    shape, documents = "list", value
     collection: Dict[str, Any] = {}
     if isinstance(value, dict):
         container = next((key for key in _CONTAINERS if key in value), None)
-        if container is None and "passages" not in value:
-            raise InputError("not BioC: neither a collection nor a document")
-        shape = _CONTAINERS[container] if container else "document"
-        documents = value[container] if container else [value]
         if container:
+            shape, documents = _CONTAINERS[container], value[container]
             collection = {key: item for key, item in value.items() if key != container}
-    else:
-        shape, documents = "list", value
+        elif "passages" in value:
+            shape, documents = "document", [value]
+        else:
+            raise InputError("not BioC: neither a collection nor a document")
     if not isinstance(documents, list):
         raise InputError("not BioC: its documents are not a list")
     for document in documents:

@@ -45,6 +45,7 @@ from .record import (
     get_infons,
     get_list,
     iter_nodes,
+    iter_parts,
 )
 
 # Where a `Doc` keeps its record, in `doc.user_data`.
@@ -86,22 +87,21 @@ def _find_mentions(
     """Find the mentions in one piece, and the pieces of discontinuous ones."""
     whole: List[MentionKey] = []
     pieces: List[MentionKey] = []
-    for passage, node in iter_nodes(record.document):
-        for annotation in get_list(node, "annotations"):
-            name = f"annotation {annotation.get('id')}"
-            try:
-                keys = mention_keys(annotation, passage, offsets)
-            except InputError as error:
-                raise InputError(f"{name} {error.cause}", document=record.id) from None
-            if len(keys) < len(get_list(annotation, "locations")) or not keys:
-                anomalies.add(NO_LOCATION, record.id, f"{name} has no location, or one of no length")
-            texts = [offsets.text[key.start : key.end] for key in keys]
-            if keys and not is_same_text(annotation.get("text"), texts):
-                detail = f"{name} says {annotation['text']!r}, the text at its offsets {' ... '.join(texts)!r}"
-                anomalies.add(TEXT_DIFFERS, record.id, detail)
-            if not all(offsets.is_inside(passage, key.start, key.end) for key in keys):
-                anomalies.add(OTHER_PASSAGE, record.id, f"{name} lies outside its passage")
-            (whole if len(keys) == 1 else pieces).extend(keys)
+    for passage, annotation in iter_parts(record.document, "annotations"):
+        name = f"annotation {annotation.get('id')}"
+        try:
+            keys = mention_keys(annotation, passage, offsets)
+        except InputError as error:
+            raise InputError(f"{name} {error.cause}", document=record.id) from None
+        if len(keys) < len(get_list(annotation, "locations")) or not keys:
+            anomalies.add(NO_LOCATION, record.id, f"{name} has no location, or one of no length")
+        texts = [offsets.text[key.start : key.end] for key in keys]
+        if keys and not is_same_text(annotation.get("text"), texts):
+            detail = f"{name} says {annotation['text']!r}, the text at its offsets {' ... '.join(texts)!r}"
+            anomalies.add(TEXT_DIFFERS, record.id, detail)
+        if not all(offsets.is_inside(passage, key.start, key.end) for key in keys):
+            anomalies.add(OTHER_PASSAGE, record.id, f"{name} lies outside its passage")
+        (whole if len(keys) == 1 else pieces).extend(keys)
     return whole, pieces
 
 
@@ -128,18 +128,17 @@ def _find_relations(record: Record, doc: Doc, anomalies: Anomalies) -> List[Rela
         concepts[concept.key].append(concept)
     annotations = annotations_by_id(record.document)
     relations: List[Relation] = []
-    for _, node in iter_nodes(record.document):
-        for relation in get_list(node, "relations"):
-            name = f"relation {relation.get('id')}"
-            fields = relation_fields(relation, annotations)
-            if fields is None:
-                anomalies.add(NOT_UNDERSTOOD, record.id, f"{name} is not a typed relation between two concepts")
-                continue
-            made = [_relate(fields, source, target, concepts) for source, target in fields.pairs]
-            relations.extend(made)
-            missing = [side.id for each in made for side in (each.source, each.target) if not side.mentions]
-            if missing:
-                anomalies.add(NO_SUCH_CONCEPT, record.id, f"{name} names {missing[0]}, which no annotation has")
+    for _, relation in iter_parts(record.document, "relations"):
+        name = f"relation {relation.get('id')}"
+        fields = relation_fields(relation, annotations)
+        if fields is None:
+            anomalies.add(NOT_UNDERSTOOD, record.id, f"{name} is not a typed relation between two concepts")
+            continue
+        made = [_relate(fields, source, target, concepts) for source, target in fields.pairs.values()]
+        relations.extend(made)
+        missing = [side.id for each in made for side in (each.source, each.target) if not side.mentions]
+        if missing:
+            anomalies.add(NO_SUCH_CONCEPT, record.id, f"{name} names {missing[0]}, which no annotation has")
     return relations
 
 
@@ -229,9 +228,8 @@ def _update_relations(record: Record, doc: Doc, annotations: Dict[str, Node]) ->
     unmatched: _Unmatched = defaultdict(deque)
     for index, relation in enumerate(relations):
         unmatched[relation.pair, relation.type, relation.novelty].append(index)
-    used_ids: Set[str] = set()
+    used_ids = {str(relation.get("id")) for _, relation in iter_parts(record.document, "relations")}
     for _, node in iter_nodes(record.document):
-        used_ids.update(str(relation.get("id")) for relation in get_list(node, "relations"))
         updated = [_match(relation, annotations, relations, unmatched) for relation in get_list(node, "relations")]
         if node.get("relations"):
             node["relations"] = [relation for relation in updated if relation is not None]
@@ -264,11 +262,10 @@ def _add_relations(record: Record, doc: Doc, relations: List[Relation], used_ids
     """Add relations in the manner of the file, with ids that it never had. Probabilities of predicted relations become
     infons: "score" (that the two are related at all), "type_score" and "novelty_score"."""
     document = record.document
-    existing = [relation for _, node in iter_nodes(document) for relation in get_list(node, "relations")]
     has_roles = (
         record.shape == "PubTator3"
         or "relations_display" in document
-        or any("role1" in get_infons(relation) for relation in existing)
+        or any("role1" in get_infons(relation) for _, relation in iter_parts(document, "relations"))
     )
     added: List[Node] = []
     new_ids = (id for id in map("R{}".format, count(len(used_ids))) if id not in used_ids)

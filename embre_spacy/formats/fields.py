@@ -3,11 +3,12 @@
 import json
 import re
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from ..labels import ENTITY_TYPES, entity_type
 from ..tokens import normalize_identifier, split_identifiers
-from .record import Node, TextOffsets, get_infons, get_list, iter_nodes
+from .record import Node, TextOffsets, get_infons, get_list, iter_parts
 
 # What corpora call the infon with the concept identifier, in lower case.
 _IDENTIFIER_KEYS = ("identifier", "mesh", "ncbi gene", "ncbi taxonomy", "omim")
@@ -59,8 +60,7 @@ def annotations_by_id(document: Node) -> Dict[str, Node]:
     """The annotations of a document that the nodes of a relation can name, by their ids."""
     return {
         str(annotation["id"]): annotation
-        for _, node in iter_nodes(document)
-        for annotation in get_list(node, "annotations")
+        for _, annotation in iter_parts(document, "annotations")
         if annotation.get("id") is not None
     }
 
@@ -96,24 +96,19 @@ class RelationFields:
     novelty: Optional[str]
 
     @property
-    def pairs(self) -> List[Tuple[str, str]]:
-        """The pairs of single identifiers that it stands for, each once whatever the direction."""
+    def pairs(self) -> Dict[Tuple[str, str], Tuple[str, str]]:
+        """The pairs of single identifiers that it stands for, by what `Relation.pair` is for each: once whatever the
+        direction."""
         pairs: Dict[Tuple[str, str], Tuple[str, str]] = {}
-        for source in self.source.identifiers:
-            for target in self.target.identifiers:
-                pairs.setdefault(pair_key(source, target), (source, target))
-        return list(pairs.values())
+        for source, target in product(self.source.identifiers, self.target.identifiers):
+            first, second = sorted((normalize_identifier(source), normalize_identifier(target)))
+            pairs.setdefault((first, second), (source, target))
+        return pairs
 
     @property
     def keys(self) -> List[RelationKey]:
         """What each of its pairs is compared by."""
-        return [(pair_key(source, target), self.type, self.novelty) for source, target in self.pairs]
-
-
-def pair_key(source: str, target: str) -> Tuple[str, str]:
-    """Two identifiers as `Relation.pair` has them: normalized, in alphabetical order."""
-    first, second = sorted((normalize_identifier(source), normalize_identifier(target)))
-    return first, second
+        return [(pair, self.type, self.novelty) for pair in self.pairs]
 
 
 def relation_fields(relation: Node, annotations: Mapping[str, Node]) -> Optional[RelationFields]:

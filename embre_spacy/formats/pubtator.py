@@ -11,7 +11,7 @@ from typing import BinaryIO, Iterator, List, Optional, Tuple, Union
 from ..errors import InputError
 from ..files import iter_lines
 from .fields import annotations_by_id, identifier_field, label_field, mention_keys, relation_fields
-from .record import NOT_IN_PUBTATOR, Anomalies, Envelope, Node, Record, TextOffsets, get_infons, get_list, iter_nodes
+from .record import NOT_IN_PUBTATOR, Anomalies, Envelope, Node, Record, TextOffsets, get_infons, get_list, iter_parts
 
 _TEXT_LINE = re.compile(r"([^|\t]+)\|([ta])\|(.*)", re.DOTALL)
 _OFFSET = re.compile(r"[0-9]{1,12}")
@@ -161,11 +161,7 @@ def _format_text(text: str, record: Record) -> str:
 
 
 def _annotation_lines(record: Record, offsets: TextOffsets, shift: int, anomalies: Anomalies) -> Iterator[str]:
-    annotations = [
-        (passage, annotation)
-        for passage, node in iter_nodes(record.document)
-        for annotation in get_list(node, "annotations")
-    ]
+    annotations = list(iter_parts(record.document, "annotations"))
     if record.format == "pubtator":
         # The order of the file, which need not be that of the text.
         annotations.sort(key=lambda item: int(item[1]["id"]))
@@ -194,19 +190,18 @@ def _type_columns(annotation: Node) -> List[str]:
 
 def _relation_lines(record: Record, anomalies: Anomalies) -> Iterator[str]:
     annotations = annotations_by_id(record.document)
-    for _, node in iter_nodes(record.document):
-        for relation in get_list(node, "relations"):
-            if record.format == "pubtator":
-                infons = get_infons(relation)
-                keys = ("type", "entity1", "entity2", "novel")
-                yield _join(record, *(str(infons[key]) for key in keys if key in infons))
-                continue
-            fields = relation_fields(relation, annotations)
-            if fields is None or _LIKE_OFFSET.match(fields.type):
-                anomalies.add(NOT_IN_PUBTATOR, record.id, f"relation {relation.get('id')} has no line")
-                continue
-            novelty = [] if fields.novelty is None else [fields.novelty]
-            yield _join(record, fields.type, fields.source.field, fields.target.field, *novelty)
+    for _, relation in iter_parts(record.document, "relations"):
+        if record.format == "pubtator":
+            infons = get_infons(relation)
+            keys = ("type", "entity1", "entity2", "novel")
+            yield _join(record, *(str(infons[key]) for key in keys if key in infons))
+            continue
+        fields = relation_fields(relation, annotations)
+        if fields is None or _LIKE_OFFSET.match(fields.type):
+            anomalies.add(NOT_IN_PUBTATOR, record.id, f"relation {relation.get('id')} has no line")
+            continue
+        novelty = [] if fields.novelty is None else [fields.novelty]
+        yield _join(record, fields.type, fields.source.field, fields.target.field, *novelty)
 
 
 def _join(record: Record, *columns: str) -> str:

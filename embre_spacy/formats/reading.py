@@ -121,13 +121,10 @@ def read_each(
     file unreadable (XML or JSON that is not well-formed, a broken archive, a damaged DocBin) is yielded last, after the
     documents before it. BioC JSON and DocBin are read as a whole, so nothing comes before it.
 
-    path (Union[str, PathLike]): The file.
-    vocab (Vocab): The vocabulary that the documents share (`nlp.vocab`).
-    format (Optional[str]): One of FORMATS; the suffix decides if None.
+    path, vocab, format, tokenizer: As for `read`.
     name (Optional[str]): What `Rejected` calls the file; its path if None.
     anomalies (Optional[Anomalies]): Counts the anomalies.
     on_position (Optional[Callable[[int], None]]): Takes how many bytes have been read, before each document.
-    tokenizer (Optional[Tokenizer]): Tokenizes the texts; that of `build_tokenizer` if None.
     section (Optional[FileSection]): What to read of the file, as of `iter_documents`; all of it if None.
     YIELDS (Union[Doc, Rejected]): The documents in their order. In place of a bad one, what is wrong.
     RAISES (InputError): If there is no such file, its format is not known, or the operating system cannot read it.
@@ -301,11 +298,7 @@ def from_bioc(
     """Make documents of a collection of the library bioc, as `read` makes them of its file.
 
     collection (bioc.BioCCollection): The collection.
-    vocab (Vocab): The vocabulary that the documents share (`nlp.vocab`).
-    strict (bool): Whether an anomaly, which would be kept as it came, is an error.
-    on_anomalies (Callable[[str], None]): Takes a line that sums up the anomalies, after the last document. By default
-        it is a warning.
-    tokenizer (Optional[Tokenizer]): Tokenizes the texts; that of `build_tokenizer` if None.
+    vocab, strict, on_anomalies, tokenizer: As for `read`.
     YIELDS (Doc): The documents, each when it is asked for.
     RAISES (InputError): If the collection cannot be used. It names the document and the cause.
     """

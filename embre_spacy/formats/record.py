@@ -81,6 +81,13 @@ def iter_nodes(document: Node) -> Iterator[Tuple[Optional[int], Node]]:
     yield None, document
 
 
+def iter_parts(document: Node, key: str) -> Iterator[Tuple[Optional[int], Node]]:
+    """Yield the "annotations" or "relations" of all parts of a document, as `iter_nodes` yields these."""
+    for passage, node in iter_nodes(document):
+        for part in get_list(node, key):
+            yield passage, part
+
+
 def get_list(node: Node, key: str) -> List[Any]:
     """A list of a node; empty where it is missing or null."""
     return node.get(key) or []

@@ -112,8 +112,7 @@ def to_bioc(docs: Iterable[Doc], *, on_anomalies: Callable[[str], None] = warn) 
     """Make a collection of the library bioc of documents, as `write` makes a file of them.
 
     docs (Iterable[Doc]): The documents. Those without an id get a number that no other has.
-    on_anomalies (Callable[[str], None]): Takes a line that sums up what BioC could not express. By default it is a
-        warning.
+    on_anomalies: As for `write`.
     RETURNS (bioc.BioCCollection): The collection.
     RAISES (InputError): If two documents have one id.
     """
