@@ -144,14 +144,13 @@ class _Parser:
 
     def _check_children(self, element: Any) -> None:
         known = _CHILDREN[element.tag]
-        has_text = bool(element.text and not element.text.isspace())
+        texts = [element.text]
         for child in element:
             # Comments and entities have no name.
             if child.tag not in known and isinstance(child.tag, str):
                 self._add_anomaly(f"<{child.tag}> inside <{element.tag}> is not BioC")
-            tail = child.tail
-            has_text = has_text or bool(tail and not tail.isspace())
-        if has_text:
+            texts.append(child.tail)
+        if any(text and not text.isspace() for text in texts):
             self._add_anomaly(f"text inside <{element.tag}> is not BioC")
 
     def _add_anomaly(self, detail: str) -> None:
