@@ -6,10 +6,10 @@ are micro averages.
 """
 
 from collections import defaultdict
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Callable, Dict, Iterable, Optional, Sequence, Tuple
 
+from spacy.scorer import PRFScore
 from spacy.training import Example
 
 from ..labels import UNSCORED_TYPE_PAIRS
@@ -32,29 +32,6 @@ _FIELDS: Dict[str, Tuple[str, ...]] = {
 }
 
 
-@dataclass
-class Counts:
-    """True positives, false positives and false negatives."""
-
-    tp: int = 0
-    fp: int = 0
-    fn: int = 0
-
-    def add(self, is_gold: bool, is_predicted: bool) -> None:
-        """Count a relation that is gold, predicted, or both."""
-        self.tp += is_gold and is_predicted
-        self.fp += is_predicted and not is_gold
-        self.fn += is_gold and not is_predicted
-
-    def to_dict(self) -> Dict[str, Any]:
-        """The counts with precision, recall and F1, which are 0 where there is nothing to divide by."""
-        gold, predicted = self.tp + self.fn, self.tp + self.fp
-        p = self.tp / predicted if predicted else 0.0
-        r = self.tp / gold if gold else 0.0
-        f = 2 * p * r / (p + r) if self.tp else 0.0
-        return {"gold": gold, "tp": self.tp, "fp": self.fp, "fn": self.fn, "p": p, "r": r, "f": f}
-
-
 def count_relations(
     documents: Iterable[Tuple[Iterable[Relation], Iterable[Relation]]],
     unscored_type_pairs: Sequence[Sequence[str]] = UNSCORED_TYPE_PAIRS,
@@ -69,9 +46,11 @@ def count_relations(
         relation type also under "per_relation_type".
     """
     unscored = {frozenset(pair) for pair in unscored_type_pairs}
-    total = {level: Counts() for level in LEVELS}
-    by_type_pair: Dict[str, Dict[str, Counts]] = {level: defaultdict(Counts) for level in LEVELS}
-    by_type: Dict[str, Dict[str, Counts]] = {level: defaultdict(Counts) for level in LEVELS if "type" in _FIELDS[level]}
+    total = {level: PRFScore() for level in LEVELS}
+    by_type_pair: Dict[str, Dict[str, PRFScore]] = {level: defaultdict(PRFScore) for level in LEVELS}
+    by_type: Dict[str, Dict[str, PRFScore]] = {
+        level: defaultdict(PRFScore) for level, fields in _FIELDS.items() if "type" in fields
+    }
     for relations in documents:
         gold, predicted = (
             [relation for relation in some if frozenset((relation.source.type, relation.target.type)) not in unscored]
@@ -88,16 +67,21 @@ def count_relations(
                 for some in (gold, predicted)
             )
             for key in gold_keys | predicted_keys:
-                counts = [total[level], by_type_pair[level][type_pairs[key[0]]]]
+                scores = [total[level], by_type_pair[level][type_pairs[key[0]]]]
                 if level in by_type:
-                    counts.append(by_type[level][key[1]])
-                for each in counts:
-                    each.add(key in gold_keys, key in predicted_keys)
-    result = {level: counts.to_dict() for level, counts in total.items()}
+                    scores.append(by_type[level][key[1]])
+                for score in scores:
+                    score.score_set({key} & predicted_keys, {key} & gold_keys)
+    result = {level: _list_counts(score) for level, score in total.items()}
     for name, groups in (("per_entity_type_pair", by_type_pair), ("per_relation_type", by_type)):
-        for level, counts in groups.items():
-            result[level][name] = {group: counts[group].to_dict() for group in sorted(counts)}
+        for level, of_level in groups.items():
+            result[level][name] = {group: _list_counts(of_level[group]) for group in sorted(of_level)}
     return result
+
+
+def _list_counts(score: PRFScore) -> Dict[str, Any]:
+    counts = {"gold": score.tp + score.fn, "tp": score.tp, "fp": score.fp, "fn": score.fn}
+    return {**counts, "p": score.precision, "r": score.recall, "f": score.fscore}
 
 
 def create_relation_scorer(
@@ -108,30 +92,21 @@ def create_relation_scorer(
 
     unscored_type_pairs (Optional[Sequence[Sequence[str]]]): The pairs of entity types to leave out on both sides;
         those that BioRED's evaluation leaves out if None.
-    RETURNS (Callable[..., Dict[str, Any]]): The scorer; see `score_relations`.
+    RETURNS (Callable[..., Dict[str, Any]]): The scorer, which returns `relation_{level}_p/r/f` and
+        `relation_{level}_per_type_pair` for the levels pair, type, novelty and all; `relation_type_per_type` and
+        `relation_all_per_type` by relation type; `relation_type_macro_f`, the mean F1 of the relation types that gold
+        has; and `relation_type_accuracy`, the share of right types among the pairs that are found.
     """
+    pairs = UNSCORED_TYPE_PAIRS if unscored_type_pairs is None else unscored_type_pairs
     # A partial function, since a nested one cannot be pickled for `nlp.pipe(n_process=2)`.
-    return partial(
-        score_relations, unscored_type_pairs=UNSCORED_TYPE_PAIRS if unscored_type_pairs is None else unscored_type_pairs
-    )
+    return partial(score_relations, unscored_type_pairs=pairs)
 
 
 def score_relations(
-    examples: Iterable[Example],
-    *,
-    unscored_type_pairs: Sequence[Sequence[str]] = UNSCORED_TYPE_PAIRS,
-    **kwargs: Any,
+    examples: Iterable[Example], *, unscored_type_pairs: Sequence[Sequence[str]], **kwargs: Any
 ) -> Dict[str, Any]:
-    """Score the predicted relations of examples. Gold relations that are no candidates count as missed.
-
-    examples (Iterable[Example]): The examples.
-    unscored_type_pairs (Sequence[Sequence[str]]): The pairs of entity types to leave out on both sides.
-    kwargs (Any): What spaCy passes to every scorer; not used.
-    RETURNS (Dict[str, Any]): `relation_{level}_p/r/f` and `relation_{level}_per_type_pair` for the levels pair, type,
-        novelty and all; `relation_type_per_type` and `relation_all_per_type` by relation type;
-        `relation_type_macro_f`, the mean F1 of the relation types that gold has; and `relation_type_accuracy`, the
-        share of right types among the pairs that are found.
-    """
+    """The scores of examples, whose gold relations that are no candidates count as missed; see
+    `create_relation_scorer`."""
     counts = count_relations(
         ((get_relations(example.reference), get_relations(example.predicted)) for example in examples),
         unscored_type_pairs,
@@ -140,7 +115,7 @@ def score_relations(
 
 
 def flatten_scores(counts: Dict[str, Dict[str, Any]]) -> Dict[str, Any]:
-    """The counts of `count_relations` as scores with the names of `score_relations`."""
+    """The counts of `count_relations` as scores with the names of `create_relation_scorer`."""
     scores: Dict[str, Any] = {}
     for level, of_level in counts.items():
         for measure, value in _select_measures(of_level).items():
