@@ -8,6 +8,7 @@ import numpy
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 from transformers import MODEL_MAPPING, AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from ..transformer import add_tags, get_tag_ids, load_checkpoint, remove_pooler, set_dropouts, special_tokens
@@ -16,10 +17,7 @@ from .features import DocCandidates
 
 class CandidateEncoder(nn.Module):
     """An encoder of candidates. A registered function makes it of its settings. It gets its layers when the entity
-    types are known (`build`), or with saved weights (`restore`). Then it has a `width`, that of its vectors.
-
-    settings (Dict[str, Any]): The settings by name.
-    """
+    types are known (`build`), or with saved weights (`restore`). Then it has a `width`, that of its vectors."""
 
     # What saved weights are said to be of.
     kind: ClassVar[str]
@@ -33,29 +31,17 @@ class CandidateEncoder(nn.Module):
         self.settings = settings
 
     def build(self, entity_types: Sequence[str], token_width: Optional[int] = None) -> None:
-        """Make the layers, with pretrained weights where there are any.
-
-        entity_types (Sequence[str]): The entity types that have a class of their own.
-        token_width (Optional[int]): The width of the vectors of tokens, if it reads these.
-        """
+        """Make the layers, with pretrained weights where there are any. `token_width` is the width of the vectors of
+        tokens, if it reads these."""
         raise NotImplementedError
 
     def prepare(self, documents: Sequence[DocCandidates], *, is_train: bool = False) -> Any:
-        """Documents as arrays.
-
-        documents (Sequence[DocCandidates]): The documents, each with at least one candidate.
-        is_train (bool): Whether to learn from them.
-        RETURNS (Any): NumPy arrays in a dataclass.
-        """
+        """Documents with at least one candidate each as NumPy arrays in a dataclass; `is_train` to learn from them."""
         raise NotImplementedError
 
     def forward(self, arrays: Any, *vectors: Tensor) -> Tensor:
-        """The vectors of all candidates.
-
-        arrays (Any): What `prepare` returned, with p candidates in all.
-        vectors (Tensor): The vectors of tokens, if it reads these; shape (n, token width).
-        RETURNS (Tensor): Shape (p, self.width), in the order of the documents.
-        """
+        """The vectors of all p candidates of what `prepare` returned, in the order of the documents, shape (p,
+        self.width). `vectors` are those of tokens, shape (n, token width), if it reads these."""
         raise NotImplementedError
 
     def describe(self) -> Dict[str, Any]:
@@ -88,7 +74,6 @@ class TransformerEncoder(CandidateEncoder):
         raise NotImplementedError
 
     def build(self, entity_types: Sequence[str], token_width: Optional[int] = None) -> None:
-        """See `CandidateEncoder.build`. Raises EmbreError if the transformer cannot be loaded or used."""
         transformer, tokenizer = load_checkpoint(
             self.settings["name"],
             hidden_dropout=self.settings["hidden_dropout"],
@@ -114,7 +99,7 @@ class TransformerEncoder(CandidateEncoder):
         self.make_layers()
 
     def describe(self) -> Dict[str, Any]:
-        """See `CandidateEncoder.describe`: nothing of it depends on where the transformer once came from."""
+        # Nothing of it depends on where the transformer once came from.
         return {"transformer": self.transformer.config.to_dict(), "tokenizer": _save_tokenizer(self.tokenizer)}
 
     def restore(self, description: Dict[str, Any], entity_types: Sequence[str]) -> None:
@@ -145,11 +130,7 @@ def _load_tokenizer(files: Dict[str, str]) -> PreTrainedTokenizerBase:
 def pad(rows: Sequence[NDArray], value: int, device: torch.device) -> Tuple[Tensor, Optional[Tensor]]:
     """Rows of integers as one tensor, with a value behind their ends, and a mask: 1 where they are, 0 where they have
     ended; None if they are all of one length, as attention is fastest without a mask."""
-    if len({len(row) for row in rows}) == 1:
-        return torch.stack([torch.from_numpy(row) for row in rows]).to(device), None
-    padded = torch.full((len(rows), max(map(len, rows))), value)
-    mask = torch.zeros_like(padded)
-    for i, row in enumerate(rows):
-        padded[i, : len(row)] = torch.from_numpy(row)
-        mask[i, : len(row)] = 1
-    return padded.to(device), mask.to(device)
+    lengths = torch.tensor([len(row) for row in rows])
+    padded = pad_sequence([torch.from_numpy(row) for row in rows], batch_first=True, padding_value=value)
+    mask = (torch.arange(padded.shape[1]) < lengths.unsqueeze(-1)).long()
+    return padded.to(device), None if mask.all() else mask.to(device)

@@ -6,6 +6,7 @@ import numpy
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import embedding_bag
 
 from .encoder import CandidateEncoder
 from .features import CandidateFeatures, DocCandidates, make_features
@@ -60,11 +61,10 @@ class TokenEncoder(CandidateEncoder):
 
 def average(vectors: Tensor, spans: NDArray[numpy.int64]) -> Tensor:
     """The means of vectors over spans of them, shape (m, 2): shape (m, width), zeros for a span of none."""
+    units = numpy.concatenate([numpy.arange(start, end) for start, end in spans])
     lengths = spans[:, 1] - spans[:, 0]
-    rows = numpy.repeat(numpy.arange(len(spans)), lengths)
-    # The position of each vector within its span, counted from where the span starts.
-    positions = numpy.arange(len(rows)) - numpy.repeat(lengths.cumsum() - lengths, lengths) + spans[rows, 0]
+    first_of_span = lengths.cumsum() - lengths
     device = vectors.device
-    summed = torch.zeros(len(spans), vectors.shape[1], device=device)
-    summed = summed.index_add(0, torch.from_numpy(rows).to(device), vectors[torch.from_numpy(positions).to(device)])
-    return summed / torch.from_numpy(lengths).to(device).clamp(min=1).unsqueeze(-1)
+    return embedding_bag(
+        torch.from_numpy(units).to(device), vectors, torch.from_numpy(first_of_span).to(device), mode="mean"
+    )
