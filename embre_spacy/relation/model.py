@@ -22,8 +22,9 @@ from thinc.api import (
 from thinc.types import Floats2d
 
 from ..errors import EmbreError
-from ..tokens import Candidate
+from ..tokens import Candidate, get_mentions
 from .encoder import CandidateEncoder
+from .features import DocCandidates
 from .network import RelationBatch, RelationNetwork, network_from_bytes, network_to_bytes
 
 RelationScores = Tuple[Floats2d, Floats2d]
@@ -40,7 +41,7 @@ def build_relation_model(
     head_learn_rate: float = 10.0,
     novelty_dropout: Optional[float] = None,
     tok2vec: Optional[Model[List[Doc], List[Floats2d]]] = None,
-) -> Model[RelationBatch, RelationScores]:
+) -> RelationModel:
     """The relation model (`embre_spacy.RelationModel.v1`): an encoder of candidates and two heads, relation type and
     novelty (sections 3.3 and 3.4 of the paper).
 
@@ -163,12 +164,8 @@ def initialize_network(
         tok2vec.initialize(X=list(docs))
         # Not all layers can tell their width.
         token_width = tok2vec.predict(list(docs[:1]))[0].shape[1]
-    network.build(
-        entity_types=entity_types,
-        n_relation_types=n_relation_types,
-        n_novelty_labels=n_novelty_labels,
-        token_width=token_width,
-    )
+    network.encoder.build(entity_types, token_width)
+    network.build_heads(entity_types, n_relation_types, n_novelty_labels)
     network.to(get_torch_default_device())
 
 
@@ -176,13 +173,14 @@ def prepare_batch(
     model: RelationModel, docs: Sequence[Doc], candidates: Sequence[List[Candidate]], *, is_train: bool = False
 ) -> RelationBatch:
     """Documents as arrays for a model, with the vectors of their tokens where it has a `tok2vec`; in training with the
-    documents themselves."""
-    batch = get_network(model).prepare(docs, candidates, is_train=is_train)
+    documents themselves. Those without candidates cost nothing."""
+    documents = [DocCandidates(doc, get_mentions(doc), of_doc) for doc, of_doc in zip(docs, candidates) if of_doc]
+    batch = RelationBatch(list(candidates), get_network(model).encoder.prepare(documents, is_train=is_train))
     tok2vec = model.maybe_get_ref("tok2vec")
     if tok2vec is not None and is_train:
         batch.tokens = list(docs)
     elif tok2vec is not None and any(candidates):
-        vectors = tok2vec.predict([doc for doc, of_doc in zip(docs, candidates) if of_doc])
+        vectors = tok2vec.predict([document.doc for document in documents])
         batch.tokens = to_numpy(tok2vec.ops.xp.concatenate(vectors))
     return batch
 

@@ -21,9 +21,8 @@ from torch.overrides import TorchFunctionMode
 
 from ..errors import EmbreError
 from ..files import open_output
-from ..tokens import Candidate, get_mentions
+from ..tokens import Candidate
 from .encoder import CandidateEncoder
-from .features import DocCandidates
 
 _VERSION = 1
 _METADATA = "embre_relation"
@@ -31,28 +30,18 @@ _METADATA = "embre_relation"
 
 @dataclass
 class RelationBatch:
-    """Documents as arrays, without their text.
+    """Documents as arrays, without their text."""
 
-    candidates (List[List[Candidate]]): The candidates of each document.
-    arrays (Any): The documents with candidates, as the encoder prepares them: NumPy arrays in a dataclass.
-    tokens (Union[NDArray[float32], List[Doc], None]): For an encoder that reads tokens, the vectors of the tokens of
-        documents with candidates, shape (n, token width); or all documents, if what makes the vectors shall learn.
-    """
-
-    candidates: List[List[Candidate]]
-    arrays: Any
+    candidates: List[List[Candidate]]  # of each document
+    arrays: Any  # the documents with candidates, as the encoder prepares them: NumPy arrays in a dataclass
+    # For an encoder that reads tokens, the vectors of the tokens of documents with candidates, shape (n, token width);
+    # or all documents, if what makes the vectors shall learn.
     tokens: Union[NDArray[numpy.float32], List[Doc], None] = None
 
 
 class RelationNetwork(nn.Module):
     """An encoder of candidates with two independent multi-layer perceptrons: relation type and novelty (section 3.4 of
-    the paper). It has no layers until it is built or restored.
-
-    encoder (CandidateEncoder): Gives the vectors of candidates.
-    hidden_width (int): The width of the hidden layer of each head.
-    dropout (float): The dropout on the hidden layer of the relation type.
-    novelty_dropout (Optional[float]): That on the hidden layer of the novelty; the same if None.
-    """
+    the paper). It has no layers until it is built or restored. Each head has one hidden layer."""
 
     def __init__(
         self, encoder: CandidateEncoder, *, hidden_width: int, dropout: float, novelty_dropout: Optional[float] = None
@@ -69,21 +58,8 @@ class RelationNetwork(nn.Module):
     def is_built(self) -> bool:
         return self.relation is not None
 
-    def build(
-        self,
-        *,
-        entity_types: Sequence[str],
-        n_relation_types: int,
-        n_novelty_labels: int,
-        token_width: Optional[int] = None,
-    ) -> None:
-        """Make all layers; see `CandidateEncoder.build`. Of the relation types, one class more stands for "not
-        related"."""
-        self.encoder.build(entity_types, token_width)
-        self.build_heads(entity_types, n_relation_types, n_novelty_labels)
-
     def build_heads(self, entity_types: Sequence[str], n_relation_types: int, n_novelty_labels: int) -> None:
-        """Make the heads on an encoder that is built already; see `build`."""
+        """Make the heads on an encoder that is built already, with one class more for "not related"."""
         self.shape = {
             "entity_types": list(entity_types),
             "n_relation_types": n_relation_types,
@@ -101,13 +77,6 @@ class RelationNetwork(nn.Module):
         )
         # Only an update puts it into the mode of training, so that threads can predict beside each other.
         self.eval()
-
-    def prepare(
-        self, docs: Sequence[Doc], candidates: Sequence[List[Candidate]], *, is_train: bool = False
-    ) -> RelationBatch:
-        """Read documents into arrays; see `EmbreRelation.prepare`. Those without candidates cost nothing."""
-        documents = [DocCandidates(doc, get_mentions(doc), of_doc) for doc, of_doc in zip(docs, candidates) if of_doc]
-        return RelationBatch(list(candidates), self.encoder.prepare(documents, is_train=is_train))
 
     def forward(self, arrays: Any, *vectors: Tensor) -> Tuple[Tensor, Tensor]:
         """The scores of all p candidates of a batch before softmax, shapes (p, relation types + 1) and (p, novelty
@@ -210,11 +179,9 @@ def _check_settings(network: RelationNetwork, description: Dict[str, Any]) -> No
     kind = saved["kind"].removesuffix("Settings")
     if kind != encoder.kind:
         raise EmbreError(f"the config has a {encoder.kind}, but the saved weights are those of a {kind}")
-    pairs = [("model.encoder." + name, saved.get(name), encoder.settings[name]) for name in encoder.weight_settings]
-    for name, of_weights, of_config in (
-        *pairs,
-        ("model.hidden_width", description["shape"]["hidden_width"], network.hidden_width),
-    ):
+    settings = {f"model.encoder.{name}": (saved[name], encoder.settings[name]) for name in encoder.weight_settings}
+    settings["model.hidden_width"] = description["shape"]["hidden_width"], network.hidden_width
+    for name, (of_weights, of_config) in settings.items():
         if of_weights != of_config:
             raise EmbreError(
                 f"`{name}` is {of_config} in the config, but the saved weights were made with {of_weights}"
