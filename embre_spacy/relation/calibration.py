@@ -3,20 +3,18 @@
 Source: Guo et al. 2017, "On calibration of modern neural networks", sections 2 and 4.2.
 """
 
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy
 import torch
 from numpy.typing import NDArray
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.util import minibatch
 
 from ..errors import EmbreError
-from ..tokens import Candidate, Relation, copy_mentions, get_relations
-from .component import EmbreRelation, decision_score, find_component
+from ..tokens import Relation, copy_mentions, get_relations
+from .component import decision_score, find_component
 from .scoring import LEVELS, count_relations
 
 N_BINS = 15
@@ -28,31 +26,20 @@ _LEAST = 1e-7
 
 @dataclass
 class ScoredCandidates:
-    """All n candidates of documents: what a pipeline says of them, and what gold says.
+    """All n candidates of documents: what a pipeline says of them, and what gold says."""
 
-    documents (List[str]): The ids of the documents.
-    gold (List[List[Relation]]): Their gold relations.
-    candidates (List[List[Relation]]): Their candidates, with the most probable relation type and novelty.
-    types (NDArray): The probabilities of relation types, "not related" first; shape (n, relation types + 1).
-    novelties (NDArray): The probabilities of novelty labels; shape (n, novelty labels).
-    gold_types (NDArray[int64]): The right classes of relation types; 0 for "not related"; shape (n,).
-    gold_novelties (NDArray[int64]): The right classes of novelty; -1 where there is none; shape (n,).
-    type_certainty (float): How much the certainty of the type counts; see `decision_score`.
-    """
-
-    documents: List[str]
-    gold: List[List[Relation]]
-    candidates: List[List[Relation]]
-    types: NDArray[numpy.floating]
-    novelties: NDArray[numpy.floating]
-    gold_types: NDArray[numpy.int64]
-    gold_novelties: NDArray[numpy.int64]
-    type_certainty: float
+    documents: List[str]  # the ids of the documents
+    gold: List[List[Relation]]  # their gold relations
+    candidates: List[List[Relation]]  # their candidates, with the most probable relation type and novelty
+    types: NDArray[numpy.floating]  # probabilities of relation types, "not related" first; (n, relation types + 1)
+    novelties: NDArray[numpy.floating]  # probabilities of novelty labels; shape (n, novelty labels)
+    gold_types: NDArray[numpy.int64]  # the right classes of relation types, 0 for "not related"; shape (n,)
+    gold_novelties: NDArray[numpy.int64]  # the right classes of novelty, -1 where there is none; shape (n,)
+    type_certainty: float  # how much the certainty of the type counts; see `decision_score`
 
     def predicted(self, threshold: float) -> List[List[Relation]]:
         """The relations of each document at a threshold."""
-        scores = decision_score(1.0 - self.types[:, 0], self.types[:, 1:].max(axis=1, initial=0.0), self.type_certainty)
-        is_related = iter((scores >= threshold).tolist())
+        is_related = iter((decision_score(self.types, self.type_certainty) >= threshold).tolist())
         return [[relation for relation in of_document if next(is_related)] for of_document in self.candidates]
 
     def count(self, threshold: float) -> Dict[str, Dict[str, Any]]:
@@ -69,56 +56,25 @@ class ScoredCandidates:
 
 
 def score_candidates(nlp: Language, gold: Sequence[Doc], *, batch_size: int = 64) -> ScoredCandidates:
-    """Predict the probabilities of all candidates of documents.
-
-    nlp (Language): The pipeline.
-    gold (Sequence[Doc]): The gold documents.
-    batch_size (int): The number of documents that the pipeline gets at once.
-    RETURNS (ScoredCandidates): The candidates.
-    RAISES (EmbreError): If the pipeline has no relation component.
-    """
+    """Score all candidates of gold documents with a pipeline. Raises EmbreError if it has no relation component."""
     component = find_component(nlp)
     position = [pipe for _, pipe in nlp.pipeline].index(component)
     docs = nlp.pipe(map(copy_mentions, gold), batch_size=batch_size, disable=nlp.pipe_names[position:])
-    candidates: List[List[Candidate]] = []
-    types = [numpy.zeros((0, len(component.labels) + 1), dtype="float32")]
-    novelties = [numpy.zeros((0, len(component.novelty_labels)), dtype="float32")]
-    for batch in minibatch(docs, batch_size):
-        of_batch, (types_of_batch, novelties_of_batch) = component.predict(batch)
-        candidates.extend(of_batch)
-        types.append(types_of_batch)
-        novelties.append(novelties_of_batch)
-    return _compare_with_gold(component, gold, candidates, numpy.concatenate(types), numpy.concatenate(novelties))
-
-
-def _compare_with_gold(
-    component: EmbreRelation,
-    gold: Sequence[Doc],
-    candidates: Sequence[Sequence[Candidate]],
-    types: NDArray[numpy.float32],
-    novelties: NDArray[numpy.float32],
-) -> ScoredCandidates:
-    best_types = iter(types[:, 1:].argmax(axis=1).tolist())
-    best_novelties = iter(novelties.argmax(axis=1).tolist() if novelties.shape[1] else [-1] * len(novelties))
+    candidates, (types, novelties) = component.predict(docs)
     type_classes = {label: index for index, label in enumerate(component.labels, start=1)}
     novelty_classes = {label: index for index, label in enumerate(component.novelty_labels)}
-    novelty_labels = [*component.novelty_labels, None]
-    predicted, gold_types, gold_novelties = [], [], []
-    for reference, of_document in zip(gold, candidates):
-        gold_relations = {relation.pair: relation for relation in get_relations(reference)}
-        predicted.append(
-            [
-                Relation(*candidate, component.labels[next(best_types)], novelty_labels[next(best_novelties)])
-                for candidate in of_document
-            ]
-        )
-        for relation in predicted[-1]:
-            right = gold_relations.get(relation.pair)
+    predicted = component.decide(candidates, (types, novelties), threshold=0.0)
+    gold_relations = [get_relations(reference) for reference in gold]
+    gold_types, gold_novelties = [], []
+    for of_gold, of_document in zip(gold_relations, predicted):
+        by_pair = {relation.pair: relation for relation in of_gold}
+        for relation in of_document:
+            right = by_pair.get(relation.pair)
             gold_types.append(0 if right is None else type_classes.get(right.type, 0))
             gold_novelties.append(-1 if right is None else novelty_classes.get(right.novelty, -1))
     return ScoredCandidates(
         [reference._.document_id for reference in gold],
-        [get_relations(reference) for reference in gold],
+        gold_relations,
         predicted,
         types,
         novelties,
@@ -142,8 +98,12 @@ def calibrate(
     RAISES (EmbreError): If the pipeline has no relation component, or the documents have no candidates.
     """
     component = find_component(nlp)
-    with _no_temperatures(component):
+    before = {name: component.cfg[name] for name in ("temperature", "novelty_temperature")}
+    component.cfg.update(dict.fromkeys(before, 1.0))
+    try:
         scored = score_candidates(nlp, gold, batch_size=batch_size)
+    finally:
+        component.cfg.update(before)
     if not any(scored.candidates):
         raise EmbreError("the documents have no candidates, so there is nothing to calibrate on")
     calibration = measure_calibration(scored)
@@ -155,23 +115,9 @@ def calibrate(
     return {"calibration": calibration, "threshold": threshold, "scores": scores}
 
 
-@contextmanager
-def _no_temperatures(component: EmbreRelation) -> Iterator[None]:
-    before = {name: component.cfg[name] for name in ("temperature", "novelty_temperature")}
-    component.cfg.update(dict.fromkeys(before, 1.0))
-    try:
-        yield
-    finally:
-        component.cfg.update(before)
-
-
 def choose_threshold(scored: ScoredCandidates, level: Optional[str] = None) -> Tuple[float, Dict[str, float]]:
-    """The threshold with the best F1.
-
-    scored (ScoredCandidates): The candidates of held-out documents.
-    level (Optional[str]): The level that counts; the mean of all four if None.
-    RETURNS (Tuple[float, Dict[str, float]]): The threshold, and F1 at the four levels with it.
-    """
+    """The threshold with the best F1 at a level, or with the best mean of all four if that is None, and F1 at the four
+    levels with it."""
     scores: Dict[float, Dict[str, float]] = {}
     for threshold in THRESHOLDS:
         counts = scored.count(threshold)

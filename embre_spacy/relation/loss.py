@@ -15,16 +15,11 @@ from ..tokens import Candidate, get_concepts, get_relations
 
 @dataclass
 class Targets:
-    """What p candidates are.
+    """What p candidates are."""
 
-    types (NDArray[int64]): The classes of their relation types; 0 for "not related"; shape (p,).
-    novelties (NDArray[int64]): The classes of their novelty; -1 where there is none to learn; shape (p,).
-    teacher_probabilities (Optional[Tuple[NDArray[float32], NDArray[float32]]]): What teachers say; see
-        `Teachers.predict`.
-    """
-
-    types: NDArray[numpy.int64]
-    novelties: NDArray[numpy.int64]
+    types: NDArray[numpy.int64]  # the classes of their relation types, 0 for "not related"; shape (p,)
+    novelties: NDArray[numpy.int64]  # the classes of their novelty, -1 where there is none to learn; shape (p,)
+    # What teachers say; see `Teachers.predict`.
     teacher_probabilities: Optional[Tuple[NDArray[numpy.float32], NDArray[numpy.float32]]] = None
 
 
@@ -49,7 +44,7 @@ def find_targets(
     """Look up the candidates of each document in its gold relations. The first of `labels` is class 1, the first of
     `novelty_labels` class 0. A gold relation with a label that is not among them is an EmbreError."""
     type_classes = {label: index for index, label in enumerate(labels, start=1)}
-    novelty_classes = {label: index for index, label in enumerate(novelty_labels)}
+    novelty_classes = {None: -1, **{label: index for index, label in enumerate(novelty_labels)}}
     types: List[int] = []
     novelties: List[int] = []
     for example, of_document in zip(examples, candidates):
@@ -61,18 +56,18 @@ def find_targets(
                 types.append(0)
                 novelties.append(-1)
                 continue
-            if relation.type not in type_classes:
-                raise EmbreError(_unknown_label(example, f"relation type {relation.type!r}"))
-            if relation.novelty is not None and relation.novelty not in novelty_classes:
-                raise EmbreError(_unknown_label(example, f"novelty label {relation.novelty!r}"))
+            for kind, label, classes in (
+                ("relation type", relation.type, type_classes),
+                ("novelty label", relation.novelty, novelty_classes),
+            ):
+                if label not in classes:
+                    document = example.reference._.document_id or "without id"
+                    raise EmbreError(
+                        f"document {document}: the relation component was not initialized with the {kind} {label!r}"
+                    )
             types.append(type_classes[relation.type])
-            novelties.append(-1 if relation.novelty is None else novelty_classes[relation.novelty])
+            novelties.append(novelty_classes[relation.novelty])
     return Targets(numpy.asarray(types, dtype="int64"), numpy.asarray(novelties, dtype="int64"))
-
-
-def _unknown_label(example: Example, label: str) -> str:
-    document = example.reference._.document_id or "without id"
-    return f"document {document}: the relation component was not initialized with the {label}"
 
 
 @dataclass(frozen=True)
@@ -84,30 +79,19 @@ class RelationLoss:
 
     Not in the paper: y_n may be smoothed, and both may be mixed with the probabilities of teachers (distillation,
     Hinton and others 2015; from networks of the same size, Furlanello and others 2018, "Born again neural networks").
-
-    relation_weight (float): l1.
-    novelty_weight (float): l2.
-    novelty_smoothing (float): The part of y_n that is shared among all novelty labels (label smoothing, Szegedy and
-        others 2016, section 7); 0 for none.
-    teacher_weight (float): The part of y that comes from teachers, where there are any.
     """
 
-    relation_weight: float
-    novelty_weight: float
+    relation_weight: float = 1.0  # l1
+    novelty_weight: float = 2.0  # l2
+    # The part of y_n that is shared among all novelty labels (label smoothing, Szegedy and others 2016, section 7).
     novelty_smoothing: float = 0.0
-    teacher_weight: float = 0.5
+    teacher_weight: float = 0.5  # the part of y that comes from teachers, where there are any
 
     def __call__(
         self, ops: Ops, scores: Tuple[Floats2d, Floats2d], targets: Targets
     ) -> Tuple[float, Tuple[Floats2d, Floats2d]]:
-        """The loss and its gradient with respect to the scores.
-
-        ops (Ops): The backend of the scores.
-        scores (Tuple[Floats2d, Floats2d]): The scores of p candidates before softmax: shape (p, relation types + 1)
-            and (p, novelty labels).
-        targets (Targets): What the candidates are.
-        RETURNS (Tuple[float, Tuple[Floats2d, Floats2d]]): The loss and the gradients.
-        """
+        """The loss and its gradient with respect to the scores before softmax, shapes (p, relation types + 1) and (p,
+        novelty labels)."""
         of_types, of_novelties = targets.teacher_probabilities or (None, None)
         types = target_distribution(targets.types, scores[0].shape[1], 0.0, of_types, self.teacher_weight)
         novelties = target_distribution(
