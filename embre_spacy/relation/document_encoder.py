@@ -88,18 +88,12 @@ def create_document_encoder(
 
 @dataclass
 class DocumentArrays:
-    """Documents of n wordpieces in all, one after the other.
+    """Documents of n wordpieces in all, one after the other."""
 
-    windows (List[NDArray[int64]]): The wordpiece ids of each window, special tokens included.
-    places (List[NDArray[int64]]): For each window, where its wordpieces (without the special tokens) stand among the n.
-    markers (List[NDArray[int64]]): The markers of each window; see `place_markers`. Empty without markers.
-    features (CandidateFeatures): Their mentions, concepts and candidates. A mention encloses its tags.
-    """
-
-    windows: List[NDArray[numpy.int64]]
-    places: List[NDArray[numpy.int64]]
-    markers: List[NDArray[numpy.int64]]
-    features: CandidateFeatures
+    windows: List[NDArray[numpy.int64]]  # the wordpiece ids of each window, special tokens included
+    places: List[NDArray[numpy.int64]]  # where its wordpieces, without the special tokens, stand among the n
+    markers: List[NDArray[numpy.int64]]  # the markers of each window, see `place_markers`; empty without markers
+    features: CandidateFeatures  # a mention encloses its tags
 
 
 class DocumentEncoder(TransformerEncoder):

@@ -44,34 +44,20 @@ class DocSlices(NamedTuple):
 
 @dataclass
 class CandidateFeatures:
-    """Documents of n units, m mentions, c concepts and p candidates in all, one after the other.
+    """Documents of n units, m mentions, c concepts and p candidates in all, one after the other."""
 
-    mentions (NDArray[int64]): The first and the one-after-last unit of each mention; shape (m, 2).
-    concept_mentions (NDArray[int64]): The mentions of each concept, padded with -1; shape (c, most mentions).
-    concept_types (NDArray[int64]): The class of the entity type of each concept, 0 if it is unknown; shape (c,).
-    candidates (NDArray[int64]): The two concepts of each candidate; shape (p, 2).
-    distances (NDArray[int64]): The least distance between the mentions of each candidate, in units; shape (p,).
-    distance_bin, n_close_bin (NDArray[int64]): The bins of this distance, and of the number of pairs of mentions that
-        are close; shape (p,).
-    pair_position (NDArray[int64]): In which part of the document the nearest mentions stand; shape (p,).
-    nearest_mentions (NDArray[int64]): The nearest two mentions of each candidate; shape (p, 2).
-    first_position (NDArray[int64]): In which part of the document each concept is mentioned first; shape (c,).
-    n_mentions_bin (NDArray[int64]): The bin of the number of mentions of each concept; shape (c,).
-    documents (List[DocSlices]): Where each document is.
-    """
-
-    mentions: NDArray[numpy.int64]
-    concept_mentions: NDArray[numpy.int64]
-    concept_types: NDArray[numpy.int64]
-    candidates: NDArray[numpy.int64]
-    distances: NDArray[numpy.int64]
-    distance_bin: NDArray[numpy.int64]
-    n_close_bin: NDArray[numpy.int64]
-    pair_position: NDArray[numpy.int64]
-    nearest_mentions: NDArray[numpy.int64]
-    first_position: NDArray[numpy.int64]
-    n_mentions_bin: NDArray[numpy.int64]
-    documents: List[DocSlices]
+    mentions: NDArray[numpy.int64]  # the first and the one-after-last unit of each mention; shape (m, 2)
+    concept_mentions: NDArray[numpy.int64]  # the mentions of each concept, padded with -1; shape (c, most mentions)
+    concept_types: NDArray[numpy.int64]  # the class of each concept's entity type, 0 if it is unknown; shape (c,)
+    candidates: NDArray[numpy.int64]  # the two concepts of each candidate; shape (p, 2)
+    distances: NDArray[numpy.int64]  # the least distance between its mentions, in units; shape (p,)
+    distance_bin: NDArray[numpy.int64]  # the bin of this distance; shape (p,)
+    n_close_bin: NDArray[numpy.int64]  # the bin of the number of pairs of its mentions that are close; shape (p,)
+    pair_position: NDArray[numpy.int64]  # the part of the document that its nearest mentions stand in; shape (p,)
+    nearest_mentions: NDArray[numpy.int64]  # these two mentions; shape (p, 2)
+    first_position: NDArray[numpy.int64]  # the part of the document that mentions each concept first; shape (c,)
+    n_mentions_bin: NDArray[numpy.int64]  # the bin of the number of mentions of each concept; shape (c,)
+    documents: List[DocSlices]  # where each document is
 
     @property
     def n_units(self) -> int:
@@ -173,19 +159,13 @@ def to_position_bins(shares: NDArray[numpy.float64]) -> NDArray[numpy.int64]:
 
 @dataclass
 class Proximity:
-    """How near the mentions of p candidates come to each other; all have the shape (p,), but `mentions` (p, 2).
+    """How near the mentions of the two concepts of p candidates come to each other. A concept comes near to itself by
+    different mentions."""
 
-    distances (NDArray[int64]): The least number of units between a mention of one concept and a mention of the other,
-        which for a concept with itself is a different mention.
-    positions (NDArray[float64]): Where these two stand: their middle as a share of the document.
-    n_close (NDArray[int64]): How many pairs of mentions are at most CLOSE units apart.
-    mentions (NDArray[int64]): The nearest two mentions, one of each concept; the first of them if several are.
-    """
-
-    distances: NDArray[numpy.int64]
-    positions: NDArray[numpy.float64]
-    n_close: NDArray[numpy.int64]
-    mentions: NDArray[numpy.int64]
+    distances: NDArray[numpy.int64]  # the least number of units between two mentions; shape (p,)
+    positions: NDArray[numpy.float64]  # where these two stand: their middle as a share of the document; shape (p,)
+    n_close: NDArray[numpy.int64]  # how many pairs of mentions are at most CLOSE units apart; shape (p,)
+    mentions: NDArray[numpy.int64]  # the nearest two mentions, the first of them if several are; shape (p, 2)
 
 
 def nearest_mentions(

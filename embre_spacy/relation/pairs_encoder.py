@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ..errors import EmbreError
 from ..labels import entity_type
-from ..tokens import Candidate, Concept
+from ..tokens import Candidate
 from ..transformer import TaggedText, TagIds, Wordpieces, autocast, encode, longest_window, sort_borders
 from .encoder import TransformerEncoder, pad
 from .features import DocCandidates, nearest_mentions
@@ -55,17 +55,13 @@ def create_pairs_encoder(
 
 @dataclass
 class PairsArrays:
-    """The candidates of some documents, one after the other.
+    """The candidates of some documents, one after the other, each with a pass of its own."""
 
-    inputs (List[NDArray[int64]]): The wordpiece ids of each candidate's pass, special tokens included.
-    sources (List[NDArray[int64]]): Where the opening tags of its source stand in the pass of each candidate.
-    targets (List[NDArray[int64]]): Where those of its target stand.
-    documents (List[Tuple[int, int]]): The first and one-after-last candidate of each document.
-    """
-
+    # The wordpiece ids of each pass, special tokens included; where in it opening tags of source and target stand.
     inputs: List[NDArray[numpy.int64]] = field(default_factory=list)
     sources: List[NDArray[numpy.int64]] = field(default_factory=list)
     targets: List[NDArray[numpy.int64]] = field(default_factory=list)
+    # The first and one-after-last candidate of each document.
     documents: List[Tuple[int, int]] = field(default_factory=list)
 
 
@@ -194,7 +190,10 @@ class TaggableText:
         """The text with tags around the mentions of a candidate, whose concepts may be the same: the ids, where the
         opening tags of the source stand among them, and where those of the target stand. The place of a mention without
         tags is that of its first wordpiece."""
-        source, target = (self._find_mentions(concept) for concept in candidate)
+        source, target = (
+            sorted({self._numbers[start, end, concept.type] for start, end in concept.mentions})
+            for concept in candidate
+        )
         taggable = sorted({*source, *target})
         pair = numpy.asarray([(0, 1)])
         first, second = nearest_mentions(self._spans, [source, target], pair, len(self._ids)).mentions[0].tolist()
@@ -222,10 +221,6 @@ class TaggableText:
             for concept in (source, target)
         )
         return numpy.concatenate(parts), of_source, of_target
-
-    def _find_mentions(self, concept: Concept) -> List[int]:
-        """The numbers of the mentions of a concept."""
-        return sorted({self._numbers[start, end, concept.type] for start, end in concept.mentions})
 
     def _insert(self, excerpt: "Excerpt") -> Tuple[NDArray[numpy.int64], List[Tuple[int, int]]]:
         """An excerpt with its tags, and for each of its mentions where in it the opening tag stands."""

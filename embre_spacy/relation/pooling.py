@@ -61,15 +61,9 @@ class CandidatePooling(nn.Module):
     def forward(
         self, vectors: Tensor, mentions: Tensor, features: CandidateFeatures, markers: Optional[Tensor] = None
     ) -> Tensor:
-        """The vectors of all candidates.
-
-        vectors (Tensor): The vectors of all units; shape (n, input width), float32.
-        mentions (Tensor): The vectors of all mentions; shape (m, input width).
-        features (CandidateFeatures): The documents with their mentions, concepts and candidates, at least one of each.
-        markers (Optional[Tensor]): The vectors of the markers of all candidates, 0 for those without; shape
-            (p, 2, marker width). None if there are no markers.
-        RETURNS (Tensor): Shape (p, self.width).
-        """
+        """The vectors of all candidates, shape (p, self.width), from those of all units, shape (n, input width), of
+        all mentions, shape (m, input width), and, if there are any, of the markers of all candidates, shape (p, 2,
+        marker width), zeros for those without."""
         device = vectors.device
         concept_mentions = torch.from_numpy(features.concept_mentions).to(device)
         candidates = torch.from_numpy(features.candidates).to(device)
@@ -146,12 +140,10 @@ def pool_context(
     average, multiplied, and summed over the heads; zeros for concepts that attend to nothing in common; shape (p,
     width). Time and memory grow with the length of the document, not with its square.
 
-    vectors (Tensor), keys (Tensor): Of its n units; shapes (n, width) and (n, query width).
-    queries (Tensor): Of all mentions; shape (m, query width).
-    n_heads (int): The number of attention heads.
-    starts (NDArray[int64]): The unit that each of all mentions starts with, counted within its document; shape (m,).
-    concept_mentions (NDArray[int64]): The mentions of each concept, padded with -1; shape (c, most mentions).
-    pairs (NDArray[int64]): The two concepts of each candidate; shape (p, 2).
+    `vectors` and `keys` are those of its n units, shape (n, width), and `queries` those of all mentions, shape (m,
+    width). `starts` are the units that all mentions start with, counted within the document; `concept_mentions` are
+    the mentions of its concepts, padded with -1, shape (c, most mentions), and `pairs` the two concepts of each
+    candidate, shape (p, 2).
     """
     concepts, columns = numpy.nonzero(concept_mentions >= 0)
     mentions = concept_mentions[concepts, columns]

@@ -16,13 +16,8 @@ TeacherProbabilities = Tuple[NDArray[numpy.float32], NDArray[numpy.float32]]
 
 class Teachers:
     """The mean probabilities of trained relation components. Each document is predicted once: its probabilities are
-    kept, 4 bytes for each class of each candidate.
-
-    components (Mapping[str, EmbreRelation]): The components, by the names of their pipelines (for errors).
-    relation_types (Sequence[str]): The relation types of the component that learns, in the order of its classes.
-    novelty_labels (Sequence[str]): Its novelty labels.
-    RAISES (EmbreError): If a teacher has other labels.
-    """
+    kept, 4 bytes for each class of each candidate. Raises EmbreError if a teacher has other labels than the component
+    that learns. `components` are named by their pipelines, for errors."""
 
     def __init__(
         self, components: Mapping[str, Any], *, relation_types: Sequence[str], novelty_labels: Sequence[str]
@@ -39,13 +34,8 @@ class Teachers:
         self._probabilities: Dict[bytes, TeacherProbabilities] = {}
 
     def predict(self, docs: Sequence[Doc], candidates: Sequence[List[Candidate]]) -> TeacherProbabilities:
-        """Predict the p candidates of documents.
-
-        docs (Sequence[Doc]): The documents, at least one.
-        candidates (Sequence[List[Candidate]]): The candidates of each.
-        RETURNS (Tuple[NDArray[float32], NDArray[float32]]): The mean probabilities of relation types, "not related"
-            first, shape (p, relation types + 1); and of novelty labels, shape (p, novelty labels).
-        """
+        """The mean probabilities of the p candidates of at least one document: of relation types, "not related" first,
+        shape (p, relation types + 1), and of novelty labels, shape (p, novelty labels)."""
         keys = [_digest(doc, of_doc) for doc, of_doc in zip(docs, candidates)]
         new = {key: pair for key, pair in zip(keys, zip(docs, candidates)) if key not in self._probabilities}
         if new:
