@@ -27,13 +27,13 @@ from .outputs import OutputWriter, create_writer
 from .state import Outcome, RunState, UnitReport, dump, load
 from .units import InputFile, Unit
 
-# A document that the pipeline fails on is set aside. If so many fail in a row, it is not the documents that are wrong.
+# A document that the pipeline fails on is set aside. This many failures in a row mean that the pipeline is at fault.
 _MAX_FAILURES = 100
 
 
 @dataclass(frozen=True)
 class AnnotateOptions:
-    """How to annotate: the arguments of `annotate`, and what `run` finds out."""
+    """How to annotate: the arguments of `annotate`, and what `run` derives from them."""
 
     model: str
     checksum: str
@@ -52,7 +52,7 @@ class Entry:
     """A document on its way through the stages, or the end of a file."""
 
     file: int  # the index of its file
-    number: int  # in what the unit has of the file, from 1
+    number: int  # within the section of the file that the unit has, from 1
     document: Optional[str] = None  # its id, as far as it is known
     doc: Union[Doc, bytes, None] = None  # packed between processes, None if it was set aside
     cause: Optional[str] = None  # why it was set aside
@@ -71,7 +71,7 @@ class Portion:
 
 @dataclass
 class Chunk:
-    """Some documents of a unit, those that are prepared in portions. Between processes the documents are bytes."""
+    """`batch_size` documents of a unit, prepared in portions. Between processes the documents are bytes."""
 
     entries: Any
     portions: List[Portion] = field(default_factory=list)
@@ -81,12 +81,12 @@ class Chunk:
         self.n_read = sum(entry.was_read and entry.anomalies is None for entry in self.entries)
 
     def pack(self) -> None:
-        """Make bytes of the documents."""
+        """Serialize the documents, to send the chunk to another process."""
         entries = [replace(entry, doc=None if entry.doc is None else entry.doc.to_bytes()) for entry in self.entries]
         self.entries = pickle.dumps(entries)
 
     def unpack(self, vocab: Vocab) -> None:
-        """Make documents of the bytes."""
+        """Deserialize the documents."""
         self.entries = pickle.loads(self.entries)
         for entry in self.entries:
             entry.doc = None if entry.doc is None else Doc(vocab).from_bytes(entry.doc)
@@ -102,7 +102,7 @@ class Stages:
         names, components = zip(*self.nlp.pipeline)
         self.before = names[: components.index(self.component)]
         self.after = names[len(self.before) + 1 :]
-        # What is made in a memory zone ends with it, and this must not.
+        # A tokenizer made inside a memory zone is invalid after it; this one must last.
         self.tokenizer = build_tokenizer(self.nlp.vocab)
         self.writer = create_writer(options.format)
         self.state = RunState(options.location, options.run)
@@ -110,7 +110,7 @@ class Stages:
 
     @property
     def can_split(self) -> bool:
-        """Whether only our component needs a GPU."""
+        """Whether no component before `embre_relation` has a model, which would need the GPU too."""
         return not any(getattr(self.nlp.get_pipe(name), "is_trainable", False) for name in self.before)
 
     def annotate_unit(self, unit: Unit, on_documents: Callable[[int], None] = lambda count: None) -> int:
@@ -153,8 +153,8 @@ class Stages:
         return lines
 
     def iter_chunks(self, unit: Unit) -> Iterator[Chunk]:
-        """Read a unit, `batch_size` documents at a time. What these leave in the vocabulary is forgotten when the next
-        are asked for, so they must not be used then."""
+        """Read a unit, `batch_size` documents at a time. The strings that they add to the vocabulary are freed when the
+        next chunk is requested: do not use a chunk after that."""
         entries = self.read(unit)
         is_docbin = unit.pieces[0].file.format == "docbin"
         # All documents of a DocBin need the strings that come in with the first.
@@ -165,7 +165,7 @@ class Stages:
                     if not chunk.entries:
                         return
                     yield chunk
-                    # Not one document may outlive its memory.
+                    # No document may be referenced after its memory zone ends.
                     chunk.entries, chunk.portions = [], []
 
     def read(self, unit: Unit) -> Iterator[Entry]:
@@ -196,7 +196,7 @@ class Stages:
         return {doc._.document_id for doc in self._read_file(file) if isinstance(doc, Doc) and doc._.document_id}
 
     def prepare(self, chunk: Chunk) -> None:
-        """Run the components before ours, and make arrays of the documents that are left."""
+        """Run the components before `embre_relation`, and make arrays of the documents that are left."""
         self._run_components(chunk.entries, self.before)
         places = [place for place, entry in enumerate(chunk.entries) if entry.doc is not None]
         docs = [chunk.entries[place].doc for place in places]
@@ -221,7 +221,7 @@ class Stages:
                 self._predict_each(chunk, portion.places)
 
     def _predict_each(self, chunk: Chunk, places: List[int]) -> None:
-        """Predict documents alone that could not be predicted together."""
+        """Predict one by one the documents whose batch failed."""
         is_packed = isinstance(chunk.entries, bytes)
         if is_packed:
             chunk.unpack(self.nlp.vocab)
@@ -236,7 +236,7 @@ class Stages:
             chunk.pack()
 
     def decide(self, chunk: Chunk) -> None:
-        """Set the relations of the documents, and run the components after ours."""
+        """Set the relations of the documents, and run the components after `embre_relation`."""
         for portion in chunk.portions:
             decided = self.component.decide(portion.batch.candidates, portion.scores)
             for place, relations in zip(portion.places, decided):
@@ -244,7 +244,7 @@ class Stages:
         self._run_components(chunk.entries, self.after)
 
     def write(self, chunk: Chunk) -> bytes:
-        """Make outcomes of documents, and reports of what was odd in their files, as `state.load` reads them."""
+        """Serialize outcomes of documents, and reports of the anomalies of their files, as `state.load` reads them."""
         lines: List[bytes] = []
         for index, entries in groupby(chunk.entries, key=lambda entry: entry.file):
             anomalies = Anomalies()
@@ -262,7 +262,7 @@ class Stages:
         if entry.doc is None:
             self._failures += entry.was_read
             if self._failures == _MAX_FAILURES:
-                cause = f"{_MAX_FAILURES} documents in a row, at last with {entry.cause}"
+                cause = f"{_MAX_FAILURES} documents in a row; the last error was {entry.cause}"
                 raise EmbreError(f"the pipeline failed on {cause}")
             return outcome
         self._failures = 0
@@ -280,7 +280,7 @@ class Stages:
             docs = [entries[place].doc for place in places]
             results = list(self.nlp.pipe(docs, batch_size=self.options.batch_size, disable=disable))
             if len(results) != len(docs):
-                raise EmbreError("a component has dropped the document")
+                raise EmbreError("a component returned more or fewer documents than it was given")
             for place, doc in zip(places, results):
                 entries[place].doc = doc
 
@@ -302,8 +302,8 @@ class Stages:
 
 
 def finish_unit(unit: Unit, chunks: Iterable[bytes], writer: OutputWriter, state: RunState) -> None:
-    """Keep what `write` made of all chunks of a unit. Where each file has an output of its own, those that the unit has
-    whole are written, and only what was set aside is kept of them."""
+    """Keep what `write` made of all chunks of a unit. With an output for each input, write those of the files that lie
+    whole in this unit, and keep only their rejected documents."""
     targets = {file.index: file.target for file, section in unit.pieces if section is None and file.target}
     if not targets:
         with state.create_unit(unit.index) as file:
@@ -322,7 +322,7 @@ def finish_unit(unit: Unit, chunks: Iterable[bytes], writer: OutputWriter, state
 def _write_file(
     index: int, lines: Iterator[Union[Outcome, UnitReport]], writer: OutputWriter, target: str
 ) -> List[bytes]:
-    """Write the output of a file, and give the lines that have to be kept of it."""
+    """Write the output of a file, and return the lines to keep of it."""
     kept: List[bytes] = []
     documents = relations = 0
 

@@ -26,7 +26,7 @@ class Outcome(NamedTuple):
     """What came of one document."""
 
     file: int  # the index of its file
-    number: int  # in what the unit has of the file, from 1
+    number: int  # within the section of the file that the unit has, from 1
     document: Optional[str]  # its id, as far as it is known
     cause: Optional[str] = None  # why it was set aside
     was_read: bool = True  # without an error

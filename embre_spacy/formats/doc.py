@@ -1,4 +1,4 @@
-"""From a record to a `Doc` and back. The `Doc` keeps the record, so that nothing of its file is lost."""
+"""From a record to a `Doc` and back: mentions, relations, passages. The `Doc` keeps the record, so nothing is lost."""
 
 from collections import Counter, defaultdict, deque
 from itertools import count
@@ -55,7 +55,7 @@ _RELATED_TYPES = {frozenset(pair) for pair in TYPE_PAIRS}
 _SCORES = ("score", "type_score", "novelty_score")
 
 _ConceptsByKey = Dict[str, List[Concept]]
-# The relations of a `Doc` that no relation of its record stands for yet, as indices, by what they are compared by.
+# The indices of the relations of a `Doc` that no relation of its record stands for yet.
 _Unmatched = DefaultDict[RelationKey, Deque[int]]
 
 
@@ -66,7 +66,7 @@ def doc_from_record(record: Record, tokenizer: Tokenizer, anomalies: Anomalies) 
     whole, pieces = _find_mentions(record, offsets, anomalies)
     doc = _tokenize(tokenizer, offsets.text, [*whole, *pieces])
     spans = [_make_span(doc, key) for key in whole]
-    # A `Doc` takes an entity without a label for none.
+    # spaCy ignores an entity without a label.
     entities = [span for span in filter_spans(spans) if span.label]
     doc.set_ents(entities)
     chosen = set(map(id, entities))
@@ -94,10 +94,10 @@ def _find_mentions(
         except InputError as error:
             raise InputError(f"{name} {error.cause}", document=record.id) from None
         if len(keys) < len(get_list(annotation, "locations")) or not keys:
-            anomalies.add(NO_LOCATION, record.id, f"{name} has no location, or one of no length")
+            anomalies.add(NO_LOCATION, record.id, f"{name} has no location, or an empty one")
         texts = [offsets.text[key.start : key.end] for key in keys]
         if keys and not is_same_text(annotation.get("text"), texts):
-            detail = f"{name} says {annotation['text']!r}, the text at its offsets {' ... '.join(texts)!r}"
+            detail = f"{name} has {annotation['text']!r}, the document {' ... '.join(texts)!r} at its offsets"
             anomalies.add(TEXT_DIFFERS, record.id, detail)
         if not all(offsets.is_inside(passage, key.start, key.end) for key in keys):
             anomalies.add(OTHER_PASSAGE, record.id, f"{name} lies outside its passage")
@@ -107,7 +107,7 @@ def _find_mentions(
 
 def _tokenize(tokenizer: Tokenizer, text: str, keys: List[MentionKey]) -> Doc:
     boundaries = {boundary for key in keys for boundary in (key.start, key.end)}
-    # Spaces are no tokens, but a mention that starts or ends with one needs it to be one.
+    # Spaces are not tokens, except where a mention starts or ends with one.
     edges = {edge for key in keys for edge in (key.start, key.end - 1) if text[edge].isspace()}
     return tokenize_at(tokenizer, text, boundaries, spaces=edges)
 
@@ -145,7 +145,7 @@ def _find_relations(record: Record, doc: Doc, anomalies: Anomalies) -> List[Rela
 def _relate(fields: RelationFields, source: str, target: str, concepts: _ConceptsByKey) -> Relation:
     sources = _find_concepts(source, fields.source.type, concepts)
     targets = _find_concepts(target, fields.target.type, concepts)
-    # A number can be a gene and a taxon of one document: prefer types that can be related.
+    # One number can be a gene and a taxon of a document: prefer a pair of types that BioRED relates.
     pairs = [(first, second) for first in sources for second in targets]
     best = next((pair for pair in pairs if frozenset((pair[0].type, pair[1].type)) in _RELATED_TYPES), pairs[0])
     return Relation(*best, fields.type, fields.novelty)
@@ -159,7 +159,7 @@ def _find_concepts(identifier: str, type: str, concepts: _ConceptsByKey) -> List
 
 
 def record_from_doc(doc: Doc, fallback_id: str) -> Record:
-    """Make the record of a `Doc`, of a file or made otherwise.
+    """Make the record of a `Doc`, from a file or not.
 
     Annotations and relations of the file that are still on the `Doc` stay as they were in the file; those that are gone
     are left out; new ones get ids of their own. A relation of the file that has been predicted gets its new
@@ -181,10 +181,10 @@ def _load_record(doc: Doc) -> Optional[Record]:
         return None
     try:
         record = Record.loads(doc.user_data[RECORD_KEY])
-        # The record of another text came along with the user data (`Span.as_doc`) and says nothing about this text.
+        # `Span.as_doc` copies the user data, so the record can belong to another text. It is ignored then.
         return record if TextOffsets(record.document).text == doc.text else None
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise InputError("the record of its file is damaged", document=doc._.document_id or None) from error
+        raise InputError("the record in `doc.user_data` is damaged", document=doc._.document_id or None) from error
 
 
 def _new_record(doc: Doc) -> Record:
@@ -241,14 +241,14 @@ def _update_relations(record: Record, doc: Doc, annotations: Dict[str, Node]) ->
 def _match(
     relation: Node, annotations: Dict[str, Node], relations: List[Relation], unmatched: _Unmatched
 ) -> Optional[Node]:
-    """A relation of the file as it is now, or None if it is gone. The relations that it stands for are matched."""
+    """A relation of the file, updated, or None if the `Doc` has it no more. Takes its matches out of `unmatched`."""
     fields = relation_fields(relation, annotations)
     keys = fields.keys if fields else []
     if not all(unmatched[key] for key in keys):
         return None
     predicted = [relations[unmatched[key][0]] for key in keys if relations[unmatched[key][0]].type_probabilities]
     if predicted and len(keys) > 1:
-        # It stands for several pairs, and has room for the probabilities of one: each is written on its own.
+        # It stands for several pairs, and can hold the probabilities of one only: each is written on its own.
         return None
     for key in keys:
         unmatched[key].popleft()
@@ -259,7 +259,7 @@ def _match(
 
 
 def _add_relations(record: Record, doc: Doc, relations: List[Relation], used_ids: Set[str]) -> None:
-    """Add relations in the manner of the file, with ids that it never had. Probabilities of predicted relations become
+    """Add relations in the style of the file, with new ids. Probabilities of predicted relations become
     infons: "score" (that the two are related at all), "type_score" and "novelty_score"."""
     document = record.document
     has_roles = (
@@ -301,5 +301,5 @@ def _make_scores(relation: Relation) -> Dict[str, str]:
         relation.type_probabilities.get(relation.type),
         relation.novelty_probabilities.get(relation.novelty),
     )
-    # Text, as PubTator3 has its scores.
+    # As text, like the scores of PubTator3.
     return {key: f"{score:.4f}" for key, score in zip(_SCORES, scores) if score is not None}

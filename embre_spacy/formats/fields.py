@@ -1,4 +1,4 @@
-"""What the infons of annotations and relations say, in the forms that the corpora have for it."""
+"""Identifiers, types and relations in BioC's infons, in the forms that the corpora have for them."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What is read: documents with their concepts, in characters and in wordpieces, and the labels that are predicted."""
+"""Documents with their concepts, in characters and in wordpieces, and the labels that are predicted."""
 
 from collections import Counter
 from dataclasses import dataclass, field

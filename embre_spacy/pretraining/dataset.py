@@ -1,4 +1,4 @@
-"""What is batched: masked documents in the order of an epoch, laid out as tensors."""
+"""Masked documents in the order of an epoch, and batches of them as tensors."""
 
 from typing import Any, Dict, Iterator, List, Sequence
 

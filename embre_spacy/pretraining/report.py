@@ -1,4 +1,4 @@
-"""What is told of a run: the table of epochs while it goes on, held-out accuracies, the report beside the weights."""
+"""The table of epochs, held-out accuracies, and the report beside the weights."""
 
 import time
 from collections import Counter

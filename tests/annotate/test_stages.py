@@ -41,14 +41,14 @@ def test_a_document_that_the_pipeline_fails_on_takes_no_other_with_it(
 def test_a_pipeline_that_fails_on_everything_is_an_error(run, fragile_model, tmp_path):
     text = "\n".join(block(number, title=POISON) for number in range(101))
     (tmp_path / "a.pubtator").write_text(text)
-    with pytest.raises(EmbreError, match="failed on 100 documents in a row, at last with RuntimeError"):
+    with pytest.raises(EmbreError, match="failed on 100 documents in a row; the last error was RuntimeError"):
         run("a.pubtator", "out.csv", model=fragile_model)
     assert not (tmp_path / "out.csv").exists()
 
 
 @Language.component("test_before")
 def rename_first_mention(doc):
-    """What a component before ours does to documents: the first mention is of another concept."""
+    """What a component before `embre_relation` does to documents: the first mention is of another concept."""
     if "POISON" in doc.text:
         raise ValueError("poisonous")
     first, *others = doc.ents
@@ -90,7 +90,7 @@ def test_the_other_components_run_as_they_do_in_a_pipe(model, run, tmp_path):
     assert all("n_relations" in doc.user_data for doc in DocBin().from_disk(tmp_path / "out.spacy").get_docs(nlp.vocab))
     assert rejects_of(tmp_path / "out.spacy") == [
         ("90", 1, "ValueError: poisonous"),
-        ("91", 6, "EmbreError: a component has dropped the document"),
+        ("91", 6, "EmbreError: a component returned more or fewer documents than it was given"),
     ]
 
 

@@ -192,5 +192,5 @@ def test_anomalies_are_told(vocab):
     lines = []
     assert len(list(embre_spacy.from_bioc(collection_, vocab, on_anomalies=lines.append))) == 1
     assert lines[0].startswith("annotations whose text differs") and len(lines) == 1
-    with pytest.raises(InputError, match="annotation 0 says 'BRCA2'"):
+    with pytest.raises(InputError, match="annotation 0 has 'BRCA2'"):
         list(embre_spacy.from_bioc(collection_, vocab, strict=True))
