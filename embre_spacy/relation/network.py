@@ -166,6 +166,9 @@ def load_network(network: RelationNetwork, file: Path, device: torch.device) -> 
 
 def _current_name(name: str) -> str:
     """The name of a weight that may have been saved when the layers had other places."""
+    # Others are names of today: an encoder may have layers of any name.
+    if not name.startswith("classifier."):
+        return name
     name = name.removeprefix("classifier.")
     if name.startswith("encoder.") and not name.startswith(("encoder.transformer.", "encoder.pooling.")):
         return name.replace("encoder.", "encoder.pooling.", 1)

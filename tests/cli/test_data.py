@@ -273,8 +273,8 @@ def test_oddities_are_reported_in_one_line_or_refused(tmp_path):
     assert result.exit_code == 0
     assert result.stderr == (
         f"Note: {path}: annotations whose text differs from the characters at their offsets: 2 (first in document 7: "
-        "annotation a has 'Two', the document 'two' at its offsets); annotations without a location, or of no length: 1 "
-        "(first in document 7: annotation c has no location, or an empty one)\n"
+        "annotation a has 'Two', the document 'two' at its offsets); annotations without a location, or of no length: "
+        "1 (first in document 7: annotation c has no location, or an empty one)\n"
     )
     assert json.loads((tmp_path / "b.json").read_text()) == json.loads(path.read_text())
     line = f"{path}: document 7: annotation a has 'Two', the document 'two' at its offsets"

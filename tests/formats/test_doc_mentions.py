@@ -264,5 +264,5 @@ def test_damaged_record(tmp_path, vocab):
     doc = Doc(vocab, words=["x"])
     doc._.document_id = "1"
     doc.user_data["embre_record"] = json.dumps({"document": 5})
-    with pytest.raises(embre_spacy.errors.InputError, match="document 1: the record in `doc.user_data` is damaged"):
+    with pytest.raises(embre_spacy.errors.InputError, match=r"document 1: the record in `doc.user_data` is damaged"):
         embre_spacy.write([doc], tmp_path / "b.json")
