@@ -31,6 +31,12 @@ from .doc import doc_from_record
 from .pubtator import read_pubtator
 from .record import Anomalies, Record, check_document, warn
 
+READERS: Dict[str, Callable[[BinaryIO, Anomalies], Iterator[Union[Record, InputError]]]] = {
+    "bioc-xml": read_bioc_xml,
+    "bioc-json": lambda file, anomalies: read_bioc_json(file),
+    "bioc-jsonl": lambda file, anomalies: read_bioc_json_lines(file),
+    "pubtator": lambda file, anomalies: read_pubtator(file),
+}
 # After these bytes a file can be cut, and each section read on its own. Other files are read as a whole.
 CUTS: Dict[str, "re.Pattern[bytes]"] = {
     "bioc-xml": re.compile(rb"</document>\s*(?=<document>)"),
@@ -223,13 +229,7 @@ def _read_records(
         file = whole if section is None else _open_section(whole, section, format)
         if not file.peek(1):  # type: ignore[attr-defined]
             raise InputError("the file is empty")
-        if format == "bioc-xml":
-            records = read_bioc_xml(file, anomalies)
-        elif format == "pubtator":
-            records = read_pubtator(file)
-        else:
-            records = read_bioc_json(file) if format == "bioc-json" else read_bioc_json_lines(file)
-        for record in records:
+        for record in READERS[format](file, anomalies):
             if on_position is not None:
                 on_position(position(file))
             yield record

@@ -1,9 +1,9 @@
 """The document encoder: one pass of the transformer over a document, whatever the number of its candidates.
 
 Each candidate may have levitated markers: wordpieces that stand for its two concepts without being part of the text (Ye
-et al. 2022, "Packed levitated marker for entity and relation extraction", section 3). They stand behind the text. Each
-has the position of a mention, sees the text and its partner, and is seen by nothing but its partner; so one pass reads
-the text for each candidate by itself.
+et al. 2022, "Packed levitated marker for entity and relation extraction", section 3). They follow the text. Each has
+the position of a mention and attends to the text, to itself and to its partner; only its partner and itself attend to
+it. So one pass reads the text for each candidate by itself.
 """
 
 from dataclasses import dataclass
@@ -31,9 +31,10 @@ from .encoder import TransformerEncoder, pad
 from .features import CandidateFeatures, DocCandidates, make_features
 from .pooling import CandidatePooling
 
-# Candidates whose mentions never come nearer than so many wordpieces have no markers.
+# Candidates whose mentions are all farther apart than this many wordpieces have no markers.
 MAX_MARKED_DISTANCE = 64
-# More candidates in one window make it several, with the same text: attention grows with the square of the length.
+# The most candidates with markers in one pass. A window with more is read several times: the cost of attention grows
+# with the square of the length.
 MAX_MARKED = 256
 
 
@@ -60,19 +61,19 @@ def create_document_encoder(
     window (Optional[int]): The most wordpieces of text in one pass; as many as the transformer takes if None.
     overlap (int): The least number of wordpieces that neighbouring windows of a long document share.
     hidden_width (int): The width of the vectors that stand for the source and the target of a candidate.
-    n_heads (int): The number of attention heads that find the context of a candidate.
+    n_heads (int): The number of attention heads of localized context pooling.
     dropout (float): The dropout on the vectors of candidates.
     hidden_dropout (Optional[float]): The dropout in the transformer after each layer; its own setting if None.
-    attention_dropout (Optional[float]): The dropout of attention weights; its own setting if None. Drawing it costs
-        half of the training speed on CPUs.
+    attention_dropout (Optional[float]): The dropout of attention weights; its own setting if None. It halves the
+        training speed on CPUs.
     precision (str): "float32", "bfloat16", or "auto" for bfloat16 where the device is faster with it.
-    batch_wordpieces (int): The most wordpieces, padding and markers included, in one call of the transformer. When
-        predicting on a CPU each window is a call of its own, which makes the scores the same for every batch size.
+    batch_wordpieces (int): The most wordpieces, padding and markers included, in one call of the transformer. A CPU
+        predicts each window in a separate call, so that the scores are the same for every batch size.
     markers (bool): Whether each candidate gets levitated markers, with which the transformer reads the text for it.
-        They need a transformer with absolute positions and no others, such as BERT and RoBERTa; MPNet and DeBERTa have
+        They need a transformer with absolute position embeddings only, such as BERT and RoBERTa; MPNet and DeBERTa have
         relative ones.
-    mention_dropout (float): The share of concepts of which, in training, all mentions are masked as in pretraining, so
-        that relations are learned from what the text says of them and not from their names.
+    mention_dropout (float): The probability that all mentions of a concept are masked in training, as in pretraining.
+        So relations are learned from what the text says of concepts, and not from their names.
     word_dropout (float): The share of other wordpieces that are masked in training.
     RETURNS (DocumentEncoder): The encoder, without layers yet.
     RAISES (EmbreError): If a share is not at least 0 and less than 1.
@@ -99,7 +100,7 @@ class DocumentArrays:
 class DocumentEncoder(TransformerEncoder):
     """Vectors of candidates from one pass over their document.
 
-    A mention is the vector of its first wordpiece: its opening tag, if there are tags.
+    The vector of a mention is that of its first wordpiece, which is its opening tag if there are tags.
     """
 
     kind = "DocumentEncoder"
@@ -114,8 +115,8 @@ class DocumentEncoder(TransformerEncoder):
         markers."""
         if self.settings["markers"] and not has_given_positions(self.transformer):
             raise EmbreError(
-                f"{type(self.transformer).__name__} counts positions itself, so that markers would stand behind the "
-                f"text and not at their mentions: set `markers` of the encoder to false"
+                f"{type(self.transformer).__name__} has no position embeddings that markers could share: "
+                f"set `markers` of the encoder to false"
             )
         width = self.transformer.config.hidden_size
         self.takes_segments = "token_type_ids" in signature(self.transformer.forward).parameters
@@ -167,7 +168,7 @@ class DocumentEncoder(TransformerEncoder):
         if not mention_dropout and not word_dropout:
             return ids
         if self.tokenizer.mask_token_id is None:
-            raise EmbreError("`mention_dropout` and `word_dropout` need a tokenizer with a mask")
+            raise EmbreError("`mention_dropout` and `word_dropout` need a tokenizer with a mask token")
         is_masked = numpy.random.random(len(ids)) < word_dropout
         mentions = features.concept_mentions[numpy.random.random(len(features.concept_mentions)) < mention_dropout]
         for start, end in features.mentions[numpy.unique(mentions[mentions >= 0])]:
@@ -183,7 +184,7 @@ class DocumentEncoder(TransformerEncoder):
 
     def forward(self, arrays: DocumentArrays, *vectors: Tensor) -> Tensor:
         of_pieces, markers = self.read(arrays)
-        # A mention of nothing but characters that the tokenizer drops may stand behind the last wordpiece.
+        # A mention without wordpieces (the tokenizer drops its characters) can start after the last wordpiece.
         starts = torch.from_numpy(arrays.features.mentions[:, 0].copy()).to(self.device).clamp(max=len(of_pieces) - 1)
         return self.pooling(of_pieces, of_pieces[starts], arrays.features, markers)
 
@@ -191,7 +192,7 @@ class DocumentEncoder(TransformerEncoder):
         """The vectors of all wordpieces, averaged where windows overlap, shape (n, width), and those of the markers of
         all candidates, shape (p, 2, width) or None without markers; float32."""
         groups = self.group(arrays)
-        # One context for all: it casts the weights once.
+        # One autocast context for all calls, so that weights are cast once.
         with autocast(self.settings["precision"], self.device):
             outputs = [self.transformer(**self.make_inputs(arrays, group)).last_hidden_state for group in groups]
         order = [i for group in groups for i in group]
@@ -223,7 +224,7 @@ class DocumentEncoder(TransformerEncoder):
         positions += first_position(self.transformer)
         inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": positions}
         if self.takes_segments:
-            # Markers make it longer than what the transformer has segments ready for.
+            # With markers, the input can be longer than the default `token_type_ids` of the transformer.
             inputs["token_type_ids"] = torch.zeros_like(ids)
         return {name: tensor.to(self.device) for name, tensor in inputs.items()}
 
@@ -231,7 +232,7 @@ class DocumentEncoder(TransformerEncoder):
         """Which windows are read at once: those of similar length, as many as `batch_wordpieces` allows.
 
         On a CPU larger batches gain little, but change the last digits: there a window is predicted on its own, so that
-        a document gets the same scores whatever stands beside it.
+        a document gets the same scores whatever else is in its batch.
         """
         if not self.training and self.device.type == "cpu":
             return [[i] for i in range(len(arrays.windows))]
@@ -284,12 +285,12 @@ def split_by_markers(
     places: Sequence[NDArray[numpy.int64]],
     markers: Sequence[NDArray[numpy.int64]],
 ) -> Tuple[List[NDArray[numpy.int64]], List[NDArray[numpy.int64]], List[NDArray[numpy.int64]]]:
-    """Repeat windows with more candidates than can be read at once, each time with others; see `DocumentArrays`."""
+    """Repeat windows that have more than `MAX_MARKED` candidates, each time with others; see `DocumentArrays`."""
     split: Tuple[List, List, List] = ([], [], [])
     for window, of_text, of_candidates in zip(windows, places, markers):
         for first in range(0, max(len(of_candidates), 1), MAX_MARKED):
             split[0].append(window)
-            # The text of a repeated window has been read; it must not weigh more where windows overlap.
+            # Only the first copy of a repeated window counts in the average over overlapping windows.
             split[1].append(of_text if not first else of_text[:0])
             split[2].append(of_candidates[first : first + MAX_MARKED])
     return split
@@ -299,8 +300,8 @@ def pad_with_markers(
     windows: Sequence[NDArray[numpy.int64]], markers: Sequence[NDArray[numpy.int64]], padding: int
 ) -> Tuple[Tensor, Tensor, Tensor]:
     """Windows, their markers behind the longest text, and `padding` behind what is shorter: ids, shape (windows, t);
-    which column sees which, shape (windows, t, t); and positions from 0, shape (windows, t). Markers have the positions
-    of the wordpieces that they stand for, and the two of a candidate stand beside each other."""
+    the attention mask, shape (windows, t, t); and positions from 0, shape (windows, t). Markers have the positions of
+    the wordpieces that they stand for, and the two of a candidate are next to each other."""
     length = max(map(len, windows))
     width = length + 2 * max(map(len, markers))
     ids = torch.full((len(windows), width), padding)
@@ -311,7 +312,7 @@ def pad_with_markers(
         ids[row, : len(window)] = torch.from_numpy(window)
         ids[row, length:last] = torch.from_numpy(of_window[:, 3:].flatten())
         positions[row, length:last] = torch.from_numpy(of_window[:, 1:3].flatten())
-        # What is padding sees the text too, so that nothing has nothing to see.
+        # Padding attends to the text too: a row that attends to nothing gives no numbers.
         attention_mask[row, :, : len(window)] = 1
         own = torch.arange(length, last)
         attention_mask[row, own, own] = 1

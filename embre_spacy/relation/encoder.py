@@ -17,7 +17,11 @@ from .features import DocCandidates
 
 class CandidateEncoder(nn.Module):
     """An encoder of candidates. A registered function makes it of its settings. It gets its layers when the entity
-    types are known (`build`), or with saved weights (`restore`). Then it has a `width`, that of its vectors."""
+    types are known (`build`), or with saved weights (`restore`). Then it has a `width`, that of its vectors.
+
+    To add one: a module with a subclass and a function that makes it, an entry point in `pyproject.toml`
+    (`spacy_architectures`), and an entry in `MODELS` of `tests/relation/conftest.py`.
+    """
 
     # What saved weights are said to be of.
     kind: ClassVar[str]

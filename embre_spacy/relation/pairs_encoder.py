@@ -112,7 +112,7 @@ class PairsEncoder(TransformerEncoder):
                 ids = numpy.concatenate([self.before, ids, self.after])
                 arrays.inputs.append(ids)
                 for openings, places in ((arrays.sources, source), (arrays.targets, target)):
-                    # A mention of nothing but characters that the tokenizer drops may stand behind the last wordpiece.
+                    # A mention without wordpieces can start after the last wordpiece.
                     openings.append(numpy.minimum(places + len(self.before), len(ids) - 1))
             arrays.documents.append((first, len(arrays.inputs)))
         return arrays
@@ -124,7 +124,7 @@ class PairsEncoder(TransformerEncoder):
         is_recomputed = torch.is_grad_enabled() and len(groups) > 1
         padding = self.transformer.config.pad_token_id or 0
         outputs: List[Tensor] = []
-        # One context for all: it casts the weights once.
+        # One autocast context for all calls, so that weights are cast once.
         with autocast(self.settings["precision"], self.device):
             for group in groups:
                 rows = ((arrays.inputs, padding), (arrays.sources, 0), (arrays.targets, 0))
@@ -146,7 +146,7 @@ class PairsEncoder(TransformerEncoder):
 
     def _group(self, arrays: PairsArrays) -> List[List[int]]:
         """Candidates of similar length together, as many as `batch_candidates` allows. In prediction those of different
-        documents do not mix, so that a document gets the same scores whatever stands beside it."""
+        documents do not mix, so that a document gets the same scores whatever else is in its batch."""
         size = self.settings["batch_candidates"]
         groups = []
         for first, last in [(0, len(arrays.inputs))] if self.training else arrays.documents:
