@@ -100,5 +100,5 @@ def test_messy_pubtator3(tmp_path, vocab):
         warnings.simplefilter("error")
         embre_spacy.write(embre_spacy.read(tmp_path / "b.spacy", vocab), tmp_path / "b.json")
     assert content(tmp_path / "b.json") == content(path)
-    with pytest.raises(InputError, match="document 1: annotation 2 says"):
+    with pytest.raises(InputError, match="document 1: annotation 2 has"):
         list(embre_spacy.read(path, vocab, strict=True))
