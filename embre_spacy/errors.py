@@ -15,13 +15,13 @@ class InputError(EmbreError):
 
     cause (str): What is wrong, as a phrase ("annotation 12 ends outside the text").
     file (Optional[str]): The file that it was found in.
-    document (Optional[str]): The id of the document that it was found in.
+    document (Optional[str]): The id of the document that it was found in, if it has one.
     """
 
     def __init__(self, cause: str, *, file: Optional[str] = None, document: Optional[str] = None) -> None:
         self.cause = cause
         self.file = None if file is None else str(file)
-        self.document = document
+        self.document = document or None
         super().__init__(cause)
 
     def __str__(self) -> str:

@@ -225,9 +225,10 @@ def _read_with_ids(path: Path, vocab: Vocab, excluded: Set[str]) -> List[Tuple[s
     anomalies = Anomalies()
     docs: List[Tuple[str, Any]] = []
     known = set(excluded)
-    for doc in read_each(path, vocab, anomalies=anomalies):
+    for number, doc in enumerate(read_each(path, vocab, anomalies=anomalies), 1):
         if not isinstance(doc, Rejected):
-            docs.append((doc._.document_id, doc))
+            # Documents without an id are not one document.
+            docs.append((doc._.document_id or f"{path}: {number}", doc))
             known.add(doc._.document_id)
         elif doc.document in known:
             docs.append((doc.document, None))

@@ -135,3 +135,15 @@ def test_prepare_names_counts_that_are_no_json(sample_dir, tmp_path):
     shutil.copytree(sample_dir, tmp_path / "assets")
     (tmp_path / "assets" / "counts.json").write_text("{")
     assert "counts.json: Invalid JSON" in run("prepare", tmp_path / "assets", tmp_path / "out", code=1).output
+
+
+def test_prepare_keeps_every_document_without_an_id(sample_dir, tmp_path):
+    docs = list(read(sample_dir / "train.xml", Vocab()))[:3]
+    for doc in docs[:2]:
+        doc._.document_id = None
+    (tmp_path / "assets").mkdir()
+    write(docs, tmp_path / "assets" / "made.spacy")
+    (tmp_path / "assets" / "splits.json").write_text(json.dumps({"train": {"files": ["made.spacy"]}}))
+    run("prepare", tmp_path / "assets", tmp_path / "out")
+    found = list(read(tmp_path / "out" / "train.spacy", Vocab()))
+    assert [(doc._.document_id, doc.text) for doc in found] == [(doc._.document_id, doc.text) for doc in docs]

@@ -5,9 +5,9 @@ import warnings
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Annotated, Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Annotated, Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, TypeVar
 
-from pydantic import Field, StrictStr, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, StrictStr, TypeAdapter, ValidationError
 from typing_extensions import NotRequired, TypedDict
 
 from ..errors import InputError
@@ -45,7 +45,9 @@ class Record:
 
     @property
     def id(self) -> str:
-        return str(self.document["id"])
+        """The id of the document; empty if it has none."""
+        identifier = self.document.get("id")
+        return "" if identifier is None or not str(identifier).strip() else str(identifier)
 
     def dumps(self) -> str:
         """Make JSON of the record. A `Doc` carries it as JSON, because MessagePack would turn lists into tuples."""
@@ -137,7 +139,7 @@ class Anomalies:
 
     def __str__(self) -> str:
         return "; ".join(
-            f"{kind}: {count} (first in document {document}: {detail})"
+            f"{kind}: {count} (first in document {document or 'without an id'}: {detail})"
             for kind, (count, document, detail) in self.counts.items()
         )
 
@@ -149,7 +151,11 @@ def warn(line: str) -> None:
 
 # The schema of what is relied on. Other keys, and ids of any kind, are kept as they are.
 _Count = Annotated[int, Field(strict=True, ge=0, lt=10**12)]
-_Infons = Optional[Dict[StrictStr, Any]]
+# PHP writes an empty object as [], Lua an empty list as {}, and converters from XML either of them as "".
+_empty_as_null = BeforeValidator(lambda value: None if value in ([], {}, "") else value)
+_Infons = Annotated[Optional[Dict[StrictStr, Any]], _empty_as_null]
+_Item = TypeVar("_Item")
+_ListOf = Annotated[Optional[List[_Item]], _empty_as_null]
 
 
 class _Location(TypedDict):
@@ -160,18 +166,18 @@ class _Location(TypedDict):
 class _Annotation(TypedDict):
     infons: NotRequired[_Infons]
     text: NotRequired[Optional[StrictStr]]
-    locations: NotRequired[Optional[List[_Location]]]
+    locations: NotRequired[_ListOf[_Location]]
 
 
 class _Relation(TypedDict):
     infons: NotRequired[_Infons]
-    nodes: NotRequired[Optional[List[Node]]]
+    nodes: NotRequired[_ListOf[Node]]
 
 
 class _Owner(TypedDict):
     infons: NotRequired[_Infons]
-    annotations: NotRequired[Optional[List[_Annotation]]]
-    relations: NotRequired[Optional[List[_Relation]]]
+    annotations: NotRequired[_ListOf[_Annotation]]
+    relations: NotRequired[_ListOf[_Relation]]
 
 
 class _Sentence(_Owner):
@@ -180,11 +186,11 @@ class _Sentence(_Owner):
 
 
 class _Passage(_Sentence):
-    sentences: NotRequired[Optional[List[_Sentence]]]
+    sentences: NotRequired[_ListOf[_Sentence]]
 
 
 class _Document(_Owner):
-    passages: Optional[List[_Passage]]
+    passages: _ListOf[_Passage]
 
 
 _SCHEMA: TypeAdapter[Any] = TypeAdapter(_Document)
@@ -196,15 +202,15 @@ def check_document(document: Any, name: str) -> None:
     if not isinstance(document, dict) or "passages" not in document:
         raise InputError(f"not BioC: {name} is not an object with passages")
     identifier = document.get("id")
-    if isinstance(identifier, bool) or not isinstance(identifier, (str, int)) or not str(identifier).strip():
-        raise InputError(f"{name} has no id")
+    if isinstance(identifier, bool) or not isinstance(identifier, (str, int, type(None))):
+        raise InputError(f"not BioC: the id of {name} is neither text nor a whole number")
     try:
         _SCHEMA.validate_python(document)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))
         message = first["msg"][0].lower() + first["msg"][1:]
-        raise InputError(f"not BioC: {place}: {message}", document=str(identifier)) from None
+        raise InputError(f"not BioC: {place}: {message}", document=Record(document, "").id) from None
 
 
 @dataclass(frozen=True)

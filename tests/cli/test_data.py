@@ -45,7 +45,6 @@ BAD_INPUT = {
     "XML without a document": ("a.xml", "<collection/>", "it holds no document"),
     "XML with a wrong offset": ("a.xml", XML.replace('"4"', '"x"'), "document 7: not BioC: the offset"),
     "XML without an offset": ("a.xml", XML.replace("<offset>0</offset>", ""), "document 7: not BioC: the offset"),
-    "XML without an id": ("a.xml", XML.replace("<id>7</id>", ""), "document 1 of the file has no id"),
     "annotation outside the text, XML": ("a.xml", XML.replace('"4"', '"6"'), "document 7: annotation a lies outside"),
     "entity bomb": ("a.xml", XML.replace('<!DOCTYPE collection SYSTEM "BioC.dtd">', BOMB), "refused: the XML declares"),
     "entity that is not declared": ("a.xml", XML.replace("one", "&x;"), "document 7: not valid XML: the entity &x;"),
@@ -61,7 +60,7 @@ BAD_INPUT = {
     "documents that are no list": ("a.json", '{"documents": {}}', "not BioC: its documents are not a list"),
     "a list of numbers": ("a.json", "[1]", "not BioC: document 1 of the file is not an object with passages"),
     "no documents": ("a.json", '{"PubTator3": []}', "it holds no document"),
-    "a document without an id": ("a.json", as_json(id=None), "document 1 of the file has no id"),
+    "an id that is a list": ("a.json", as_json(id=[7]), "not BioC: the id of document 1 of the file is neither"),
     "passages that are no list": (
         "a.json",
         as_json(passages="x"),
@@ -84,7 +83,7 @@ BAD_INPUT = {
     ),
     "infons that are a list": (
         "a.json",
-        with_mention(infons=[]),
+        with_mention(infons=[1]),
         "document 7: not BioC: passages.0.annotations.0.infons: ",
     ),
     "a location of negative length": (

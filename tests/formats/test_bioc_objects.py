@@ -177,13 +177,22 @@ def test_a_bad_document_is_refused(vocab):
     collection_.documents[0].passages[0].offset = None
     with pytest.raises(InputError, match=r"document 7: not BioC: passages\.0\.offset"):
         list(embre_spacy.from_bioc(collection_, vocab))
-    collection_.documents[0].id = ""
-    with pytest.raises(InputError, match="document 1 of the collection has no id"):
+    collection_.documents[0].id = True
+    with pytest.raises(InputError, match="the id of document 1 of the collection is neither text nor a whole number"):
         list(embre_spacy.from_bioc(collection_, vocab))
     twice = make_collection()
     twice.add_document(twice.documents[0])
     with pytest.raises(InputError, match=r"document 7: two documents have this id \(number 1 and 2\)"):
         list(embre_spacy.from_bioc(twice, vocab))
+
+
+def test_documents_whose_id_nobody_has_set(vocab):
+    collection_ = make_collection()
+    collection_.add_document(bioc.BioCDocument())
+    collection_.add_document(bioc.BioCDocument())
+    docs = list(embre_spacy.from_bioc(collection_, vocab))
+    assert [doc._.document_id for doc in docs] == ["7", "", ""]
+    assert [document_.id for document_ in embre_spacy.to_bioc(docs).documents] == ["7", "0", "1"]
 
 
 def test_anomalies_are_told(vocab):

@@ -13,6 +13,7 @@ from embre_spacy.errors import InputError
 from embre_spacy.files import FileSection
 from embre_spacy.formats import Rejected, read, read_each, write
 from embre_spacy.formats.reading import CUTS, can_be_cut
+from embre_spacy.tokens import get_mentions
 
 XML = (
     "<document><id>{id}</id><passage><offset>{offset}</offset><text>one two</text>"
@@ -80,10 +81,19 @@ BAD = {
         xml(good_xml(1), XML.format(id=2, offset=0, start=6), good_xml(3)),
         ["1", ("2", 2, "annotation a lies outside"), "3"],
     ),
-    "XML without an id": (
-        "a.xml",
-        xml(good_xml(""), good_xml(3)),
-        [(None, 1, "document 1 of the file has no id"), "3"],
+    "an id that is none": (
+        "a.json",
+        json.dumps([as_json([1]), as_json(True), as_json(3)]),
+        [
+            (None, 1, "not BioC: the id of document 1 of the file is neither text nor a whole number"),
+            (None, 2, "not BioC: the id of document 2 of the file is neither text nor a whole number"),
+            "3",
+        ],
+    ),
+    "a document without an id": (
+        "a.json",
+        json.dumps([as_json("", 6), as_json(3)]),
+        [(None, 1, "annotation a lies outside"), "3"],
     ),
     "XML that breaks off": ("a.xml", xml(good_xml(1), good_xml(2))[:-60], ["1", (None, 2, "not valid XML")]),
     "a document of JSON": (
@@ -147,6 +157,51 @@ def test_a_bad_document_is_set_aside_alone(name, tmp_path, vocab):
         list(read(path, vocab))
     # The strict reader says the same of the first of them.
     assert error.value.cause == next(one.cause for one in found if isinstance(one, Rejected))
+
+
+@pytest.mark.parametrize("nothing", [{"id": ""}, {"id": " "}, {"id": None}, {}])
+@pytest.mark.parametrize("target", ["b.json", "b.jsonl", "b.xml", "b.pubtator", "b.spacy"])
+def test_documents_without_an_id_are_documents_of_their_own(nothing, target, tmp_path, vocab):
+    """Libraries make documents without an id, and write them so."""
+    first, second = ({**passages, **nothing} for passages in ({"passages": as_json(0)["passages"]}, {"passages": []}))
+    (tmp_path / "a.json").write_text(json.dumps({"documents": [first, second, as_json(0)]}))
+    docs = list(read(tmp_path / "a.json", vocab, strict=True))
+    assert [(doc._.document_id, len(doc.ents)) for doc in docs] == [("", 1), ("", 0), ("0", 1)]
+    write(docs, tmp_path / target)
+    again = list(read(tmp_path / target, vocab, strict=True))
+    assert [len(doc.ents) for doc in again] == [1, 0, 1]
+    # In a text format, each gets a number that no other has.
+    assert [doc._.document_id for doc in again] == ["", "", "0"] if target == "b.spacy" else ["1", "2", "0"]
+
+
+@pytest.mark.parametrize("name", ["<id/>", "<id> </id>", ""])
+def test_xml_without_an_id(name, tmp_path, vocab):
+    (tmp_path / "a.xml").write_text(xml(good_xml(1), good_xml(2), good_xml(3)).replace("<id>2</id>", name))
+    assert outcome(tmp_path / "a.xml", vocab) == ["1", "", "3"]
+
+
+@pytest.mark.parametrize("nothing", [[], {}, "", None])
+@pytest.mark.parametrize("part", ["document", "passage", "sentence", "annotation", "relation"])
+def test_empty_lists_and_objects_are_alike(nothing, part, tmp_path, vocab):
+    """Some languages have one type for both, and write [] or {} whatever was meant."""
+    mention = {"id": "a", "infons": {"type": "Gene"}, "text": "one", "locations": [{"offset": 0, "length": 3}]}
+    sentence = {"offset": 0, "text": "one two", "infons": {"n": "1"}, "annotations": [mention]}
+    related = {"id": "R", "infons": {"entity1": "1", "entity2": "2", "type": "Bind"}, "nodes": nothing}
+    passage = {"offset": 0, "infons": {"type": "title"}, "sentences": [sentence]}
+    one = {"id": "1", "infons": {"year": "1"}, "passages": [passage], "relations": [related]}
+    parts = {"document": one, "passage": passage, "sentence": sentence, "annotation": mention, "relation": related}
+    lists = {"document": "annotations", "passage": "relations", "sentence": "relations", "relation": "nodes"}
+    parts[part].update({"infons": nothing, lists.get(part, "more"): nothing})
+    (tmp_path / "a.json").write_text(json.dumps({"documents": [one]}))
+    (doc,) = read(tmp_path / "a.json", vocab, on_anomalies=lambda line: None)
+    assert [span.text for span in get_mentions(doc)] == ["one"]
+    for target in ("b.xml", "b.pubtator", "b.json"):
+        write([doc], tmp_path / target, on_anomalies=lambda line: None)
+        (again,) = read(tmp_path / target, vocab, on_anomalies=lambda line: None)
+        assert [(span.text, span.label_) for span in get_mentions(again)] == [
+            (span.text, span.label_) for span in get_mentions(doc)
+        ]
+    assert json.loads((tmp_path / "b.json").read_text())["documents"] == [one]
 
 
 def test_good_files_are_read_as_ever(sample_dir, vocab, tmp_path):
@@ -235,7 +290,7 @@ def test_good_documents_come_out_in_every_format(kind, documents, tmp_path, voca
     found = outcome(path, vocab)
     assert len(found) == len(documents)
     for number, (one, which) in enumerate(zip(found, documents)):
-        is_good = which == "good" or (which == "twice" and documents.index("twice") == number)
+        is_good = which in ("good", "no id") or (which == "twice" and documents.index("twice") == number)
         assert isinstance(one, str) == is_good
 
 
