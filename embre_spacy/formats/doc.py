@@ -14,19 +14,16 @@ from ..labels import TYPE_PAIRS, entity_type
 from ..tokens import (
     MENTIONS_KEY,
     Concept,
+    ConceptIndex,
     Passage,
     Relation,
-    get_concepts,
     get_mentions,
-    normalize_identifier,
     set_passages,
-    split_identifiers,
     tokenize_at,
 )
 from .fields import (
     MentionKey,
     RelationFields,
-    RelationKey,
     annotations_by_id,
     is_same_text,
     mention_keys,
@@ -54,9 +51,9 @@ RECORD_KEY = "embre_record"
 _RELATED_TYPES = {frozenset(pair) for pair in TYPE_PAIRS}
 _SCORES = ("score", "type_score", "novelty_score")
 
-_ConceptsByKey = Dict[str, List[Concept]]
 # The indices of the relations of a `Doc` that no relation of its record stands for yet.
-_Unmatched = DefaultDict[RelationKey, Deque[int]]
+_RelationKey = Tuple[Tuple[str, str], str, Optional[str]]
+_Unmatched = DefaultDict[_RelationKey, Deque[int]]
 
 
 def doc_from_record(record: Record, tokenizer: Tokenizer, anomalies: Anomalies) -> Doc:
@@ -123,18 +120,14 @@ def _find_section(passage: Node) -> str:
 
 
 def _find_relations(record: Record, doc: Doc, anomalies: Anomalies) -> List[Relation]:
-    concepts: _ConceptsByKey = defaultdict(list)
-    for concept in get_concepts(doc):
-        concepts[concept.key].append(concept)
+    concepts = ConceptIndex(doc)
     annotations = annotations_by_id(record.document)
     relations: List[Relation] = []
     for _, relation in iter_parts(record.document, "relations"):
         name = f"relation {relation.get('id')}"
-        fields = relation_fields(relation, annotations)
-        if fields is None:
+        made = _make_relations(relation, annotations, concepts)
+        if not made:
             anomalies.add(NOT_UNDERSTOOD, record.id, f"{name} is not a typed relation between two concepts")
-            continue
-        made = [_relate(fields, source, target, concepts) for source, target in fields.pairs.values()]
         relations.extend(made)
         missing = [side.id for each in made for side in (each.source, each.target) if not side.mentions]
         if missing:
@@ -142,7 +135,15 @@ def _find_relations(record: Record, doc: Doc, anomalies: Anomalies) -> List[Rela
     return relations
 
 
-def _relate(fields: RelationFields, source: str, target: str, concepts: _ConceptsByKey) -> Relation:
+def _make_relations(relation: Node, annotations: Dict[str, Node], concepts: ConceptIndex) -> List[Relation]:
+    """The relations between two concepts that a relation of the file stands for: none if it is not understood."""
+    fields = relation_fields(relation, annotations)
+    if fields is None:
+        return []
+    return [_relate(fields, source, target, concepts) for source, target in fields.pairs.values()]
+
+
+def _relate(fields: RelationFields, source: str, target: str, concepts: ConceptIndex) -> Relation:
     sources = _find_concepts(source, fields.source.type, concepts)
     targets = _find_concepts(target, fields.target.type, concepts)
     # One number can be a gene and a taxon of a document: prefer a pair of types that BioRED relates.
@@ -151,11 +152,10 @@ def _relate(fields: RelationFields, source: str, target: str, concepts: _Concept
     return Relation(*best, fields.type, fields.novelty)
 
 
-def _find_concepts(identifier: str, type: str, concepts: _ConceptsByKey) -> List[Concept]:
+def _find_concepts(identifier: str, type: str, concepts: ConceptIndex) -> List[Concept]:
     """The concepts that an identifier can name: those of the type, or else of any type, or else a new one."""
-    new = Concept(identifier, type)
-    same_key = concepts.get(new.key, [])
-    return [concept for concept in same_key if concept.type == type] or same_key or [new]
+    found = concepts.find(identifier)
+    return [concept for concept in found if concept.type == type] or found or [Concept(identifier, type)]
 
 
 def record_from_doc(doc: Doc, fallback_id: str) -> Record:
@@ -225,37 +225,41 @@ def _update_annotations(document: Node, doc: Doc, annotations: Dict[str, Node]) 
 
 def _update_relations(record: Record, doc: Doc, annotations: Dict[str, Node]) -> None:
     relations: List[Relation] = doc._.relations
+    concepts = ConceptIndex(doc)
     unmatched: _Unmatched = defaultdict(deque)
     for index, relation in enumerate(relations):
-        unmatched[relation.pair, relation.type, relation.novelty].append(index)
+        unmatched[_key(relation)].append(index)
     used_ids = {str(relation.get("id")) for _, relation in iter_parts(record.document, "relations")}
     for _, node in iter_nodes(record.document):
-        updated = [_match(relation, annotations, relations, unmatched) for relation in get_list(node, "relations")]
+        kept: List[Node] = []
+        for relation in get_list(node, "relations"):
+            made = _make_relations(relation, annotations, concepts)
+            kept.extend(_match(relation, [_key(one) for one in made], relations, unmatched))
         if node.get("relations"):
-            node["relations"] = [relation for relation in updated if relation is not None]
+            node["relations"] = kept
     new = sorted(index for indices in unmatched.values() for index in indices)
     if new:
         _add_relations(record, doc, [relations[index] for index in new], used_ids)
 
 
-def _match(
-    relation: Node, annotations: Dict[str, Node], relations: List[Relation], unmatched: _Unmatched
-) -> Optional[Node]:
-    """A relation of the file, updated, or None if the `Doc` has it no more. Takes its matches out of `unmatched`."""
-    fields = relation_fields(relation, annotations)
-    keys = fields.keys if fields else []
+def _key(relation: Relation) -> _RelationKey:
+    return relation.pair, relation.type, relation.novelty
+
+
+def _match(relation: Node, keys: List[_RelationKey], relations: List[Relation], unmatched: _Unmatched) -> List[Node]:
+    """A relation of the file, updated, or none if the `Doc` has it no more. Takes its matches out of `unmatched`."""
     if not all(unmatched[key] for key in keys):
-        return None
+        return []
     predicted = [relations[unmatched[key][0]] for key in keys if relations[unmatched[key][0]].type_probabilities]
     if predicted and len(keys) > 1:
         # It stands for several pairs, and can hold the probabilities of one only: each is written on its own.
-        return None
+        return []
     for key in keys:
         unmatched[key].popleft()
     if not predicted:
-        return relation
+        return [relation]
     others = {key: value for key, value in get_infons(relation).items() if key not in _SCORES}
-    return {**relation, "infons": {**others, **_make_scores(predicted[0])}}
+    return [{**relation, "infons": {**others, **_make_scores(predicted[0])}}]
 
 
 def _add_relations(record: Record, doc: Doc, relations: List[Relation], used_ids: Set[str]) -> None:
@@ -288,8 +292,7 @@ def _make_role(concept: Concept, doc: Doc, as_text: bool) -> Any:
     labels = (
         mention.label_
         for mention in get_mentions(doc)
-        if entity_type(mention.label_) == concept.type
-        and concept.key in map(normalize_identifier, split_identifiers(mention.kb_id_))
+        if [mention.start_char, mention.end_char] in concept.mentions and entity_type(mention.label_) == concept.type
     )
     type = next(labels, concept.type)
     return f"{type}|{concept.id}" if as_text else {"identifier": concept.id, "type": type}

@@ -15,8 +15,6 @@ _IDENTIFIER_KEYS = ("identifier", "mesh", "ncbi gene", "ncbi taxonomy", "omim")
 _TYPE_KEYS = ("type", "relation", "relation_type")
 _NOVELTY_KEYS = ("novel", "novelty")
 
-RelationKey = Tuple[Tuple[str, str], str, Optional[str]]
-
 
 class MentionKey(NamedTuple):
     """What a mention is recognized by, on a `Doc` (as a span) and in a record (as a location of an annotation): where
@@ -104,11 +102,6 @@ class RelationFields:
             first, second = sorted((normalize_identifier(source), normalize_identifier(target)))
             pairs.setdefault((first, second), (source, target))
         return pairs
-
-    @property
-    def keys(self) -> List[RelationKey]:
-        """What each of its pairs is compared by."""
-        return [(pair, self.type, self.novelty) for pair in self.pairs]
 
 
 def relation_fields(relation: Node, annotations: Mapping[str, Node]) -> Optional[RelationFields]:

@@ -4,17 +4,16 @@ from .candidates import Candidate, CandidateFunction
 from .concepts import (
     MENTIONS_KEY,
     Concept,
+    ConceptIndex,
     Passage,
     Relation,
-    find_concept,
     get_concepts,
     get_mentions,
     get_passages,
-    normalize_identifier,
     set_passages,
-    split_identifiers,
 )
 from .extensions import copy_mentions, get_relations, register_extensions, set_relations
+from .identifiers import normalize_identifier, split_identifiers
 from .tokenizer import build_tokenizer, get_tokenizer, tokenize_at
 
 register_extensions()
@@ -24,11 +23,11 @@ __all__ = [
     "Candidate",
     "CandidateFunction",
     "Concept",
+    "ConceptIndex",
     "Passage",
     "Relation",
     "build_tokenizer",
     "copy_mentions",
-    "find_concept",
     "get_concepts",
     "get_mentions",
     "get_passages",

@@ -1,53 +1,18 @@
 """Mentions, concepts, relations and passages of a document."""
 
-import re
+from collections import defaultdict
 from operator import itemgetter
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple, Union
+from typing import Any, DefaultDict, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 from spacy.tokens import Doc, Span
 
 from ..labels import entity_type
+from .identifiers import name_the_same, normalize_identifier, read_names, split_identifiers
 
 # The span group of the mentions that `doc.ents` cannot hold: overlapping, nested and discontinuous ones.
 MENTIONS_KEY = "mentions"
 
 _PASSAGES_KEY = "embre_passages"
-_NO_IDENTIFIER = frozenset({"", "-", "-1", "none", "null"})
-# Prefixes that some resources write and others leave out. Those that are part of the identifier ("OMIM:", "rs") stay.
-_PREFIX = re.compile(
-    r"^(mesh|ncbi ?gene|entrez ?gene|ncbi ?taxon|ncbi ?taxid|taxonomy|cellosaurus)\s*:\s*", re.IGNORECASE
-)
-# tmVar's descriptions of a variant ("tmVar:p|SUB|V|600|E;HGVS:p.V600E;RS#:113488022"): fields of one identifier.
-_VARIANT_FIELD = re.compile(r"(^|;)(tmVar|HGVS|RS#|VariantGroup|CorrespondingGene|Gene|Disease):", re.IGNORECASE)
-_RS_NUMBER = re.compile(r"(^|;)RS#:(rs)?(\d+)", re.IGNORECASE)
-_TAXON_NOTE = re.compile(r"\(Tax:\d+\)", re.IGNORECASE)
-
-
-def split_identifiers(field: str) -> List[str]:
-    """Split the identifier field of a mention, or of one argument of a relation, into identifiers, each once. There are
-    none if it is empty or says so ("-", "-1").
-
-    "," (BioRED) or ";" (PubTator3) separate them. Two identifiers joined by "|" or "+" are one, a composite concept, as
-    in BioRED's relations ("D015458|D016399"). The description of a variant by tmVar is one identifier, whatever
-    separators it contains.
-    """
-    field = field.strip()
-    if _VARIANT_FIELD.search(field):
-        return [field]
-    parts = (part.strip() for part in re.split("[,;]", _TAXON_NOTE.sub("", field)))
-    return list(dict.fromkeys(part for part in parts if part.lower() not in _NO_IDENTIFIER))
-
-
-def normalize_identifier(identifier: str) -> str:
-    """Bring an identifier into the form that is the same for every resource: without a database prefix that others
-    leave out; for a variant that several fields describe, its reference SNP number or else its tmVar form."""
-    identifier = identifier.strip()
-    if _VARIANT_FIELD.search(identifier):
-        rs_number = _RS_NUMBER.search(identifier)
-        if rs_number:
-            return f"rs{rs_number.group(3)}"
-        identifier = re.sub(r"^tmVar:", "", identifier, flags=re.IGNORECASE).split(";")[0]
-    return _PREFIX.sub("", identifier)
 
 
 def _field(key: str) -> Any:
@@ -186,28 +151,57 @@ def get_mentions(doc: Doc) -> List[Span]:
     return sorted(mentions, key=lambda span: (span.start, -span.end))
 
 
+class ConceptIndex:
+    """The concepts of a document, in the order of their first mentions, and which of them an identifier names.
+
+    Mentions without an identifier belong to none; one with several belongs to each. Numbers of genes and of taxa
+    overlap, so the type is part of what a concept is.
+    """
+
+    def __init__(self, doc: Doc) -> None:
+        self.concepts: List[Concept] = []
+        # What is known of each concept by each of its names.
+        self._by_name: DefaultDict[str, List[Tuple[Dict[str, str], Concept]]] = defaultdict(list)
+        found = [
+            (mention, (identifier, entity_type(mention.label_)))
+            for mention in get_mentions(doc)
+            for identifier in split_identifiers(mention.kb_id_)
+        ]
+        names = {key: read_names(key[0]) for _, key in found}
+        # What says most of a variant comes first, so that what says less finds it wherever it stands in the text.
+        by_key = {key: self._add(*key, names[key]) for key in sorted(names, key=lambda key: -len(names[key]))}
+        for mention, key in found:
+            concept = by_key[key]
+            if not concept.mentions:
+                concept.update(id=key[0], name=mention.text)
+                self.concepts.append(concept)
+            offsets = [mention.start_char, mention.end_char]
+            # An annotation may stand in a file twice; equal offsets follow each other.
+            if concept.mentions[-1:] != [offsets]:
+                concept.mentions.append(offsets)
+
+    def _add(self, identifier: str, type: str, names: Dict[str, str]) -> Concept:
+        same = (entry for entry in self._find(names) if entry[1].type == type)
+        known, concept = next(same, None) or ({}, Concept(identifier, type))
+        for kind, name in names.items():
+            if kind not in known:
+                known[kind] = name
+                self._by_name[name].append((known, concept))
+        return concept
+
+    def _find(self, names: Dict[str, str]) -> List[Tuple[Dict[str, str], Concept]]:
+        entries = (entry for name in names.values() for entry in self._by_name.get(name, ()))
+        return [entry for entry in entries if name_the_same(entry[0], names)]
+
+    def find(self, identifier: str) -> List[Concept]:
+        """The concepts, one of each type, that an identifier with or without its database prefix names."""
+        return list({id(concept): concept for _, concept in self._find(read_names(identifier))}.values())
+
+
 def get_concepts(doc: Doc) -> List[Concept]:
     """The concepts of a document, in the order of their first mentions. Mentions without an identifier belong to none;
     one with several belongs to each."""
-    concepts: Dict[Tuple[str, str], Concept] = {}
-    for mention in get_mentions(doc):
-        mention_type = entity_type(mention.label_)
-        for identifier in split_identifiers(mention.kb_id_):
-            # Numbers of genes and of taxa overlap, so the type is part of what a concept is.
-            key = (normalize_identifier(identifier), mention_type)
-            if key not in concepts:
-                concepts[key] = Concept(identifier, mention_type, mention.text)
-            offsets = [mention.start_char, mention.end_char]
-            # An annotation may stand in a file twice; equal offsets follow each other.
-            if concepts[key].mentions[-1:] != [offsets]:
-                concepts[key].mentions.append(offsets)
-    return list(concepts.values())
-
-
-def find_concept(concepts: Iterable[Concept], identifier: str) -> Optional[Concept]:
-    """The first concept that an identifier, with or without its database prefix, names; None if there is none."""
-    key = normalize_identifier(identifier)
-    return next((concept for concept in concepts if concept.key == key), None)
+    return ConceptIndex(doc).concepts
 
 
 def get_passages(doc: Doc) -> List[Passage]:

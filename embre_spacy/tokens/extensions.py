@@ -7,7 +7,7 @@ from spacy.tokens import Doc, Span
 
 from ..errors import InputError
 from .candidates import Candidate, create_type_pair_candidates
-from .concepts import MENTIONS_KEY, Concept, Relation, find_concept, get_concepts, get_passages, set_passages
+from .concepts import MENTIONS_KEY, Concept, ConceptIndex, Relation, get_concepts, get_passages, set_passages
 
 _RELATIONS_KEY = "embre_relations"
 _DOCUMENT_ID_KEY = "embre_document_id"
@@ -45,18 +45,18 @@ def set_relations(doc: Doc, relations: Iterable[Union[Relation, Mapping[str, Any
     """
     given = list(relations)
     # Predicted relations bring their concepts.
-    concepts = [] if all(isinstance(relation, Relation) for relation in given) else get_concepts(doc)
+    concepts = None if all(isinstance(relation, Relation) for relation in given) else ConceptIndex(doc)
     doc.user_data[_RELATIONS_KEY] = [_as_relation(relation, concepts) for relation in given]
 
 
-def _as_relation(relation: Union[Relation, Mapping[str, Any]], concepts: List[Concept]) -> Relation:
-    if isinstance(relation, Relation):
+def _as_relation(relation: Union[Relation, Mapping[str, Any]], concepts: Optional[ConceptIndex]) -> Relation:
+    if concepts is None or isinstance(relation, Relation):
         return relation
     try:
         fields = dict(relation)
         for side in ("source", "target"):
             if isinstance(fields[side], str):
-                fields[side] = find_concept(concepts, fields[side]) or Concept(fields[side])
+                fields[side] = next(iter(concepts.find(fields[side])), Concept(fields[side]))
         return Relation(**fields)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"not a relation: {relation!r} ({error})") from error

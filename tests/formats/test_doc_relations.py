@@ -242,3 +242,25 @@ def test_roles_as_json_text_in_xml(tmp_path, vocab):
     texts = [infon[2] for infon in content(tmp_path / "a.xml")[1][2][-1][2][-1][2]]
     assert [json.loads(text) for text in texts[:2]] == list(roles.values())
     assert summary(read_one(tmp_path / "a.xml", vocab)) == summary(doc)
+
+
+@pytest.mark.parametrize("suffix", ["json", "xml", "pubtator"])
+@pytest.mark.parametrize(
+    "named", ["HGVS:p.L8V;CorrespondingGene:41", "CorrespondingGene:41;VariantGroup:1;tmVar:p|SUB|L|8|V", "p.L8V"]
+)
+def test_a_relation_meets_the_variant_that_its_mention_describes_otherwise(named, suffix, tmp_path, vocab):
+    mentions = [
+        annotation("0", "one", (0, 3), type="Variant", identifier="tmVar:p|SUB|L|8|V;HGVS:p.L8V;CorrespondingGene:41"),
+        annotation("1", "two", (4, 3), type="Variant", identifier="tmVar:p|SUB|L|8|V;HGVS:p.L8V;CorrespondingGene:42"),
+        annotation("2", "three", (8, 5), type="Disease", identifier="MESH:D2"),
+    ]
+    relations = [relation("R0", entity1="MESH:D2", entity2=named, type="Association")]
+    path = save(tmp_path / "a.json", document("1", passage(0, "one two three", *mentions), relations=relations))
+    doc = read_one(path, vocab)
+    (found,) = doc._.relations
+    assert (found.source.name, found.target.name) == ("three", "one")
+    # It is still the relation of the file when it is written, in the words of the file.
+    embre_spacy.write([doc], tmp_path / f"b.{suffix}")
+    *_, last = (tmp_path / f"b.{suffix}").read_text().partition("MESH:D2" if suffix == "pubtator" else "R0")
+    assert last.count("Association") == last.count(named) == 1
+    assert summary(read_one(tmp_path / f"b.{suffix}", vocab)) == summary(doc)

@@ -1,82 +1,58 @@
-"""What identifier fields name, in the ways of several resources."""
+"""Which mentions of a document are one concept, and which concept an identifier names."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from spacy.tokens import Doc, Span
 
-from embre_spacy.labels import ENTITY_TYPES, entity_type
-from embre_spacy.tokens import normalize_identifier, split_identifiers
+from embre_spacy.tokens import ConceptIndex
+
+L8V = "p|SUB|L|8|V"
 
 
-@pytest.mark.parametrize(
-    ("field", "identifiers"),
-    [
-        ("", []),
-        ("-", []),
-        ("-1", []),
-        (" None ", []),
-        ("D001", ["D001"]),
-        ("D001,D002", ["D001", "D002"]),
-        ("3445;3439", ["3445", "3439"]),
-        ("3445; 3439 ;", ["3445", "3439"]),
-        ("672,672", ["672"]),
-        ("672,-", ["672"]),
-        ("5594(Tax:9606)", ["5594"]),
-        ("c|DEL|1314_1328|", ["c|DEL|1314_1328|"]),
-        ("tmVar:p|SUB|V|600|E;HGVS:p.V600E;RS#:113488022", ["tmVar:p|SUB|V|600|E;HGVS:p.V600E;RS#:113488022"]),
-    ],
-)
-def test_fields(field, identifiers):
-    assert split_identifiers(field) == identifiers
+def index_of(vocab, *identifiers, labels=()):
+    doc = Doc(vocab, words=[f"m{number}" for number in range(len(identifiers))])
+    labels = labels or ["Variant"] * len(identifiers)
+    doc.ents = [Span(doc, n, n + 1, label=labels[n], kb_id=identifier) for n, identifier in enumerate(identifiers)]
+    return ConceptIndex(doc)
+
+
+def groups(vocab, *identifiers):
+    """The mentions of each concept, by their numbers."""
+    return [[start // 3 for start, _ in concept.mentions] for concept in index_of(vocab, *identifiers).concepts]
 
 
 @pytest.mark.parametrize(
-    ("identifier", "normalized"),
+    ("identifiers", "expected"),
     [
-        ("MESH:D001", "D001"),
-        ("mesh: D001", "D001"),
-        ("D001", "D001"),
-        ("OMIM:114480", "OMIM:114480"),
-        ("NCBI Gene:672", "672"),
-        ("rs113488022", "rs113488022"),
-        ("tmVar:p|SUB|V|600|E;HGVS:p.V600E;RS#:113488022", "rs113488022"),
-        ("tmVar:c|DEL|1314_1328|;HGVS:c.1", "c|DEL|1314_1328|"),
+        # The same change of two genes; of one gene; of a gene, and of one that is not said.
+        ([f"tmVar:{L8V};CorrespondingGene:41", f"tmVar:{L8V};CorrespondingGene:42"], [[0], [1]]),
+        ([f"tmVar:{L8V};CorrespondingGene:41", f"{L8V};Gene:41;VariantGroup:5"], [[0, 1]]),
+        ([f"tmVar:{L8V};CorrespondingGene:41", L8V], [[0, 1]]),
+        ([L8V, f"tmVar:{L8V};CorrespondingGene:41", f"tmVar:{L8V};CorrespondingGene:42"], [[0, 1], [2]]),
+        # The fields in any order, and fewer of them.
+        ([f"tmVar:{L8V};HGVS:p.L8V;VariantGroup:1", "CorrespondingGene:41;HGVS:p.L8V"], [[0, 1]]),
+        (["p.L8V", "RS#:12;CorrespondingGene:41", "rs12", "HGVS:p.L8V;RS#:12"], [[0, 1, 2, 3]]),
+        ([L8V, "HGVS:p.L8V", f"HGVS:p.L8V;tmVar:{L8V}"], [[0, 1, 2]]),
+        # What tells most decides.
+        (["HGVS:p.L8V;RS#:12", "HGVS:p.L8V;RS#:34"], [[0], [1]]),
+        (["CorrespondingGene:41;HGVS:p.L8V", "CorrespondingGene:41;HGVS:p.Q9H"], [[0], [1]]),
     ],
 )
-def test_normal_forms(identifier, normalized):
-    assert normalize_identifier(identifier) == normalized
-    assert normalize_identifier(normalized) == normalized
+def test_variants(identifiers, expected, vocab):
+    assert groups(vocab, *identifiers) == expected
 
 
-@given(st.text(alphabet="DC0123456789,;|+-:# MESHrsTax()mV", max_size=30))
-def test_any_field(field):
-    found = split_identifiers(field)
-    assert len(found) == len(set(found))
-    for identifier in found:
-        assert identifier == identifier.strip() != ""
-        assert normalize_identifier(identifier) == normalize_identifier(f" {identifier} ")
+def test_an_identifier_finds_concepts_of_every_type(vocab):
+    concepts = index_of(vocab, "MESH:D7", "7", "NCBI Gene:7", labels=["Disease", "Species", "Gene"])
+    assert [concept.id for concept in concepts.find("7")] == ["7", "NCBI Gene:7"]
+    assert [concept.id for concept in concepts.find("mesh:D7")] == ["MESH:D7"]
+    assert concepts.find("D8") == []
 
 
-@pytest.mark.parametrize(
-    ("label", "type"),
-    [
-        ("Gene", "GeneOrGeneProduct"),
-        ("Disease", "DiseaseOrPhenotypicFeature"),
-        ("Chemical", "ChemicalEntity"),
-        ("Species", "OrganismTaxon"),
-        ("Variant", "SequenceVariant"),
-        ("DNAMutation", "SequenceVariant"),
-        ("ProteinMutation", "SequenceVariant"),
-        ("SNP", "SequenceVariant"),
-        ("CellLine", "CellLine"),
-        ("SpecificDisease", "DiseaseOrPhenotypicFeature"),
-        ("FamilyName", "GeneOrGeneProduct"),
-        ("Something", "Something"),
-    ],
-)
-def test_types(label, type):
-    assert entity_type(label) == type
-
-
-def test_types_of_biored_stay():
-    assert [entity_type(name) for name in ENTITY_TYPES] == list(ENTITY_TYPES)
+def test_an_identifier_finds_the_variant_that_any_mention_describes(vocab):
+    concepts = index_of(vocab, L8V, f"HGVS:p.L8V;tmVar:{L8V};CorrespondingGene:41", f"{L8V};Gene:42;VariantGroup:0")
+    first, second = concepts.concepts
+    assert first.id == L8V
+    assert concepts.find("HGVS:p.L8V;CorrespondingGene:41") == [first]
+    assert concepts.find(f"CorrespondingGene:42;tmVar:{L8V}") == [second]
+    assert concepts.find(L8V) == [first, second]
+    assert concepts.find(f"CorrespondingGene:43;tmVar:{L8V}") == []
