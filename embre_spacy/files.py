@@ -23,6 +23,8 @@ from fsspec.spec import AbstractFileSystem
 from .errors import EmbreError, InputError
 
 Location = Union[str, Path]
+# A line of a text file: its number, its text, and an error if it is not UTF-8.
+Line = Tuple[int, str, Optional[InputError]]
 
 SUFFIXES: Dict[str, str] = {
     ".xml": "bioc-xml",
@@ -133,7 +135,7 @@ class SectionReader(io.BufferedReader):
         self.section = section
 
 
-def iter_lines(file: BinaryIO) -> Iterator[Tuple[int, str, Optional[InputError]]]:
+def iter_lines(file: BinaryIO) -> Iterator[Line]:
     """Yield the lines of a UTF-8 text file with their numbers, and with an error those that are not UTF-8.
 
     Only line feeds end lines: texts hold other characters that Python takes for line ends.

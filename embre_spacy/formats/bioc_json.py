@@ -5,31 +5,30 @@ key that is not BioC's, among them PubTator3's authors, journal and date.
 """
 
 import json
+import re
 from itertools import chain
-from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, Optional, Tuple, Union
+from typing import Any, BinaryIO, Iterable, Iterator, List, Union
 
 from ..errors import InputError
-from ..files import iter_lines
+from ..files import Line, iter_lines
 from .record import Anomalies, Envelope, Record, dump_json
 
 _CONTAINERS = {"documents": "collection", "PubTator3": "PubTator3"}
-
-# A line with its number, and its error if it is not UTF-8.
-_Line = Tuple[int, str, Optional[InputError]]
+_SPACE = re.compile(r"[ \t\n\r]*")
 
 
 def read_bioc_json(file: BinaryIO) -> Iterator[Union[Record, InputError]]:
-    """Yield the documents of a JSON file that is one value or has a document on every line; in place of a bad line, its
-    error."""
+    """Yield the documents of a JSON file: of one value, of several that follow each other, or of one on every line; in
+    place of a bad line, its error."""
     lines = iter_lines(file)
-    head: List[_Line] = []
-    filled: List[_Line] = []
+    head: List[Line] = []
+    filled: List[Line] = []
     while len(filled) < 2 and (line := next(lines, None)):
         head.append(line)
         if line[1].strip():
             filled.append(line)
-    # If the first line is an object and others follow, it is a document, and so are they.
-    if len(filled) == 2 and filled[0][2] is None and _is_object(filled[0][1]):
+    # If the first line is whole and others follow, each line is for itself.
+    if len(filled) == 2 and filled[0][2] is None and _is_whole(filled[0][1]):
         yield from _read_lines(chain(head, lines))
         return
     parts: List[str] = []
@@ -40,7 +39,8 @@ def read_bioc_json(file: BinaryIO) -> Iterator[Union[Record, InputError]]:
     content = "".join(parts)
     if not content.strip():
         raise InputError("the file is empty")
-    yield from _make_records(_parse(content), "bioc-json")
+    for value in _iter_values(content):
+        yield from _make_records(value, "bioc-json")
 
 
 def read_bioc_json_lines(file: BinaryIO) -> Iterator[Union[Record, InputError]]:
@@ -48,56 +48,58 @@ def read_bioc_json_lines(file: BinaryIO) -> Iterator[Union[Record, InputError]]:
     return _read_lines(iter_lines(file))
 
 
-def _read_lines(lines: Iterable[_Line]) -> Iterator[Union[Record, InputError]]:
+def _read_lines(lines: Iterable[Line]) -> Iterator[Union[Record, InputError]]:
     for number, text, damage in lines:
         if damage is not None:
             yield damage
-        elif text.strip():
-            try:
-                value = _parse(text)
-            except InputError as error:
-                yield InputError(f"line {number}: {error.cause}")
-                continue
-            try:
-                records = list(_make_records(value, "bioc-jsonl"))
-            except InputError as error:
-                yield error
-                continue
-            yield from records
+            continue
+        try:
+            for value in _iter_values(text):
+                yield from _make_records(value, "bioc-jsonl")
+        except InputError as error:
+            yield InputError(f"line {number}: {error.cause}")
 
 
-def _make_records(value: Any, format: str) -> Iterator[Record]:
-    shape, documents = "list", value
-    collection: Dict[str, Any] = {}
-    if isinstance(value, dict):
-        container = next((key for key in _CONTAINERS if key in value), None)
-        if container:
-            shape, documents = _CONTAINERS[container], value[container]
-            collection = {key: item for key, item in value.items() if key != container}
-        elif "passages" in value:
-            shape, documents = "document", [value]
+def _make_records(value: Any, format: str) -> Iterator[Union[Record, InputError]]:
+    """Make records of a document, of a collection, or of a list of any of these. NCBI sends lists of one collection."""
+    shape = "lines" if format == "bioc-jsonl" else "list" if isinstance(value, list) else "document"
+    items = [value]
+    while items:
+        item = items.pop()
+        container = next((key for key in _CONTAINERS if key in item), None) if isinstance(item, dict) else None
+        if isinstance(item, list):
+            items.extend(reversed(item))
+        elif container is None or "passages" in item:
+            yield Record(item, format, {}, shape)
+        elif not isinstance(item[container], list):
+            yield InputError("not BioC: its documents are not a list")
         else:
-            raise InputError("not BioC: neither a collection nor a document")
-    if not isinstance(documents, list):
-        raise InputError("not BioC: its documents are not a list")
-    for document in documents:
-        yield Record(document, format, collection, "lines" if format == "bioc-jsonl" else shape)
+            collection = {key: value for key, value in item.items() if key != container}
+            container_shape = "lines" if shape == "lines" else _CONTAINERS[container]
+            for document in item[container]:
+                yield Record(document, format, collection, container_shape)
 
 
-def _is_object(text: str) -> bool:
+def _is_whole(text: str) -> bool:
     try:
-        return isinstance(_parse(text), dict)
+        return all(isinstance(value, (dict, list)) for value in _iter_values(text))
     except InputError:
         return False
 
 
-def _parse(text: str) -> Any:
-    try:
-        return json.loads(text, parse_constant=_refuse_constant)
-    except RecursionError as error:
-        raise InputError("not BioC: the JSON is nested too deeply") from error
-    except ValueError as error:  # also a number of thousands of digits, or NaN
-        raise InputError(f"not valid JSON: {error}") from error
+def _iter_values(text: str) -> Iterator[Any]:
+    """Yield the values of JSON that follow each other in a text."""
+    decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+    position = _SPACE.match(text).end()  # type: ignore[union-attr]
+    while position < len(text):
+        try:
+            value, position = decoder.raw_decode(text, position)
+        except RecursionError as error:
+            raise InputError("not BioC: the JSON is nested too deeply") from error
+        except ValueError as error:  # also a number of thousands of digits, or NaN
+            raise InputError(f"not valid JSON: {error}") from error
+        yield value
+        position = _SPACE.match(text, position).end()  # type: ignore[union-attr]
 
 
 def _refuse_constant(name: str) -> None:
@@ -112,7 +114,6 @@ def make_envelope(record: Record) -> Envelope:
     head = "".join(
         f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}, "
         for key, value in record.collection.items()
-        if key not in _CONTAINERS
     )
     alone = "\n" if record.shape == "document" else None
     return Envelope(f"{{{head}{json.dumps(name)}: [\n", ",\n", "\n]}\n", alone)

@@ -6,10 +6,10 @@ writer: it writes "None" for a missing novelty and a tab after each line.
 """
 
 import re
-from typing import BinaryIO, Iterator, List, Optional, Tuple, Union
+from typing import BinaryIO, Iterator, List, Union
 
 from ..errors import InputError
-from ..files import iter_lines
+from ..files import Line, iter_lines
 from .fields import annotations_by_id, identifier_field, label_field, mention_keys, relation_fields
 from .record import NOT_IN_PUBTATOR, Anomalies, Envelope, Node, Record, TextOffsets, get_infons, get_list, iter_parts
 
@@ -20,10 +20,6 @@ _LIKE_OFFSET = re.compile(r"\s*[-+]?[0-9]")
 _BREAKS = re.compile(r"[\t\n\r]")
 _COLLECTION = {"source": "PubTator", "date": "", "key": "BioC.key", "infons": {}}
 _FIRST_EXTRA_COLUMN = 7
-
-
-# A line of a file as `iter_lines` gives it, without what ends it.
-_Line = Tuple[int, str, Optional[InputError]]
 
 
 def read_pubtator(file: BinaryIO) -> Iterator[Union[Record, InputError]]:
@@ -44,9 +40,9 @@ def read_pubtator(file: BinaryIO) -> Iterator[Union[Record, InputError]]:
             yield block.make_record()
 
 
-def _split_documents(file: BinaryIO) -> Iterator[List[_Line]]:
+def _split_documents(file: BinaryIO) -> Iterator[List[Line]]:
     """Yield the lines of each document. A blank line ends it, and so does the title of another document."""
-    lines: List[_Line] = []
+    lines: List[Line] = []
     for number, line, damage in iter_lines(file):
         text = line.removesuffix("\n").removesuffix("\r")
         title = _TEXT_LINE.match(text)

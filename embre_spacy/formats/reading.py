@@ -258,6 +258,8 @@ def _make_docs(
                 raise record
             check_document(record.document, f"document {number} {place}")
             doc: Union[Doc, Exception] = doc_from_record(record, tokenizer, anomalies)
+        except MemoryError:
+            raise
         except Exception as error:
             doc = error
         yield doc
@@ -282,6 +284,8 @@ def _read_docbin(location: Location, vocab: Vocab) -> Iterator[Doc]:
     try:
         # Damaged bytes fail anywhere between zlib, MessagePack, NumPy and spaCy, with whatever that raises.
         yield from DocBin().from_bytes(data).get_docs(vocab)
+    except MemoryError:
+        raise
     except Exception as error:
         cause = f"{type(error).__name__}: {error}".splitlines()[0][:200]
         raise InputError(f"not a DocBin, or damaged: {cause}") from error

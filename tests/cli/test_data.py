@@ -55,7 +55,7 @@ BAD_INPUT = {
     "JSON that is nested deeply": ("a.json", "[" * 100_000, "not BioC: the JSON is nested too deeply"),
     "JSON with a number of many digits": ("a.json", "9" * 10_000, "not valid JSON"),
     "half a surrogate pair": ("a.json", as_json(x="\ud800"), "document 7: cannot be kept"),
-    "JSON that is no BioC": ("a.json", '{"a": 1}', "not BioC: neither a collection nor a document"),
+    "JSON that is no BioC": ("a.json", '{"a": 1}', "not BioC: document 1 of the file is not an object"),
     "a number": ("a.json", "5", "not BioC"),
     "documents that are no list": ("a.json", '{"documents": {}}', "not BioC: its documents are not a list"),
     "a list of numbers": ("a.json", "[1]", "not BioC: document 1 of the file is not an object with passages"),

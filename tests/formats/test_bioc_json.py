@@ -48,6 +48,64 @@ def test_a_document_on_every_line(name, tmp_path, vocab):
     assert content(tmp_path / "b.json")["documents"] == documents
 
 
+def read_ids(path, vocab):
+    return [doc._.document_id for doc in embre_spacy.read(path, vocab, strict=True)]
+
+
+def test_lists_of_collections(tmp_path, vocab):
+    """A service sends a list of one collection. Downloads that are joined are lists of several, of lists, or lines."""
+    one, two, three = (document(str(number), passage(0, f"text {number}")) for number in (1, 2, 3))
+    first = {**collection(one), "source": "PMC", "bioctype": "BioCCollection"}
+    values = {
+        "one": ([first], ["1"]),
+        "several": ([first, collection(two, three)], ["1", "2", "3"]),
+        "lists": ([[first], [collection(two)], []], ["1", "2"]),
+        "mixed": ([first, two, {"PubTator3": [three]}], ["1", "2", "3"]),
+    }
+    for name, (value, ids) in values.items():
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps(value, indent=1))
+        docs = list(embre_spacy.read(path, vocab, strict=True))
+        assert [doc._.document_id for doc in docs] == ids
+        for target in ("a.json", "a.xml", "a.jsonl", "a.pubtator"):
+            embre_spacy.write(docs, tmp_path / target)
+            assert read_ids(tmp_path / target, vocab) == ids
+        embre_spacy.write(docs, tmp_path / "b.json")
+        assert content(tmp_path / "b.json") == {**first, "documents": [one, two, three][: len(ids)]}
+    for name in ("lines.json", "lines.jsonl"):
+        (tmp_path / name).write_text(
+            "".join(json.dumps(value) + "\n" for value in ([first], [collection(two)], [three]))
+        )
+        assert read_ids(tmp_path / name, vocab) == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("between", ["", "\n", " ", "\n\n\r\n"])
+@pytest.mark.parametrize("indent", [None, 1])
+def test_values_that_follow_each_other(between, indent, tmp_path, vocab):
+    """What several downloads give when they are put into one file one after the other."""
+    documents = [document(str(number), passage(0, f"text {number}")) for number in (1, 2, 3)]
+    values = [documents[0], collection(documents[1]), [documents[2]]]
+    path = tmp_path / "a.json"
+    path.write_text(between.join(json.dumps(value, indent=indent) for value in values) + between)
+    assert read_ids(path, vocab) == ["1", "2", "3"]
+    path.write_text(between.join(json.dumps(value, indent=indent) for value in values) + "}")
+    with pytest.raises(InputError, match=r"a\.json: (line \d: )?not valid JSON"):
+        read_ids(path, vocab)
+
+
+@pytest.mark.parametrize("key", ["documents", "PubTator3"])
+@pytest.mark.parametrize("value", [[], ["x"], 5, None])
+@pytest.mark.parametrize("name", ["b.jsonl", "b.json"])
+def test_documents_with_the_key_of_a_collection(key, value, name, tmp_path, vocab):
+    ones = [document("1", passage(0, "text"), **{key: value}), document("2", passage(0, "more"))]
+    for documents in (ones, ones[:1]):
+        docs = list(embre_spacy.read(save(tmp_path / "a.json", *documents), vocab, strict=True))
+        embre_spacy.write(docs, tmp_path / name)
+        assert read_ids(tmp_path / name, vocab) == [one["id"] for one in documents]
+        embre_spacy.write(embre_spacy.read(tmp_path / name, vocab), tmp_path / "c.jsonl")
+        assert content(tmp_path / "c.jsonl") == documents
+
+
 def test_messy_pubtator3(tmp_path, vocab):
     """What real exports have: other Unicode forms, unknown identifiers, nulls, no infons, no locations."""
     text = "\u03b2-catenin and I\u03baB in SLE"

@@ -110,7 +110,7 @@ BAD = {
     "lines of JSON": (
         "a.jsonl",
         lines(as_json(1), '{"id": 2', {"id": "3"}, as_json(4)),
-        ["1", (None, 2, "line 2: not valid JSON"), (None, 3, "not BioC: neither a collection"), "4"],
+        ["1", (None, 2, "line 2: not valid JSON"), (None, 3, "not BioC: document 3 of the file is not"), "4"],
     ),
     "lines of JSON in a file of JSON": (
         "a.json",
