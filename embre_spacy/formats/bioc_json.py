@@ -112,8 +112,7 @@ def make_envelope(record: Record) -> Envelope:
         return Envelope("[\n", ",\n", "\n]\n")
     name = "PubTator3" if record.shape == "PubTator3" else "documents"
     head = "".join(
-        f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}, "
-        for key, value in record.collection.items()
+        f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}, " for key, value in record.collection.items()
     )
     alone = "\n" if record.shape == "document" else None
     return Envelope(f"{{{head}{json.dumps(name)}: [\n", ",\n", "\n]}\n", alone)

@@ -1,7 +1,7 @@
 """From a record to a `Doc` and back: mentions, relations, passages. The `Doc` keeps the record, so nothing is lost."""
 
 from collections import Counter, defaultdict, deque
-from itertools import count
+from itertools import count, product
 from typing import Any, DefaultDict, Deque, Dict, List, Optional, Set, Tuple
 from typing import Counter as CounterOf
 
@@ -24,10 +24,9 @@ from ..tokens import (
 from .fields import (
     MentionKey,
     RelationFields,
-    annotations_by_id,
     is_same_text,
     mention_keys,
-    relation_fields,
+    read_relations,
 )
 from .record import (
     NO_LOCATION,
@@ -49,6 +48,8 @@ from .record import (
 RECORD_KEY = "embre_record"
 
 _RELATED_TYPES = {frozenset(pair) for pair in TYPE_PAIRS}
+# Half a kilobyte each: a few lines of a file can name thousands, and no text reports so many.
+_MOST_RELATIONS = 20_000
 _SCORES = ("score", "type_score", "novelty_score")
 
 # The indices of the relations of a `Doc` that no relation of its record stands for yet.
@@ -121,26 +122,29 @@ def _find_section(passage: Node) -> str:
 
 def _find_relations(record: Record, doc: Doc, anomalies: Anomalies) -> List[Relation]:
     concepts = ConceptIndex(doc)
-    annotations = annotations_by_id(record.document)
     relations: List[Relation] = []
-    for _, relation in iter_parts(record.document, "relations"):
+    for relation, fields in read_relations(record.document):
         name = f"relation {relation.get('id')}"
-        made = _make_relations(relation, annotations, concepts)
+        made = _make_relations(fields, concepts)
         if not made:
             anomalies.add(NOT_UNDERSTOOD, record.id, f"{name} is not a typed relation between two concepts")
         relations.extend(made)
+        if len(relations) > _MOST_RELATIONS:
+            raise InputError(f"its relations name more than {_MOST_RELATIONS:,} pairs of concepts", document=record.id)
         missing = [side.id for each in made for side in (each.source, each.target) if not side.mentions]
         if missing:
             anomalies.add(NO_SUCH_CONCEPT, record.id, f"{name} names {missing[0]}, which no annotation has")
     return relations
 
 
-def _make_relations(relation: Node, annotations: Dict[str, Node], concepts: ConceptIndex) -> List[Relation]:
-    """The relations between two concepts that a relation of the file stands for: none if it is not understood."""
-    fields = relation_fields(relation, annotations)
-    if fields is None:
-        return []
-    return [_relate(fields, source, target, concepts) for source, target in fields.pairs.values()]
+def _make_relations(fields: Optional[RelationFields], concepts: ConceptIndex) -> List[Relation]:
+    """The relations that a relation of the file stands for, each pair of concepts once, whatever the direction."""
+    made: Dict[Tuple[str, str], Relation] = {}
+    if fields is not None:
+        for source, target in product(fields.source.identifiers, fields.target.identifiers):
+            relation = _relate(fields, source, target, concepts)
+            made.setdefault(relation.pair, relation)
+    return list(made.values())
 
 
 def _relate(fields: RelationFields, source: str, target: str, concepts: ConceptIndex) -> Relation:
@@ -170,9 +174,8 @@ def record_from_doc(doc: Doc, fallback_id: str) -> Record:
     identifier = doc._.document_id or fallback_id
     if str(record.document.get("id")) != identifier:
         record.document["id"] = identifier
-    annotations = annotations_by_id(record.document)
-    _update_relations(record, doc, annotations)
-    _update_annotations(record.document, doc, annotations)
+    _update_relations(record, doc)
+    _update_annotations(record.document, doc)
     return record
 
 
@@ -196,8 +199,9 @@ def _new_record(doc: Doc) -> Record:
     )
 
 
-def _update_annotations(document: Node, doc: Doc, annotations: Dict[str, Node]) -> None:
+def _update_annotations(document: Node, doc: Doc) -> None:
     offsets = TextOffsets(document)
+    ids = [str(annotation.get("id")) for _, annotation in iter_parts(document, "annotations")]
     unmatched: CounterOf[MentionKey] = Counter(
         MentionKey(span.start_char, span.end_char, span.label_, span.kb_id_) for span in get_mentions(doc)
     )
@@ -210,7 +214,7 @@ def _update_annotations(document: Node, doc: Doc, annotations: Dict[str, Node]) 
                 kept.append(annotation)
         if node.get("annotations"):
             node["annotations"] = kept
-    used_ids = [int(id) for id in annotations if id.isascii() and id.isdigit() and len(id) < 10]
+    used_ids = [int(id) for id in ids if id.isascii() and id.isdigit() and len(id) < 10]
     for id, key in enumerate(sorted(unmatched.elements()), max(used_ids, default=-1) + 1):
         node, offset, length = offsets.to_file(key.start, key.end)
         identifier = {"identifier": key.identifier} if key.identifier else {}
@@ -223,17 +227,19 @@ def _update_annotations(document: Node, doc: Doc, annotations: Dict[str, Node]) 
         node["annotations"] = [*get_list(node, "annotations"), annotation]
 
 
-def _update_relations(record: Record, doc: Doc, annotations: Dict[str, Node]) -> None:
+def _update_relations(record: Record, doc: Doc) -> None:
     relations: List[Relation] = doc._.relations
     concepts = ConceptIndex(doc)
     unmatched: _Unmatched = defaultdict(deque)
     for index, relation in enumerate(relations):
         unmatched[_key(relation)].append(index)
-    used_ids = {str(relation.get("id")) for _, relation in iter_parts(record.document, "relations")}
+    read = read_relations(record.document)
+    used_ids = {str(relation.get("id")) for relation, _ in read}
+    all_fields = (fields for _, fields in read)
     for _, node in iter_nodes(record.document):
         kept: List[Node] = []
-        for relation in get_list(node, "relations"):
-            made = _make_relations(relation, annotations, concepts)
+        for relation, fields in zip(get_list(node, "relations"), all_fields):
+            made = _make_relations(fields, concepts)
             kept.extend(_match(relation, [_key(one) for one in made], relations, unmatched))
         if node.get("relations"):
             node["relations"] = kept

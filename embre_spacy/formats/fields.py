@@ -2,18 +2,25 @@
 
 import json
 import re
+from collections import defaultdict
 from dataclasses import dataclass
-from itertools import product
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, DefaultDict, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from ..labels import ENTITY_TYPES, entity_type
-from ..tokens import normalize_identifier, split_identifiers
-from .record import Node, TextOffsets, get_infons, get_list, iter_parts
+from ..tokens import split_identifiers
+from .record import Node, TextOffsets, get_infons, get_list, iter_nodes
 
 # What corpora call the infon with the concept identifier, in lower case.
 _IDENTIFIER_KEYS = ("identifier", "mesh", "ncbi gene", "ncbi taxonomy", "omim")
 _TYPE_KEYS = ("type", "relation", "relation_type")
 _NOVELTY_KEYS = ("novel", "novelty")
+# A line of some kilobytes can name hundreds of identifiers on either side.
+_MOST_PAIRS = 10_000
+
+
+# A part of a document: the number of a passage and a node of it, the number alone, or nothing for the whole document.
+_Scope = Tuple[Any, ...]
+_NamedArguments = DefaultDict[Tuple[_Scope, str], Set["Argument"]]
 
 
 class MentionKey(NamedTuple):
@@ -54,15 +61,6 @@ def identifier_field(annotation: Node) -> str:
     return ""
 
 
-def annotations_by_id(document: Node) -> Dict[str, Node]:
-    """The annotations of a document that the nodes of a relation can name, by their ids."""
-    return {
-        str(annotation["id"]): annotation
-        for _, annotation in iter_parts(document, "annotations")
-        if annotation.get("id") is not None
-    }
-
-
 def is_same_text(own: Optional[str], pieces: List[str]) -> bool:
     """Whether the text of an annotation, if it has one, is the text at its locations. Resources differ in what joins
     several pieces, so that is not compared."""
@@ -93,24 +91,35 @@ class RelationFields:
     type: str
     novelty: Optional[str]
 
-    @property
-    def pairs(self) -> Dict[Tuple[str, str], Tuple[str, str]]:
-        """The pairs of single identifiers that it stands for, by what `Relation.pair` is for each: once whatever the
-        direction."""
-        pairs: Dict[Tuple[str, str], Tuple[str, str]] = {}
-        for source, target in product(self.source.identifiers, self.target.identifiers):
-            first, second = sorted((normalize_identifier(source), normalize_identifier(target)))
-            pairs.setdefault((first, second), (source, target))
-        return pairs
+
+def read_relations(document: Node) -> List[Tuple[Node, Optional[RelationFields]]]:
+    """The relations of a document, in the order of `iter_parts`, and what each of them says: None if it is not a typed
+    relation between two concepts, or between so many that it says nothing."""
+    # What annotations name, by where they stand and by their ids, which may start again in each passage or sentence.
+    named: _NamedArguments = defaultdict(set)
+    for scopes, annotation in _iter_with_scopes(document, "annotations"):
+        argument = Argument(identifier_field(annotation), entity_type(label_field(annotation)))
+        for scope in () if annotation.get("id") is None else scopes:
+            named[scope, str(annotation.get("id"))].add(argument)
+    relations = _iter_with_scopes(document, "relations")
+    return [(relation, _relation_fields(relation, scopes, named)) for scopes, relation in relations]
 
 
-def relation_fields(relation: Node, annotations: Mapping[str, Node]) -> Optional[RelationFields]:
-    """Understand a relation in the forms of BioRED, PubTator3, BC5CDR, and BioC's nodes; None if it is not a typed
-    relation between two concepts."""
+def _iter_with_scopes(document: Node, key: str) -> Iterator[Tuple[List[_Scope], Node]]:
+    """Yield what `iter_parts` yields with its sentence or passage, the passage with its sentences, and the document."""
+    for passage, node in iter_nodes(document):
+        for part in get_list(node, key):
+            yield [(passage, id(node)), (passage,), ()], part
+
+
+def _relation_fields(relation: Node, scopes: List[_Scope], named: _NamedArguments) -> Optional[RelationFields]:
+    """Understand a relation in the forms of BioRED, PubTator3, BC5CDR, and BioC's nodes."""
     infons = get_infons(relation)
     type = _first_value(infons, _TYPE_KEYS)
-    arguments = _find_arguments(infons) or _arguments_of_nodes(relation, annotations)
-    if not type or not arguments or not all(argument.identifiers for argument in arguments):
+    arguments = _find_arguments(infons) or _arguments_of_nodes(relation, scopes, named)
+    if not type or not arguments:
+        return None
+    if not 0 < len(arguments[0].identifiers) * len(arguments[1].identifiers) <= _MOST_PAIRS:
         return None
     return RelationFields(*arguments, type, _first_value(infons, _NOVELTY_KEYS) or None)
 
@@ -150,13 +159,15 @@ def _parse_argument(value: Any) -> Argument:
     return Argument(text)
 
 
-def _arguments_of_nodes(relation: Node, annotations: Mapping[str, Node]) -> Optional[Tuple[Argument, Argument]]:
-    named = [annotations.get(str(node.get("refid"))) for node in get_list(relation, "nodes")]
-    if len(named) != 2 or None in named:
+def _arguments_of_nodes(
+    relation: Node, scopes: List[_Scope], named: _NamedArguments
+) -> Optional[Tuple[Argument, Argument]]:
+    """The arguments that two nodes name, each in the nearest of the scopes. None if an id stands for several there."""
+    found: List[Set[Argument]] = []
+    for node in get_list(relation, "nodes"):
+        keys = ((scope, str(node.get("refid"))) for scope in scopes)
+        found.append(next((named[key] for key in keys if key in named), set()))
+    if [len(arguments) for arguments in found] != [1, 1]:
         return None
-    first, second = (
-        Argument(identifier_field(annotation), entity_type(label_field(annotation)))
-        for annotation in named
-        if annotation is not None
-    )
+    (first,), (second,) = found
     return first, second

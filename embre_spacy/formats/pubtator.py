@@ -10,7 +10,7 @@ from typing import BinaryIO, Iterator, List, Union
 
 from ..errors import InputError
 from ..files import Line, iter_lines
-from .fields import annotations_by_id, identifier_field, label_field, mention_keys, relation_fields
+from .fields import identifier_field, label_field, mention_keys, read_relations
 from .record import NOT_IN_PUBTATOR, Anomalies, Envelope, Node, Record, TextOffsets, get_infons, get_list, iter_parts
 
 _TEXT_LINE = re.compile(r"([^|\t]+)\|([ta])\|(.*)", re.DOTALL)
@@ -185,14 +185,12 @@ def _type_columns(annotation: Node) -> List[str]:
 
 
 def _relation_lines(record: Record, anomalies: Anomalies) -> Iterator[str]:
-    annotations = annotations_by_id(record.document)
-    for _, relation in iter_parts(record.document, "relations"):
+    for relation, fields in read_relations(record.document):
         if record.format == "pubtator":
             infons = get_infons(relation)
             keys = ("type", "entity1", "entity2", "novel")
             yield _join(record, *(str(infons[key]) for key in keys if key in infons))
             continue
-        fields = relation_fields(relation, annotations)
         if fields is None or _LIKE_OFFSET.match(fields.type):
             anomalies.add(NOT_IN_PUBTATOR, record.id, f"relation {relation.get('id')} has no line")
             continue

@@ -264,3 +264,101 @@ def test_a_relation_meets_the_variant_that_its_mention_describes_otherwise(named
     *_, last = (tmp_path / f"b.{suffix}").read_text().partition("MESH:D2" if suffix == "pubtator" else "R0")
     assert last.count("Association") == last.count(named) == 1
     assert summary(read_one(tmp_path / f"b.{suffix}", vocab)) == summary(doc)
+
+
+def again(offset, first, second, *relations, **more):
+    """A passage or sentence of two words, whose annotations have the same ids as those of any other."""
+    mentions = [
+        annotation("T1", "one", (offset, 3), type="Chemical", identifier=first),
+        annotation("T2", "two", (offset + 4, 3), type="Disease", identifier=second),
+    ]
+    return passage(offset, "one two", *mentions, relations=list(relations), **more)
+
+
+def bind(id="R1", first="T1", second="T2"):
+    return relation(id, first, second, type="Bind")
+
+
+def test_annotation_ids_that_start_again_in_each_passage(tmp_path, vocab):
+    alone = annotation("T3", "two", (12, 3), type="Disease", identifier="D5")
+    second = again(8, "C2", "D2", bind("R1", "T2", "T1"), bind("R2", "T1", "T3"))
+    second["annotations"].append(alone)
+    third = again(16, "C3", "D3", bind("R1", "T1", "T3"))
+    doc = read_one(save(tmp_path / "a.json", document("1", again(0, "C1", "D1", bind()), second, third)), vocab)
+    # An id that the passage does not have is that of the only annotation that has it.
+    expected = [("C1", "D1"), ("D2", "C2"), ("C2", "D5"), ("C3", "D5")]
+    assert [ids[:2] for ids in summary(doc)] == expected
+    for name in ("b.json", "b.xml", "b.pubtator"):
+        embre_spacy.write([doc], tmp_path / name)
+        assert [ids[:2] for ids in summary(read_one(tmp_path / name, vocab))] == expected
+    assert content(tmp_path / "b.json") == content(tmp_path / "a.json")
+    # Each is taken out alone.
+    del doc._.relations[1]
+    embre_spacy.write([doc], tmp_path / "c.json")
+    assert [ids[:2] for ids in summary(read_one(tmp_path / "c.json", vocab))] == [expected[0], *expected[2:]]
+
+
+def test_annotation_ids_that_start_again_in_each_sentence(tmp_path, vocab):
+    first, second = again(0, "C1", "D1", bind()), again(8, "C2", "D2", bind())
+    inside = passage(0, "", sentences=[first, second], relations=[bind("R2", "T4", "T2")])
+    inside["annotations"] = [annotation("T4", "one", (0, 3), type="Chemical", identifier="C4")]
+    after = again(16, "C3", "D3")
+    path = save(tmp_path / "a.json", document("1", inside, after))
+    lines = []
+    (doc,) = embre_spacy.read(path, vocab, on_anomalies=lines.append)
+    assert [ids[:2] for ids in summary(doc)] == [("C1", "D1"), ("C2", "D2")]
+    # In the passage there are two of them.
+    assert "relations that are not between two concepts: 1 (first in document 1: relation R2" in lines[0]
+    embre_spacy.write([doc], tmp_path / "b.json")
+    assert content(tmp_path / "b.json") == content(path)
+
+
+def test_a_relation_of_the_document_whose_nodes_fit_several_annotations_is_told(tmp_path, vocab):
+    parts = [again(0, "C1", "D1"), again(8, "C2", "D1")]
+    path = save(tmp_path / "a.json", document("1", *parts, relations=[bind()]))
+    with pytest.warns(UserWarning, match=r"not between two concepts: 1 \(first in document 1: relation R1"):
+        (doc,) = embre_spacy.read(path, vocab)
+    assert not doc._.relations
+    embre_spacy.write([doc], tmp_path / "b.json")
+    assert content(tmp_path / "b.json") == content(path)
+    # Several annotations of one concept are no riddle, and annotations without an id have no name.
+    nameless = annotation(None, "one", (16, 3), type="Chemical", identifier="C9")
+    parts = [again(0, "C1", "D1"), again(8, "C1", "D1"), passage(16, "one", nameless)]
+    path = save(tmp_path / "a.json", document("1", *parts, relations=[bind()]))
+    assert [ids[:2] for ids in summary(read_one(path, vocab))] == [("C1", "D1")]
+
+
+def test_a_relation_that_names_one_concept_in_two_ways(tmp_path, vocab):
+    change = annotation("0", "one", (0, 3), type="Variant", identifier="tmVar:p|SUB|A|1|T;HGVS:p.A1T")
+    disease = annotation("1", "two", (4, 3), type="Disease", identifier="D1")
+    named = relation("R0", entity1="p|SUB|A|1|T,p.A1T", entity2="D1", type="Bind")
+    doc = read_one(
+        save(tmp_path / "a.json", document("1", passage(0, "one two", change, disease), relations=[named])), vocab
+    )
+    assert len(doc._.relations) == 1
+    embre_spacy.write([doc], tmp_path / "b.json")
+    assert content(tmp_path / "b.json") == content(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("form", ["entities", "nodes"])
+def test_relations_between_very_many_concepts(form, tmp_path, vocab):
+    """Some kilobytes can stand for millions of pairs."""
+    several = ",".join(f"D{number}" for number in range(300))
+    mentions = [annotation(str(number), "one", (0, 3), type="Gene", identifier=several) for number in (0, 1)]
+    infons = {"entity1": several, "entity2": several} if form == "entities" else {}
+    nodes = ("0", "1") if form == "nodes" else ()
+    many = relation("R0", *nodes, **infons, type="Bind")
+    path = save(tmp_path / "a.json", document("1", passage(0, "one", *mentions), relations=[many]))
+    with pytest.warns(UserWarning, match="relations that are not between two concepts: 1"):
+        (doc,) = embre_spacy.read(path, vocab)
+    assert not doc._.relations
+    embre_spacy.write([doc], tmp_path / "b.json")
+    assert content(tmp_path / "b.json") == content(path)
+
+
+def test_a_document_with_very_many_relations(tmp_path, vocab):
+    first, second = (",".join(f"{letter}{number}" for number in range(100)) for letter in "CD")
+    many = [relation(f"R{number}", entity1=first, entity2=second, type="Bind") for number in range(3)]
+    path = save(tmp_path / "a.json", document("1", passage(0, "one"), relations=many))
+    with pytest.raises(InputError, match="document 1: its relations name more than 20,000 pairs of concepts"):
+        list(embre_spacy.read(path, vocab, on_anomalies=lambda line: None))
