@@ -15,11 +15,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--gpu-id", type=int, default=-1, help="The GPU that pipelines of the tests run on; -1 for the CPU."
     )
+    parser.addoption("--fuzz-report", metavar="FILE", help="Where the table of tests/fuzz goes.")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--gpu-id") >= 0:
         spacy.require_gpu(config.getoption("--gpu-id"))
+    config.addinivalue_line("markers", "fuzz: damages inputs at thousands of places, which takes long")
     config.addinivalue_line("markers", "forks: needs processes that are forked, which cannot use a GPU")
 
 

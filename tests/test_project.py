@@ -33,6 +33,7 @@ ROOMS = [
 TOPICS = {
     ".": {"end_to_end", "fill_readme", "project"},
     "annotate": {"annotate", "ray", "resuming", "storage"},
+    "fuzz": {"damaged_inputs"},
     "formats": {"bioc_objects", "corpora", "doc_mentions", "doc_relations", "properties", "round_trip"},
     "pretraining": {"pretrain_command"},
 }
