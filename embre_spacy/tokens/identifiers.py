@@ -3,7 +3,11 @@
 import re
 from typing import Dict, List
 
-_NO_IDENTIFIER = frozenset({"", "-", "-1", "none", "null"})
+# What resources and tables have in place of an identifier; some put the name of a database before everything. "NA" is
+# one in capitals only: "Na" can be a name.
+_NO_IDENTIFIER = re.compile(
+    r"([\w ]+:)?\s*(-|-1|none|null|nil|#?n/a|nan|<na>|cui[-_ ]?less|unknown|(?-i:NA))?", re.IGNORECASE
+)
 # Prefixes that some resources write and others leave out. Those that are part of the identifier ("OMIM:", "rs") stay.
 _PREFIX = re.compile(
     r"^(mesh|ncbi ?gene|entrez ?gene|ncbi ?taxon|ncbi ?taxid|taxonomy|cellosaurus)\s*:\s*", re.IGNORECASE
@@ -32,7 +36,7 @@ _FIELDS = {
 
 def split_identifiers(field: str) -> List[str]:
     """Split the identifier field of a mention, or of one argument of a relation, into identifiers, each once. There are
-    none if it is empty or says so ("-", "-1").
+    none if it is empty or says so ("-", "CUI-less", "MESH:-").
 
     "," (BioRED) or ";" (PubTator3) separate them. Two identifiers joined by "|" or "+" are one, a composite concept, as
     in BioRED's relations ("D015458|D016399"). A variant is one identifier, as tmVar, HGVS or a genotype describes it,
@@ -42,7 +46,7 @@ def split_identifiers(field: str) -> List[str]:
     if _DESCRIPTION.search(field):
         return [field]
     parts = (part.strip() for part in _IDENTIFIER.findall(_TAXON_NOTE.sub("", field)))
-    return list(dict.fromkeys(part for part in parts if part.lower() not in _NO_IDENTIFIER))
+    return list(dict.fromkeys(part for part in parts if not _NO_IDENTIFIER.fullmatch(part)))
 
 
 def normalize_identifier(identifier: str) -> str:
