@@ -6,26 +6,25 @@ from typing import Any, DefaultDict, Deque, Dict, List, Optional, Set, Tuple
 from typing import Counter as CounterOf
 
 from spacy.tokenizer import Tokenizer
-from spacy.tokens import Doc, Span
-from spacy.util import filter_spans
+from spacy.tokens import Doc
 
 from ..errors import InputError
 from ..labels import TYPE_PAIRS, entity_type
 from ..tokens import (
-    MENTIONS_KEY,
     Concept,
     ConceptIndex,
+    Mention,
     Passage,
     Relation,
     get_mentions,
+    set_mentions,
     set_passages,
     tokenize_at,
 )
 from .fields import (
-    MentionKey,
     RelationFields,
+    find_mentions,
     is_same_text,
-    mention_keys,
     read_relations,
 )
 from .record import (
@@ -63,14 +62,7 @@ def doc_from_record(record: Record, tokenizer: Tokenizer, anomalies: Anomalies) 
     offsets = TextOffsets(record.document)
     whole, pieces = _find_mentions(record, offsets, anomalies)
     doc = _tokenize(tokenizer, offsets.text, [*whole, *pieces])
-    spans = [_make_span(doc, key) for key in whole]
-    # spaCy ignores an entity without a label.
-    entities = [span for span in filter_spans(spans) if span.label]
-    doc.set_ents(entities)
-    chosen = set(map(id, entities))
-    others = [*(_make_span(doc, key) for key in pieces), *(span for span in spans if id(span) not in chosen)]
-    if others:
-        doc.spans[MENTIONS_KEY] = sorted(others, key=lambda span: (span.start_char, -span.end_char))
+    set_mentions(doc, whole, pieces)
     doc.user_data[RECORD_KEY] = source
     doc._.document_id = record.id
     passages = get_list(record.document, "passages")
@@ -79,16 +71,14 @@ def doc_from_record(record: Record, tokenizer: Tokenizer, anomalies: Anomalies) 
     return doc
 
 
-def _find_mentions(
-    record: Record, offsets: TextOffsets, anomalies: Anomalies
-) -> Tuple[List[MentionKey], List[MentionKey]]:
+def _find_mentions(record: Record, offsets: TextOffsets, anomalies: Anomalies) -> Tuple[List[Mention], List[Mention]]:
     """Find the mentions in one piece, and the pieces of discontinuous ones."""
-    whole: List[MentionKey] = []
-    pieces: List[MentionKey] = []
+    whole: List[Mention] = []
+    pieces: List[Mention] = []
     for passage, annotation in iter_parts(record.document, "annotations"):
         name = f"annotation {annotation.get('id')}"
         try:
-            keys = mention_keys(annotation, passage, offsets)
+            keys = find_mentions(annotation, passage, offsets)
         except InputError as error:
             raise InputError(f"{name} {error.cause}", document=record.id) from None
         if len(keys) < len(get_list(annotation, "locations")) or not keys:
@@ -103,15 +93,11 @@ def _find_mentions(
     return whole, pieces
 
 
-def _tokenize(tokenizer: Tokenizer, text: str, keys: List[MentionKey]) -> Doc:
+def _tokenize(tokenizer: Tokenizer, text: str, keys: List[Mention]) -> Doc:
     boundaries = {boundary for key in keys for boundary in (key.start, key.end)}
     # Spaces are not tokens, except where a mention starts or ends with one.
     edges = {edge for key in keys for edge in (key.start, key.end - 1) if text[edge].isspace()}
     return tokenize_at(tokenizer, text, boundaries, spaces=edges)
-
-
-def _make_span(doc: Doc, key: MentionKey) -> Span:
-    return doc.char_span(key.start, key.end, label=key.label, kb_id=key.identifier)
 
 
 def _find_section(passage: Node) -> str:
@@ -202,13 +188,11 @@ def _new_record(doc: Doc) -> Record:
 def _update_annotations(document: Node, doc: Doc) -> None:
     offsets = TextOffsets(document)
     ids = [str(annotation.get("id")) for _, annotation in iter_parts(document, "annotations")]
-    unmatched: CounterOf[MentionKey] = Counter(
-        MentionKey(span.start_char, span.end_char, span.label_, span.kb_id_) for span in get_mentions(doc)
-    )
+    unmatched: CounterOf[Mention] = Counter(get_mentions(doc))
     for passage, node in iter_nodes(document):
         kept: List[Node] = []
         for annotation in get_list(node, "annotations"):
-            keys = Counter(mention_keys(annotation, passage, offsets))
+            keys = Counter(find_mentions(annotation, passage, offsets))
             if all(unmatched[key] >= needed for key, needed in keys.items()):
                 unmatched.subtract(keys)
                 kept.append(annotation)
@@ -296,9 +280,9 @@ def _add_relations(record: Record, doc: Doc, relations: List[Relation], used_ids
 def _make_role(concept: Concept, doc: Doc, as_text: bool) -> Any:
     """A role as PubTator3 has it, with PubTator3's name of the type, which the mentions still have."""
     labels = (
-        mention.label_
+        mention.label
         for mention in get_mentions(doc)
-        if [mention.start_char, mention.end_char] in concept.mentions and entity_type(mention.label_) == concept.type
+        if [mention.start, mention.end] in concept.mentions and entity_type(mention.label) == concept.type
     )
     type = next(labels, concept.type)
     return f"{type}|{concept.id}" if as_text else {"identifier": concept.id, "type": type}

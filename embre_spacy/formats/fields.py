@@ -4,10 +4,10 @@ import json
 import re
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Any, DefaultDict, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, DefaultDict, Dict, Iterator, List, Optional, Set, Tuple
 
 from ..labels import ENTITY_TYPES, entity_type
-from ..tokens import split_identifiers
+from ..tokens import Mention, split_identifiers
 from .record import Node, TextOffsets, get_infons, get_list, iter_nodes
 
 # What corpora call the infon with the concept identifier, in lower case.
@@ -23,21 +23,11 @@ _Scope = Tuple[Any, ...]
 _NamedArguments = DefaultDict[Tuple[_Scope, str], Set["Argument"]]
 
 
-class MentionKey(NamedTuple):
-    """What a mention is recognized by, on a `Doc` (as a span) and in a record (as a location of an annotation): where
-    it lies in `doc.text`, and label and identifier field as in the file."""
-
-    start: int
-    end: int
-    label: str
-    identifier: str
-
-
-def mention_keys(annotation: Node, passage: Optional[int], offsets: TextOffsets) -> List[MentionKey]:
-    """Make a key for each location of an annotation that has a length; there are several if it is discontinuous."""
+def find_mentions(annotation: Node, passage: Optional[int], offsets: TextOffsets) -> List[Mention]:
+    """The mention at each location of an annotation that has a length; there are several if it is discontinuous."""
     label, identifier = label_field(annotation), identifier_field(annotation)
     return [
-        MentionKey(*offsets.to_characters(passage, location["offset"], location["length"]), label, identifier)
+        Mention(*offsets.to_characters(passage, location["offset"], location["length"]), label, identifier)
         for location in get_list(annotation, "locations")
         if location["length"]
     ]

@@ -10,7 +10,7 @@ from typing import BinaryIO, Iterator, List, Union
 
 from ..errors import InputError
 from ..files import Line, iter_lines
-from .fields import identifier_field, label_field, mention_keys, read_relations
+from .fields import find_mentions, identifier_field, label_field, read_relations
 from .record import NOT_IN_PUBTATOR, Anomalies, Envelope, Node, Record, TextOffsets, get_infons, get_list, iter_parts
 
 _TEXT_LINE = re.compile(r"([^|\t]+)\|([ta])\|(.*)", re.DOTALL)
@@ -162,7 +162,7 @@ def _annotation_lines(record: Record, offsets: TextOffsets, shift: int, anomalie
         # The order of the file, which need not be that of the text.
         annotations.sort(key=lambda item: int(item[1]["id"]))
     for passage, annotation in annotations:
-        ranges = [(key.start, key.end) for key in mention_keys(annotation, passage, offsets)]
+        ranges = [(mention.start, mention.end) for mention in find_mentions(annotation, passage, offsets)]
         if not ranges and record.format == "pubtator":
             offset = annotation["locations"][0]["offset"]
             ranges = [(offset - shift, offset - shift)]

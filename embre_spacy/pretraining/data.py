@@ -186,7 +186,7 @@ def _find_concepts(doc: Doc, unidentified: bool) -> List[MaskingConcept]:
     mentions = get_mentions(doc)
     positions: Dict[Tuple[int, int], List[int]] = {}
     for position, mention in enumerate(mentions):
-        positions.setdefault((mention.start_char, mention.end_char), []).append(position)
+        positions.setdefault(mention[:2], []).append(position)
     concepts = [
         MaskingConcept(
             concept.type,
@@ -198,15 +198,16 @@ def _find_concepts(doc: Doc, unidentified: bool) -> List[MaskingConcept]:
     if unidentified:
         by_text: Dict[Tuple[str, str], List[int]] = {}
         for position, mention in enumerate(mentions):
-            if not split_identifiers(mention.kb_id_):
-                by_text.setdefault((mention.text.lower(), entity_type(mention.label_)), []).append(position)
+            if not split_identifiers(mention.identifier):
+                name = doc.text[mention.start : mention.end].lower()
+                by_text.setdefault((name, entity_type(mention.label)), []).append(position)
         concepts.extend(MaskingConcept(type, None, positions) for (_, type), positions in by_text.items())
     return concepts
 
 
 def find_entity_types(docs: Iterable[Doc]) -> List[str]:
     """Find the entity types of the mentions of documents, BioRED's first and in its order."""
-    types = {entity_type(mention.label_) for doc in docs for mention in get_mentions(doc)} - {""}
+    types = {entity_type(mention.label) for doc in docs for mention in get_mentions(doc)} - {""}
     return [type for type in ENTITY_TYPES if type in types] + sorted(types.difference(ENTITY_TYPES))
 
 
@@ -245,8 +246,8 @@ def _encode_texts(
         texts = []
         for doc in docs[start : start + _ENCODED_AT_ONCE]:
             mentions = get_mentions(doc)
-            tags = [(tag_ids or {}).get(entity_type(mention.label_)) for mention in mentions]
-            texts.append(TaggedText(doc.text, [(span.start_char, span.end_char) for span in mentions], tags))
+            tags = [(tag_ids or {}).get(entity_type(mention.label)) for mention in mentions]
+            texts.append(TaggedText(doc.text, [mention[:2] for mention in mentions], tags))
         for text, wordpieces in zip(texts, encode(tokenizer, texts)):
             yield wordpieces, numpy.asarray([tag is not None for tag in text.tags or ()], dtype="bool")
 

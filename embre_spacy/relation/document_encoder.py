@@ -155,8 +155,8 @@ class DocumentEncoder(TransformerEncoder):
         """The text of a document, with tags around its mentions if there are tags."""
         return TaggedText(
             document.doc.text,
-            [(mention.start_char, mention.end_char) for mention in document.mentions],
-            [self.tag_ids.get(entity_type(mention.label_)) for mention in document.mentions],
+            [mention[:2] for mention in document.mentions],
+            [self.tag_ids.get(entity_type(mention.label)) for mention in document.mentions],
         )
 
     def _mask_inputs(

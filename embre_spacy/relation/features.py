@@ -9,10 +9,10 @@ from typing import Dict, Iterable, List, NamedTuple, Sequence, Tuple
 
 import numpy
 from numpy.typing import NDArray
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc
 
 from ..labels import entity_type
-from ..tokens import Candidate
+from ..tokens import Candidate, Mention
 
 # Upper bounds of the bins that distances in units, numbers of mentions and numbers of close pairs fall into.
 DISTANCE_BOUNDS = (4, 8, 16, 32, 64, 128, 256)
@@ -30,7 +30,7 @@ class DocCandidates(NamedTuple):
     """A document, its mentions as `get_mentions` returns them, and the pairs of its concepts to classify."""
 
     doc: Doc
-    mentions: List[Span]
+    mentions: List[Mention]
     candidates: List[Candidate]
 
 
@@ -122,8 +122,8 @@ def _number_concepts(
     their numbers within the document."""
     # With the type: the same characters may be a gene and a chemical, each with tags of its own.
     numbers = {
-        (span.start_char, span.end_char, entity_type(span.label_)): number
-        for number, span in enumerate(document.mentions)
+        (mention.start, mention.end, entity_type(mention.label)): number
+        for number, mention in enumerate(document.mentions)
     }
     concepts: Dict[Tuple[str, str], int] = {}
     mentions: List[List[int]] = []

@@ -93,7 +93,7 @@ class PairsEncoder(TransformerEncoder):
         # The same mention may be in `doc.ents` and in the span group; one pair of tags is enough.
         mentions = [
             list(
-                dict.fromkeys((span.start_char, span.end_char, entity_type(span.label_)) for span in document.mentions)
+                dict.fromkeys((mention.start, mention.end, entity_type(mention.label)) for mention in document.mentions)
             )
             for document in documents
         ]

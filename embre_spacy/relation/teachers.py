@@ -62,5 +62,4 @@ def _find_columns(name: str, labels: Sequence[str], expected: Sequence[str], kin
 
 def _digest(doc: Doc, candidates: Sequence[Candidate]) -> bytes:
     """What tells documents apart: text, mentions and candidates."""
-    mentions = [(span.start_char, span.end_char, span.label_, span.kb_id_) for span in get_mentions(doc)]
-    return hashlib.sha256(srsly.msgpack_dumps([doc.text, mentions, candidates])).digest()
+    return hashlib.sha256(srsly.msgpack_dumps([doc.text, get_mentions(doc), candidates])).digest()

@@ -1,13 +1,15 @@
 """The token encoder: candidates from the vectors of spaCy's tokens, which other components may use as well."""
 
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 import numpy
 import torch
 from numpy.typing import NDArray
+from spacy.tokens import Doc
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
+from ..tokens import Mention
 from .encoder import CandidateEncoder
 from .features import CandidateFeatures, DocCandidates, make_features
 from .pooling import CandidatePooling
@@ -44,7 +46,7 @@ class TokenEncoder(CandidateEncoder):
 
     def prepare(self, documents: Sequence[DocCandidates], *, is_train: bool = False) -> CandidateFeatures:
         spans = [
-            numpy.asarray([(mention.start, mention.end) for mention in document.mentions], dtype="int64")
+            numpy.asarray([_find_tokens(document.doc, mention) for mention in document.mentions], dtype="int64")
             for document in documents
         ]
         return make_features(documents, spans, [len(document.doc) for document in documents], self.entity_types)
@@ -68,3 +70,9 @@ def average(vectors: Tensor, spans: NDArray[numpy.int64]) -> Tensor:
     return embedding_bag(
         torch.from_numpy(units).to(device), vectors, torch.from_numpy(first_of_span).to(device), mode="mean"
     )
+
+
+def _find_tokens(doc: Doc, mention: Mention) -> Tuple[int, int]:
+    """The first and the one-after-last token of a mention. Where tokens were merged, it has the whole tokens."""
+    span = doc.char_span(mention.start, mention.end, alignment_mode="expand")
+    return span.start, span.end

@@ -2,18 +2,17 @@
 
 from .candidates import Candidate, CandidateFunction
 from .concepts import (
-    MENTIONS_KEY,
     Concept,
     ConceptIndex,
     Passage,
     Relation,
     get_concepts,
-    get_mentions,
     get_passages,
     set_passages,
 )
 from .extensions import copy_mentions, get_relations, register_extensions, set_relations
 from .identifiers import normalize_identifier, split_identifiers
+from .mentions import MENTIONS_KEY, Mention, get_mentions, set_mentions
 from .tokenizer import build_tokenizer, get_tokenizer, tokenize_at
 
 register_extensions()
@@ -24,6 +23,7 @@ __all__ = [
     "CandidateFunction",
     "Concept",
     "ConceptIndex",
+    "Mention",
     "Passage",
     "Relation",
     "build_tokenizer",
@@ -35,6 +35,7 @@ __all__ = [
     "get_tokenizer",
     "normalize_identifier",
     "register_extensions",
+    "set_mentions",
     "set_passages",
     "set_relations",
     "split_identifiers",

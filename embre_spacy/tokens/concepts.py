@@ -1,4 +1,4 @@
-"""Mentions, concepts, relations and passages of a document."""
+"""Concepts, relations and passages of a document."""
 
 from collections import defaultdict
 from operator import itemgetter
@@ -8,9 +8,7 @@ from spacy.tokens import Doc, Span
 
 from ..labels import entity_type
 from .identifiers import name_the_same, normalize_identifier, read_names, split_identifiers
-
-# The span group of the mentions that `doc.ents` cannot hold: overlapping, nested and discontinuous ones.
-MENTIONS_KEY = "mentions"
+from .mentions import get_mentions
 
 _PASSAGES_KEY = "embre_passages"
 
@@ -142,15 +140,6 @@ class Passage(NamedTuple):
     section: str
 
 
-def get_mentions(doc: Doc) -> List[Span]:
-    """All mentions of a document: its entities and those that only `doc.spans["mentions"]` can hold, in the order of
-    the text, enclosing ones first."""
-    mentions = list(doc.ents)
-    if MENTIONS_KEY in doc.spans:
-        mentions.extend(doc.spans[MENTIONS_KEY])
-    return sorted(mentions, key=lambda span: (span.start, -span.end))
-
-
 class ConceptIndex:
     """The concepts of a document, in the order of their first mentions, and which of them an identifier names.
 
@@ -162,10 +151,11 @@ class ConceptIndex:
         self.concepts: List[Concept] = []
         # What is known of each concept by each of its names.
         self._by_name: DefaultDict[str, List[Tuple[Dict[str, str], Concept]]] = defaultdict(list)
+        text = doc.text
         found = [
-            (mention, (identifier, entity_type(mention.label_)))
+            (mention, (identifier, entity_type(mention.label)))
             for mention in get_mentions(doc)
-            for identifier in split_identifiers(mention.kb_id_)
+            for identifier in split_identifiers(mention.identifier)
         ]
         names = {key: read_names(key[0]) for _, key in found}
         # What says most of a variant comes first, so that what says less finds it wherever it stands in the text.
@@ -173,9 +163,9 @@ class ConceptIndex:
         for mention, key in found:
             concept = by_key[key]
             if not concept.mentions:
-                concept.update(id=key[0], name=mention.text)
+                concept.update(id=key[0], name=text[mention.start : mention.end])
                 self.concepts.append(concept)
-            offsets = [mention.start_char, mention.end_char]
+            offsets = [mention.start, mention.end]
             # An annotation may stand in a file twice; equal offsets follow each other.
             if concept.mentions[-1:] != [offsets]:
                 concept.mentions.append(offsets)

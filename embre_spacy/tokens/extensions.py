@@ -3,11 +3,12 @@
 import warnings
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc
 
 from ..errors import InputError
 from .candidates import Candidate, create_type_pair_candidates
-from .concepts import MENTIONS_KEY, Concept, ConceptIndex, Relation, get_concepts, get_passages, set_passages
+from .concepts import Concept, ConceptIndex, Relation, get_concepts, get_passages, set_passages
+from .mentions import get_mentions, set_mentions
 
 _RELATIONS_KEY = "embre_relations"
 _DOCUMENT_ID_KEY = "embre_document_id"
@@ -97,11 +98,5 @@ def copy_mentions(reference: Doc) -> Doc:
     predicted = Doc(reference.vocab, words=words, spaces=[bool(token.whitespace_) for token in reference])
     set_document_id(predicted, get_document_id(reference))
     set_passages(predicted, get_passages(reference))
-    predicted.ents = [_copy_span(predicted, span) for span in reference.ents]
-    if MENTIONS_KEY in reference.spans:
-        predicted.spans[MENTIONS_KEY] = [_copy_span(predicted, span) for span in reference.spans[MENTIONS_KEY]]
+    set_mentions(predicted, get_mentions(reference))
     return predicted
-
-
-def _copy_span(doc: Doc, span: Span) -> Span:
-    return Span(doc, span.start, span.end, label=span.label, kb_id=span.kb_id, span_id=span.id)

@@ -148,7 +148,7 @@ def test_messy_pubtator3(tmp_path, vocab):
         "relations that are not between two concepts: 1",
         "relations with an identifier that no annotation has: 1",
     ]
-    assert [(span.text, span.kb_id_) for span in get_mentions(doc)] == [
+    assert [(doc.text[one.start : one.end], one.identifier) for one in get_mentions(doc)] == [
         ("\u03b2-catenin", "1499;1500"),
         ("I\u03baB", ""),
         ("SLE", "MESH:D008180"),

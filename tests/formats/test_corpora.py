@@ -13,7 +13,7 @@ from embre_spacy.tokens import get_mentions
 
 
 def mentions(doc):
-    return Counter((span.start_char, span.end_char, span.label_, span.kb_id_, span.text) for span in get_mentions(doc))
+    return Counter((mention, doc.text[mention.start : mention.end]) for mention in get_mentions(doc))
 
 
 def relations(doc):

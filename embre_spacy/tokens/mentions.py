@@ -1,0 +1,71 @@
+"""Mentions: where a document names something, and what."""
+
+from typing import Iterable, List, NamedTuple
+
+from spacy.tokens import Doc, Span, SpanGroup
+from spacy.util import filter_spans
+
+from .identifiers import split_identifiers
+
+# The span group of the mentions that `doc.ents` cannot hold: overlapping, nested and discontinuous ones.
+MENTIONS_KEY = "mentions"
+
+
+class Mention(NamedTuple):
+    """A stretch of text that names a concept: start and end in characters of `doc.text`; label, and the field with the
+    identifiers, as in the file."""
+
+    start: int
+    end: int
+    label: str
+    identifier: str
+
+
+def get_mentions(doc: Doc) -> List[Mention]:
+    """All mentions of a document: its entities and those that only `doc.spans["mentions"]` can hold, in the order of
+    the text, enclosing ones first."""
+    mentions = [
+        Mention(span.start_char, span.end_char, span.label_, _find_identifiers(span))
+        for span in [*doc.ents, *_read_group(doc)]
+    ]
+    return sorted(mentions, key=lambda mention: (mention.start, -mention.end))
+
+
+def _read_group(doc: Doc) -> List[Span]:
+    """The spans of `doc.spans["mentions"]`, of which the characters and names are right, but not always the tokens."""
+    group = doc.spans.get(MENTIONS_KEY)
+    try:
+        return list(group or ())
+    except IndexError:
+        # Where tokens were merged, spaCy leaves the numbers of tokens in span groups as they were, and refuses those
+        # that no token has any more. If each character is a token, there are enough.
+        text = doc.text
+        characters = Doc(doc.vocab, words=list(text), spaces=[False] * len(text), user_data=doc.user_data)
+        return list(SpanGroup(characters).from_bytes(group.to_bytes()))
+
+
+def _find_identifiers(span: Span) -> str:
+    """The field with the identifiers of a mention: `kb_id_`, or else what rulers set, or scispaCy's linker found."""
+    fields = [span.kb_id_, span.id_]
+    if span.has_extension("kb_ents") and span._.kb_ents:
+        best, _ = span._.kb_ents[0]
+        fields.append(best)
+    return next((field for field in fields if split_identifiers(field)), span.kb_id_)
+
+
+def set_mentions(doc: Doc, mentions: Iterable[Mention], pieces: Iterable[Mention] = ()) -> None:
+    """Replace the mentions of a document. Those that `doc.ents` can hold are there, the longest first; others are in
+    `doc.spans["mentions"]`, and so are the pieces of discontinuous ones."""
+    spans = [_make_span(doc, mention) for mention in mentions]
+    # spaCy ignores an entity without a label.
+    entities = [span for span in filter_spans(spans) if span.label]
+    doc.set_ents(entities)
+    chosen = set(map(id, entities))
+    others = [*(_make_span(doc, piece) for piece in pieces), *(span for span in spans if id(span) not in chosen)]
+    if others:
+        doc.spans[MENTIONS_KEY] = sorted(others, key=lambda span: (span.start_char, -span.end_char))
+
+
+def _make_span(doc: Doc, mention: Mention) -> Span:
+    start, end, label, identifier = mention
+    return doc.char_span(start, end, label=label, kb_id=identifier, alignment_mode="expand")
