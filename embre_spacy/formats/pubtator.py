@@ -13,7 +13,11 @@ from ..files import Line, iter_lines
 from .fields import find_mentions, identifier_field, label_field, read_relations
 from .record import NOT_IN_PUBTATOR, Anomalies, Envelope, Node, Record, TextOffsets, get_infons, get_list, iter_parts
 
-_TEXT_LINE = re.compile(r"([^|\t]+)\|([ta])\|(.*)", re.DOTALL)
+_TEXT_LINE = re.compile(r"([^|\t]+)\|([A-Za-z]\w*)\|(.*)", re.DOTALL)
+# The two kinds of text lines. Tools that make PubTator of full texts write a line for each passage, with its type.
+_TYPES = {"t": "title", "a": "abstract"}
+# NetMedEx says before the first document what vocabulary it used.
+_HEADER = re.compile(r"##(?!.*\|t\|)[^\t]*", re.DOTALL)
 _OFFSET = re.compile(r"[0-9]{1,12}")
 # What tells the lines of annotations from those of relations.
 _LIKE_OFFSET = re.compile(r"\s*[-+]?[0-9]")
@@ -25,7 +29,8 @@ _FIRST_EXTRA_COLUMN = 7
 def read_pubtator(file: BinaryIO) -> Iterator[Union[Record, InputError]]:
     """Yield the documents of a file; in place of one with a line that is not PubTator, its error. Annotations and
     relations get ids as in BioRED's BioC files."""
-    for lines in _split_documents(file):
+    header: List[str] = []
+    for lines in _split_documents(file, header):
         block = _Block(_parse_id(lines[0][1]))
         for number, text, damage in lines:
             try:
@@ -37,20 +42,24 @@ def read_pubtator(file: BinaryIO) -> Iterator[Union[Record, InputError]]:
                 yield InputError(cause, document=block.id if block.passages else None)
                 break
         else:
-            yield block.make_record()
+            yield block.make_record("\n".join(header))
 
 
-def _split_documents(file: BinaryIO) -> Iterator[List[Line]]:
-    """Yield the lines of each document. A blank line ends it, and so does the title of another document."""
+def _split_documents(file: BinaryIO, header: List[str]) -> Iterator[List[Line]]:
+    """Yield the lines of each document. A blank line ends it, and so do the title of another document and a header."""
     lines: List[Line] = []
     for number, line, damage in iter_lines(file):
-        text = line.removesuffix("\n").removesuffix("\r")
-        title = _TEXT_LINE.match(text)
-        is_other = bool(title and title[2] == "t" and lines and title[1] != _parse_id(lines[0][1]))
-        if lines and (is_other or not text.strip()):
+        # Files that were converted for Windows twice have two carriage returns.
+        text = line.rstrip("\r\n")
+        is_header = damage is None and _HEADER.fullmatch(text)
+        text_line = _TEXT_LINE.match(text)
+        is_other = bool(text_line and text_line[2] != "a" and lines and text_line[1] != _parse_id(lines[0][1]))
+        if lines and (is_other or is_header or not text.strip()):
             yield lines
             lines = []
-        if text.strip():
+        if is_header:
+            header.append(text)
+        elif text.strip():
             lines.append((number, text, damage))
     if lines:
         yield lines
@@ -72,7 +81,7 @@ class _Block:
 
     def add_line(self, line: str) -> None:
         text_line = _TEXT_LINE.match(line)
-        if not self.passages and not (text_line and text_line[2] == "t"):
+        if not self.passages and not (text_line and text_line[2] != "a"):
             raise InputError("a document must start with its title (id|t|title)")
         identifier = _parse_id(line)
         if identifier != self.id:
@@ -83,12 +92,15 @@ class _Block:
             self._add_columns(line.split("\t"))
 
     def _add_text(self, kind: str, text: str) -> None:
-        type = "title" if kind == "t" else "abstract"
-        if len(self.passages) != (kind == "a"):
+        type = _TYPES.get(kind, kind)
+        if kind in _TYPES and len(self.passages) != (kind == "a"):
             raise InputError(f"a second {type} of one document")
-        offset = len(self.passages[0]["text"]) + 1 if self.passages else 0
+        offset = self._length() + 1 if self.passages else 0
         passage: Node = {"infons": {"type": type}, "offset": offset, "text": text}
         self.passages.append({**passage, "sentences": [], "annotations": [], "relations": []})
+
+    def _length(self) -> int:
+        return self.passages[-1]["offset"] + len(self.passages[-1]["text"])
 
     def _add_columns(self, columns: List[str]) -> None:
         if len(columns) > 2 and _LIKE_OFFSET.match(columns[1]):
@@ -112,48 +124,55 @@ class _Block:
         # BC5CDR has the names of the parts of a composite mention here.
         for number, value in enumerate(columns[6:], _FIRST_EXTRA_COLUMN):
             infons[f"column{number}"] = value
-        length = self.passages[-1]["offset"] + len(self.passages[-1]["text"])
-        if end > length:
-            raise InputError(f"the annotation {start} to {end} lies outside the text ({length} characters)")
+        if end > self._length():
+            raise InputError(f"the annotation {start} to {end} lies outside the text ({self._length()} characters)")
         locations = [{"offset": start, "length": end - start}]
         self.annotations.append(
             {"id": str(len(self.annotations)), "infons": infons, "text": columns[3], "locations": locations}
         )
 
-    def make_record(self) -> Record:
+    def make_record(self, header: str) -> Record:
+        if len(self.passages) == 2 and not self.passages[0]["text"]:
+            # Some tools count the space after an empty title, others do not.
+            text = self.passages[1]["text"]
+            self.passages[1]["offset"] = int(self._count_fitting(f" {text}") >= self._count_fitting(text))
         for annotation in self.annotations:
             start = annotation["locations"][0]["offset"]
             owner = next(passage for passage in reversed(self.passages) if passage["offset"] <= start)
             owner["annotations"].append(annotation)
-        document = {"id": self.id, "infons": {}, "passages": self.passages}
-        return Record({**document, "annotations": [], "relations": self.relations}, "pubtator", dict(_COLLECTION))
+        document = {"id": self.id, "infons": {}, "passages": self.passages, "annotations": []}
+        collection = {**_COLLECTION, "infons": {"header": header} if header else {}}
+        return Record({**document, "relations": self.relations}, "pubtator", collection)
+
+    def _count_fitting(self, text: str) -> int:
+        places = ((annotation["locations"][0], annotation["text"]) for annotation in self.annotations)
+        return sum(text[place["offset"] : place["offset"] + place["length"]] == own for place, own in places)
 
 
 def make_envelope(record: Record) -> Envelope:
-    """Make the envelope of a PubTator file: blank lines, also after the last document."""
-    return Envelope("", "\n\n", "\n\n")
+    """Make the envelope of a PubTator file: its header, and blank lines, also after the last document."""
+    header = str(get_infons(record.collection).get("header", ""))
+    return Envelope(f"{header}\n" if header.startswith("##") else "", "\n\n", "\n\n")
 
 
 def format_document(record: Record, anomalies: Anomalies) -> str:
-    """Make the lines of a document. The first passage is the title; all others, joined by spaces, are the abstract."""
-    document = record.document
-    offsets = TextOffsets(document)
+    """Make the lines of a document. The first passage is the title; all others, joined by spaces, are the abstract.
+    Texts of a document from PubTator are lines as they were there."""
     if "|" in record.id or _BREAKS.search(record.id):
         raise InputError("PubTator cannot have a bar, tab or line break in an id", document=record.id)
+    offsets = TextOffsets(record.document)
+    passages = get_list(record.document, "passages")
     # Sentences of a title are joined by spaces, too. An empty title moves the offsets of all else by one.
     end, shift = (offsets.passages[0][1], 0) if 0 in offsets.passages else (0, 1)
-    title, rest = offsets.text[:end], offsets.text[end + 1 - shift :]
-    lines = [f"{record.id}|t|{_format_text(title, record)}"]
-    if rest or len(get_list(document, "passages")) > 1 or record.format != "pubtator":
-        lines.append(f"{record.id}|a|{_format_text(rest, record)}")
+    texts = [("t", _BREAKS.sub(" ", offsets.text[:end])), ("a", _BREAKS.sub(" ", offsets.text[end + 1 - shift :]))]
+    if record.format == "pubtator":
+        types = [str(get_infons(passage).get("type")) for passage in passages]
+        kinds = list(_TYPES) if types in (["title"], ["title", "abstract"]) else types
+        texts = [(kind, passage["text"]) for kind, passage in zip(kinds, passages)]
+    lines = [f"{record.id}|{kind}|{text}" for kind, text in texts]
     lines.extend(_annotation_lines(record, offsets, shift, anomalies))
     lines.extend(_relation_lines(record, anomalies))
     return "\n".join(lines)
-
-
-def _format_text(text: str, record: Record) -> str:
-    # What came from PubTator has no line breaks, and may have tabs.
-    return text if record.format == "pubtator" else _BREAKS.sub(" ", text)
 
 
 def _annotation_lines(record: Record, offsets: TextOffsets, shift: int, anomalies: Anomalies) -> Iterator[str]:
@@ -162,17 +181,17 @@ def _annotation_lines(record: Record, offsets: TextOffsets, shift: int, anomalie
         # The order of the file, which need not be that of the text.
         annotations.sort(key=lambda item: int(item[1]["id"]))
     for passage, annotation in annotations:
-        ranges = [(mention.start, mention.end) for mention in find_mentions(annotation, passage, offsets)]
-        if not ranges and record.format == "pubtator":
-            offset = annotation["locations"][0]["offset"]
-            ranges = [(offset - shift, offset - shift)]
+        mentions = find_mentions(annotation, passage, offsets)
+        ranges = [(mention.start + shift, mention.end + shift) for mention in mentions]
+        if record.format == "pubtator":
+            ranges = [(place["offset"], place["offset"] + place["length"]) for place in annotation["locations"]]
         elif not ranges:
             anomalies.add(NOT_IN_PUBTATOR, record.id, f"annotation {annotation.get('id')} has no location")
         for start, end in ranges:
             # PubTator has no discontinuous mentions: each piece has a line.
             own = annotation.get("text") if len(ranges) == 1 else None
-            text = _BREAKS.sub(" ", offsets.text[start:end] if own is None else own)
-            yield _join(record, str(start + shift), str(end + shift), text, *_type_columns(annotation))
+            text = _BREAKS.sub(" ", offsets.text[start - shift : end - shift] if own is None else own)
+            yield _join(record, str(start), str(end), text, *_type_columns(annotation))
 
 
 def _type_columns(annotation: Node) -> List[str]:

@@ -272,7 +272,8 @@ def _refuse_repeated(docs: Iterator[Union[Doc, Exception]]) -> Iterator[Union[Do
         identifier = doc._.document_id if isinstance(doc, Doc) else ""
         if identifier and numbers.setdefault(identifier, number) != number:
             cause = f"two documents have this id (number {numbers[identifier]} and {number})"
-            doc = InputError(cause, document=identifier)
+            hint = "the passages of one text must be one document, or have ids of their own"
+            doc = InputError(f"{cause}: {hint}", document=identifier)
         yield doc
 
 
