@@ -24,6 +24,7 @@ from ..tokens import (
 from .fields import (
     RelationFields,
     find_mentions,
+    find_unread_key,
     is_same_text,
     read_relations,
 )
@@ -33,6 +34,7 @@ from .record import (
     NOT_UNDERSTOOD,
     OTHER_PASSAGE,
     TEXT_DIFFERS,
+    UNKNOWN_KEY,
     Anomalies,
     Node,
     Record,
@@ -87,6 +89,9 @@ def _find_mentions(record: Record, offsets: TextOffsets, anomalies: Anomalies) -
         if keys and not is_same_text(annotation.get("text"), texts):
             detail = f"{name} has {annotation['text']!r}, the document {' ... '.join(texts)!r} at its offsets"
             anomalies.add(TEXT_DIFFERS, record.id, detail)
+        unread = find_unread_key(annotation)
+        if unread is not None:
+            anomalies.add(UNKNOWN_KEY, record.id, f"{name} has {unread!r}, which is not read")
         if not all(offsets.is_inside(passage, key.start, key.end) for key in keys):
             anomalies.add(OTHER_PASSAGE, record.id, f"{name} lies outside its passage")
         (whole if len(keys) == 1 else pieces).extend(keys)

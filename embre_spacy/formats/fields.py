@@ -4,16 +4,37 @@ import json
 import re
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import lru_cache
+from operator import itemgetter
 from typing import Any, DefaultDict, Dict, Iterator, List, Optional, Set, Tuple
 
 from ..labels import ENTITY_TYPES, entity_type
 from ..tokens import Mention, split_identifiers
 from .record import Node, TextOffsets, get_infons, get_list, iter_nodes
 
-# What corpora call the infon with the concept identifier, in lower case.
-_IDENTIFIER_KEYS = ("identifier", "mesh", "ncbi gene", "ncbi taxonomy", "omim")
+# What corpora and tools call the infon with the concept identifier, by the letters of its key: the surest first.
+_IDENTIFIER_KEYS = (
+    re.compile("identifiers?"),
+    re.compile("(mesh|omim|umls|cui|ncbigene|entrez(gene)?|ncbitaxonomy|cellosaurus|dbsnp)(id(entifier)?s?)?"),
+    re.compile(
+        "(normali[sz]ed|concept|kb|db|database|ontology|gene|tax|taxon|species|disease|chemical)(id(entifier)?s?)"
+    ),
+    re.compile("ids?"),
+)
+# What looks like an identifier, and what is none all the same.
+_LIKE_IDENTIFIER = re.compile(r"(?=.*\d)[A-Za-z][\w:.#/-]*")
+_OTHER_KEY = re.compile(
+    "(sub)?type|class|label|name|symbol|term|text|mention|annotator|note|comment|source|method|model|version|valid"
+    "|(annotation|sentence|passage|document)[ _-]?id",
+    re.IGNORECASE,
+)
 _TYPE_KEYS = ("type", "relation", "relation_type")
 _NOVELTY_KEYS = ("novel", "novelty")
+# A list that was made text, by JSON or by Python, and the quotes of its items. "[31A>C;47G>C]" is none.
+_LIST = re.compile(r"\s*\[(\s*['\"].*['\"]\s*|[\w\s,.:|-]*)\]\s*", re.DOTALL)
+_QUOTES = re.compile(r"(?<=[\[,\s])['\"]|['\"](?=\s*[\],])")
+# What stands between the pieces of a mention in its text: "...", "[...]", "(…)", or spaces.
+_JOINTS = re.compile(r"\[[\s.…]+\]|\([\s.…]+\)|[\s.…]")
 # A line of some kilobytes can name hundreds of identifiers on either side.
 _MOST_PAIRS = 10_000
 
@@ -40,15 +61,41 @@ def label_field(annotation: Node) -> str:
 
 
 def identifier_field(annotation: Node) -> str:
-    """The identifier field of an annotation, as in the file; empty if it has none."""
-    infons = {key.lower(): value for key, value in get_infons(annotation).items()}
-    for key in _IDENTIFIER_KEYS:
-        value = infons.get(key)
-        if isinstance(value, list):
-            return ",".join(map(str, value))
-        if value is not None:
-            return str(value)
-    return ""
+    """The identifier field of an annotation: the surest that has an identifier, or else the surest, or else nothing."""
+    fields = _identifier_fields(annotation)
+    return next((field for field in fields if split_identifiers(field)), fields[0] if fields else "")
+
+
+def find_unread_key(annotation: Node) -> Optional[str]:
+    """The key of an infon that looks like an identifier, of an annotation whose infons have no known key for one."""
+    if _identifier_fields(annotation):
+        return None
+    infons = get_infons(annotation).items()
+    unread = (key for key, value in infons if _LIKE_IDENTIFIER.fullmatch(_join_items(value)))
+    return next((key for key in unread if not _OTHER_KEY.fullmatch(key)), None)
+
+
+def _identifier_fields(annotation: Node) -> List[str]:
+    infons = [(_rank_key(key), value) for key, value in get_infons(annotation).items() if value is not None]
+    ranked = [(rank, _join_items(value)) for rank, value in infons if rank < len(_IDENTIFIER_KEYS)]
+    # Some tools repeat the id of the annotation.
+    repeated = (len(_IDENTIFIER_KEYS) - 1, str(annotation.get("id")))
+    return [field for rank, field in sorted(ranked, key=itemgetter(0)) if (rank, field) != repeated]
+
+
+@lru_cache(maxsize=1024)
+def _rank_key(key: str) -> int:
+    letters = re.sub("[^a-z]", "", key.lower())
+    ranks = (rank for rank, pattern in enumerate(_IDENTIFIER_KEYS) if pattern.fullmatch(letters))
+    return next(ranks, len(_IDENTIFIER_KEYS))
+
+
+def _join_items(value: Any) -> str:
+    """A field as text. The items of a list, or of a list that was made text, are joined by commas."""
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    text = str(value)
+    return _QUOTES.sub("", text).strip()[1:-1] if _LIST.fullmatch(text) else text
 
 
 def is_same_text(own: Optional[str], pieces: List[str]) -> bool:
@@ -56,7 +103,7 @@ def is_same_text(own: Optional[str], pieces: List[str]) -> bool:
     several pieces, so that is not compared."""
     if not own or len(pieces) == 1:
         return not own or own == pieces[0]
-    return re.sub(r"[\s.…]", "", own) == re.sub(r"[\s.…]", "", "".join(pieces))
+    return _JOINTS.sub("", own) == _JOINTS.sub("", "".join(pieces))
 
 
 @dataclass(frozen=True)
@@ -140,8 +187,8 @@ def _parse_argument(value: Any) -> Argument:
             return Argument(str(value))
     if isinstance(value, dict):
         identifier, type = value.get("identifier"), value.get("type")
-        return Argument("" if identifier is None else str(identifier), entity_type(str(type)) if type else "")
-    text = "" if value is None else str(value)
+        return Argument("" if identifier is None else _join_items(identifier), entity_type(str(type)) if type else "")
+    text = "" if value is None else _join_items(value)
     # PubTator3 writes "Disease|MESH:D010024" where a role must be text.
     prefix, bar, rest = text.partition("|")
     if bar and entity_type(prefix) in ENTITY_TYPES:

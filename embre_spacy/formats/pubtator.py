@@ -191,12 +191,14 @@ def _annotation_lines(record: Record, offsets: TextOffsets, shift: int, anomalie
             # PubTator has no discontinuous mentions: each piece has a line.
             own = annotation.get("text") if len(ranges) == 1 else None
             text = _BREAKS.sub(" ", offsets.text[start - shift : end - shift] if own is None else own)
-            yield _join(record, str(start), str(end), text, *_type_columns(annotation))
+            yield _join(record, str(start), str(end), text, *_type_columns(annotation, record))
 
 
-def _type_columns(annotation: Node) -> List[str]:
+def _type_columns(annotation: Node, record: Record) -> List[str]:
     infons = get_infons(annotation)
     label, identifier = label_field(annotation), identifier_field(annotation)
+    if record.format == "pubtator":
+        identifier = infons.get("identifier", "")
     extra: List[str] = []
     while (value := infons.get(f"column{_FIRST_EXTRA_COLUMN + len(extra)}")) is not None:
         extra.append(str(value))

@@ -18,6 +18,7 @@ Node = Dict[str, Any]
 TEXT_DIFFERS = "annotations whose text differs from the characters at their offsets"
 NO_LOCATION = "annotations without a location, or of no length"
 OTHER_PASSAGE = "annotations outside their passage"
+UNKNOWN_KEY = "annotations without a known identifier, though another infon looks like one"
 NO_SUCH_CONCEPT = "relations with an identifier that no annotation has"
 NOT_UNDERSTOOD = "relations that are not between two concepts"
 NOT_BIOC = "XML elements, attributes and text that BioC does not have (left out)"

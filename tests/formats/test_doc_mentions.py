@@ -4,7 +4,7 @@ import json
 
 import pytest
 import spacy
-from builders import all_annotations, annotation, document, passage, save, sentence
+from builders import all_annotations, annotation, document, passage, relation, save, sentence
 from canonical import content
 from spacy.tokens import Doc, Span
 
@@ -266,3 +266,88 @@ def test_damaged_record(tmp_path, vocab):
     doc.user_data["embre_record"] = json.dumps({"document": 5})
     with pytest.raises(embre_spacy.errors.InputError, match=r"document 1: the record in `doc.user_data` is damaged"):
         embre_spacy.write([doc], tmp_path / "b.json")
+
+
+def read_mention(tmp_path, vocab, infons, on_anomalies=None):
+    mention = {**annotation("m", "one", (0, 3)), "infons": {"type": "Gene", **infons}}
+    path = save(tmp_path / "a.json", document("1", passage(0, "one", mention)))
+    if on_anomalies is None:
+        return read_one(path, vocab)
+    (doc,) = embre_spacy.read(path, vocab, on_anomalies=on_anomalies)
+    return doc
+
+
+KNOWN_KEYS = [
+    *("identifier", "Identifier", "MESH", "mesh_id", "NCBI Gene", "NCBI Gene ID", "NCBI Taxonomy identifier", "OMIM"),
+    *("omim-id", "conceptID", "concept_ids", "db id", "kb_id", "Entrez Gene", "GeneID", "taxid", "CUI", "dbSNP"),
+    *("normalized_ids", "normalised_id", "ID", "ids"),
+]
+
+
+@pytest.mark.parametrize(
+    "infons",
+    [
+        *({key: "A7"} for key in KNOWN_KEYS),
+        {"id": "A8", "normalized_id": "A8", "MESH": "A7"},
+        {"normalized_id": "A7", "identifier": "-"},
+        {"dbid": None, "identifier": "", "id": "A7"},
+        {"identifier": ["A7"]},
+        {"identifier": "['A7']"},
+        {"identifier": '["A7"]'},
+        {"identifier": "[A7]"},
+        {"id": "m", "concept_id": ["A7"]},
+    ],
+)
+@pytest.mark.parametrize("target", ["b.json", "b.xml", "b.pubtator"])
+def test_infons_with_the_identifier(infons, target, tmp_path, vocab):
+    doc = read_mention(tmp_path, vocab, infons)
+    embre_spacy.write([doc], tmp_path / target)
+    for one in (doc, read_one(tmp_path / target, vocab)):
+        assert [concept.id for concept in one._.concepts] == ["A7"]
+    if target == "b.json":
+        assert content(tmp_path / target) == content(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("field", [["A7", "A8"], "['A7', 'A8']", '["A7","A8"]', " [A7, A8] ", "[ 'A7' , \"A8\" ]"])
+def test_lists_of_identifiers(field, tmp_path, vocab):
+    doc = read_mention(tmp_path, vocab, {"identifier": field})
+    assert [concept.id for concept in doc._.concepts] == ["A7", "A8"]
+    related = relation("R", entity1=field, entity2="A9", type="Bind")
+    roles = relation("R", role1={"identifier": field}, role2={"identifier": "A9"}, type="Bind")
+    for one in (related, roles):
+        path = save(tmp_path / "a.json", document("1", passage(0, "one"), relations=[one]))
+        (doc,) = embre_spacy.read(path, vocab, on_anomalies=lambda line: None)
+        assert [relation_.source.id for relation_ in doc._.relations] == ["A7", "A8"]
+
+
+@pytest.mark.parametrize("field", ["[31A>C;47G>C]", "[3H]thymidine", "7[A]"])
+def test_brackets_that_are_part_of_an_identifier(field, tmp_path, vocab):
+    assert read_mention(tmp_path, vocab, {"identifier": field}).ents[0].kb_id_ == field
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("house code", "A7"), ("lexicon", "MESH:D7"), ("link", "http://a.b/D7"), ("codes", ["A7"])]
+)
+def test_an_infon_that_may_be_an_identifier_is_told(key, value, tmp_path, vocab):
+    lines = []
+    doc = read_mention(tmp_path, vocab, {key: value}, lines.append)
+    assert doc._.concepts == []
+    assert f"looks like one: 1 (first in document 1: annotation m has {key!r}, which is not read)" in lines[0]
+    # Where there is a known key, nothing is missing.
+    for identifier in ("-", "A8"):
+        read_mention(tmp_path, vocab, {key: value, "identifier": identifier})
+
+
+def test_infons_that_are_no_identifiers(tmp_path, vocab):
+    infons = {"score": "0.98", "note": "v2", "name": "ADAM17", "seen": "2 times", "annotation_id": "T1", "id": "m"}
+    assert read_mention(tmp_path, vocab, infons)._.concepts == []
+
+
+@pytest.mark.parametrize("joint", [" ", "...", " ... ", "…", " [...] ", "[…]", " (...) ", " [ . . . ] ", " (…)"])
+def test_what_joins_the_pieces_of_a_mention(joint, tmp_path, vocab):
+    mention = annotation("a", f"cells of{joint}type (B)", (0, 8), (16, 8), type="CellLine")
+    doc = read_one(save(tmp_path / "a.json", document("1", passage(0, "cells of either type (B)", mention))), vocab)
+    assert texts(doc.spans["mentions"]) == ["cells of", "type (B)"]
+    mention["text"] = f"cells of{joint}type [A]"
+    with pytest.raises(embre_spacy.errors.InputError, match="annotation a has"):
+        read_one(save(tmp_path / "a.json", document("1", passage(0, "cells of either type (B)", mention))), vocab)
