@@ -7,11 +7,12 @@ import gzip
 import io
 import os
 import re
-import stat
+import shutil
 import zlib
 from codecs import BOM_UTF8
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from operator import attrgetter
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple, Union
 from uuid import uuid4
@@ -21,6 +22,11 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.spec import AbstractFileSystem
 
 from .errors import EmbreError, InputError
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks.
+    fcntl = None  # type: ignore[assignment]
 
 Location = Union[str, Path]
 # A line of a text file: its number, its text, and an error if it is not UTF-8.
@@ -154,7 +160,8 @@ def iter_lines(file: BinaryIO) -> Iterator[Line]:
 @contextmanager
 def open_output(location: Location, *, make_folder: bool = False) -> Iterator[BinaryIO]:
     """Open a file for writing, packed if its name ends in ".gz". It appears under its name when it is complete: if
-    anything fails before, there is no file, or the old one. An InputError of the body without a file gets this one."""
+    anything fails before, there is no file, or the old one. A device or a pipe takes what is written at once. An
+    InputError of the body without a file gets this one."""
     with _write_remote(location) if is_uri(location) else _write_local(Path(location), make_folder) as file:
         if is_gzipped(location):
             # No name and no time inside: the same content is the same file.
@@ -166,9 +173,12 @@ def open_output(location: Location, *, make_folder: bool = False) -> Iterator[Bi
 
 @contextmanager
 def _write_local(path: Path, make_folder: bool) -> Iterator[BinaryIO]:
+    if is_special(path):
+        with _add_file_to_own_errors(path), open(path, "wb") as file:
+            yield file
+        return
     # A link stays, and the file that it names is replaced.
     target = Path(os.path.realpath(path))
-    part = target.with_name(part_name(target.name))
     with add_file_to_errors(path):
         if target.is_dir():
             raise InputError("it is a folder")
@@ -176,31 +186,70 @@ def _write_local(path: Path, make_folder: bool) -> Iterator[BinaryIO]:
             target.parent.mkdir(parents=True, exist_ok=True)
         if not target.parent.is_dir():
             raise InputError(f"the folder {target.parent} does not exist")
-        raw = _PartFile(part, path)
+        file = _open_part(target)
     try:
-        with _add_file_to_input_errors(path), io.BufferedWriter(raw) as file:
+        with _add_file_to_own_errors(path), file:
             yield file
-        with add_file_to_errors(path):
-            os.replace(part, target)
+            with add_file_to_errors(path):
+                file.flush()
+                os.fsync(file.fileno())
+                os.replace(file.name, target)
     finally:
-        part.unlink(missing_ok=True)
+        Path(file.name).unlink(missing_ok=True)
 
 
-class _PartFile(io.FileIO):
-    """A local file that is being written. Only its own errors name the file that it will be: errors of the documents
-    that are written to it may come from other files."""
+def _open_part(target: Path) -> BinaryIO:
+    """Open the file that becomes another. A writer takes over what one that was killed has left, not what another is
+    writing now."""
+    file = open(target.with_name(part_name(target.name, 32 * "0")), "wb", opener=_open_whole)  # noqa: SIM115
+    if not _lock(file, is_shared=False, waits=False):
+        file.close()
+        file = open(target.with_name(part_name(target.name)), "wb")  # noqa: SIM115
+    file.truncate()
+    if target.exists():
+        shutil.copymode(target, file.name)
+    return file
 
-    def __init__(self, part: Path, path: Path) -> None:
-        self._path = path
-        super().__init__(part, "wb")
 
-    def write(self, data: Any) -> Optional[int]:
-        with add_file_to_errors(self._path):
-            return super().write(data)
+def _open_whole(path: str, flags: int) -> int:
+    return os.open(path, flags & ~os.O_TRUNC, 0o666)
 
-    def close(self) -> None:
-        with add_file_to_errors(self._path):
-            super().close()
+
+def _lock(file: BinaryIO, is_shared: bool, waits: bool) -> Optional[bool]:
+    """Lock an open file for as long as it is open, and no longer than the process lives. False if another has the lock,
+    or the file has lost its name; None where there are no locks."""
+    try:
+        fcntl.flock(file, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | (0 if waits else fcntl.LOCK_NB))
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(file.name))
+    except (BlockingIOError, FileNotFoundError):
+        return False
+    except (AttributeError, OSError):
+        return None
+
+
+def open_lock(location: Location, *, is_shared: bool = False, waits: bool = False) -> Optional[BinaryIO]:
+    """Open a file, which may be new, and lock it for as long as it is open, and no longer than the process lives. None
+    if another process has the lock. Storage that has no locks, as that elsewhere, gives it to everybody."""
+    files, path = _find_storage(location)
+    if not isinstance(files, LocalFileSystem):
+        return io.BytesIO()
+    with add_file_to_errors(location):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        file = open(path, "ab")  # noqa: SIM115
+    if _lock(file, is_shared, waits) is False:
+        file.close()
+        return None
+    return file
+
+
+def is_special(location: Location) -> bool:
+    """Whether a location on this machine is a device, a pipe or a socket."""
+    return (
+        not is_uri(location)
+        and os.path.exists(location)
+        and not os.path.isfile(location)
+        and not os.path.isdir(location)
+    )
 
 
 @contextmanager
@@ -213,7 +262,7 @@ def _write_remote(location: Location) -> Iterator[BinaryIO]:
             if folder:
                 files.makedirs(folder, exist_ok=True)
             raw = files.open(part, "wb")
-        with _add_file_to_input_errors(location), raw:
+        with _add_file_to_own_errors(location), raw:
             yield raw
         with add_file_to_errors(location):
             if type(files).mv is AbstractFileSystem.mv:
@@ -229,9 +278,9 @@ def _write_remote(location: Location) -> Iterator[BinaryIO]:
         raise
 
 
-def part_name(name: str) -> str:
-    """A name for a file that is not complete yet. No other writer has it, even on another machine."""
-    return f".{name}.{uuid4().hex}.part"
+def part_name(name: str, key: str = "") -> str:
+    """A name for a file that is not complete yet. Without a key no other writer has it."""
+    return f".{name}.{key or uuid4().hex}.part"
 
 
 def name_of_part(part: str) -> Optional[str]:
@@ -285,7 +334,7 @@ def list_files(folder: Location, leave_out: Callable[[str], bool] = lambda locat
     """
     top = str(folder).rstrip("/") or str(folder)
     if not is_uri(top):
-        return sorted(_walk(top, leave_out))
+        return sorted(_walk(top, top, leave_out, []))
     files, path = _find_storage(top)
     with add_file_to_errors(top):
         entries = {name[len(path) :].lstrip("/"): info for name, info in files.find(path, detail=True).items()}
@@ -293,47 +342,32 @@ def list_files(folder: Location, leave_out: Callable[[str], bool] = lambda locat
     return [info for info in infos if not leave_out(info.location)]
 
 
-def _walk(top: str, leave_out: Callable[[str], bool]) -> Iterator[FileInfo]:
-    # The folders that lead to each folder: a link to one of them leads round for ever.
-    above: Dict[str, List[Tuple[int, int]]] = {}
-    for folder, folders, names in os.walk(top, followlinks=True, onerror=_raise_named):
-        leading = above.pop(folder, None) or [_identify(os.stat(folder))]
-        deeper = []
-        for name in [*folders, *names]:
-            path = os.path.join(folder, name)
-            status = None if leave_out(path) else _look_at(path)
-            if status is not None and stat.S_ISREG(status.st_mode):
-                relative = Path(path).relative_to(top).as_posix()
-                yield FileInfo(path, relative, status.st_size, str(status.st_mtime))
-            elif status is not None and stat.S_ISDIR(status.st_mode) and _identify(status) not in leading:
-                above[path] = [*leading, _identify(status)]
-                deeper.append(name)
-        folders[:] = deeper
-
-
-def _identify(status: os.stat_result) -> Tuple[int, int]:
-    return status.st_dev, status.st_ino
-
-
-def _raise_named(error: OSError) -> None:
-    with add_file_to_errors(error.filename):
-        raise error
-
-
-def _look_at(path: str) -> Optional[os.stat_result]:
-    """The state of a file or folder; None if it has gone, or is the mark of an editor, a hidden link to nothing."""
-    with add_file_to_errors(path):
-        try:
-            return os.stat(path)
-        except FileNotFoundError as error:
-            if not os.path.islink(path) or os.path.basename(path).startswith("."):
-                return None
-            raise InputError(f"a link to {os.readlink(path)}, which is not there") from error
+def _walk(folder: str, top: str, leave_out: Callable[[str], bool], above: List[str]) -> Iterator[FileInfo]:
+    # A link to a folder that leads to it leads round for ever.
+    above = [*above, os.path.realpath(folder)]
+    with add_file_to_errors(folder):
+        entries = sorted(os.scandir(folder), key=attrgetter("name"))
+    for entry in entries:
+        with add_file_to_errors(entry.path):
+            if leave_out(entry.path):
+                continue
+            if entry.is_dir():
+                if os.path.realpath(entry.path) not in above:
+                    yield from _walk(entry.path, top, leave_out, above)
+            elif entry.is_file():
+                status = entry.stat()
+                relative = Path(entry.path).relative_to(top).as_posix()
+                yield FileInfo(entry.path, relative, status.st_size, str(status.st_mtime))
+            elif entry.is_symlink() and not os.path.exists(entry.path) and not entry.name.startswith("."):
+                # Editors mark a file that is open by a hidden link to nothing.
+                raise InputError(f"a link to {os.readlink(entry.path)}, which is not there")
 
 
 def remove_file(location: Location) -> None:
-    """Remove a file, if it is there."""
+    """Remove a file, if it is there. A device or a pipe stays."""
     files, path = _find_storage(location)
+    if is_special(location):
+        return
     with add_file_to_errors(location), suppress(FileNotFoundError):
         files.rm_file(path)
 
@@ -353,7 +387,7 @@ def add_file_to_errors(location: Location) -> Iterator[None]:
     """Make errors of the operating system and of packing InputErrors that name the file, and add the file to those
     InputErrors that name none."""
     try:
-        with _add_file_to_input_errors(location):
+        with _add_file_to_own_errors(location):
             yield
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f"not gzip, or truncated: {error}", file=str(location)) from error
@@ -362,13 +396,18 @@ def add_file_to_errors(location: Location) -> Iterator[None]:
 
 
 @contextmanager
-def _add_file_to_input_errors(location: Location) -> Iterator[None]:
+def _add_file_to_own_errors(location: Location) -> Iterator[None]:
+    """Add the file to errors that name none. What reading another file raises has the name of that."""
     try:
         yield
     except InputError as error:
         if error.file is not None:
             raise
         raise InputError(error.cause, file=str(location), document=error.document) from error
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise InputError((error.strerror or str(error)).lower(), file=str(location)) from error
 
 
 def _find_storage(location: Location) -> Tuple[AbstractFileSystem, str]:

@@ -2,6 +2,10 @@
 
 import gzip
 import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import spacy
@@ -33,6 +37,65 @@ def test_two_writers_of_one_file_do_not_mix(tmp_path):
         assert path.read_bytes() == b"second"
     assert path.read_bytes() == b"first"
     assert list(tmp_path.iterdir()) == [path]
+
+
+KILLED_WHILE_WRITING = """
+import os, sys
+from embre_spacy.files import open_output
+
+with open_output(sys.argv[1]) as file:
+    file.write(b"half " * 1_000_000)
+    os._exit(9)
+"""
+
+
+def test_what_a_killed_writer_left_is_taken_over(tmp_path):
+    for name in ("a.json", "b.xml.gz"):
+        for _ in range(2):
+            command = [sys.executable, "-c", KILLED_WHILE_WRITING, str(tmp_path / name)]
+            assert subprocess.run(command).returncode == 9
+        assert len(list(tmp_path.iterdir())) == 1
+        with open_output(tmp_path / name) as file:
+            file.write(b"whole")
+        with open_input(tmp_path / name) as file:
+            assert file.read() == b"whole"
+        assert [path.name for path in tmp_path.iterdir()] == [name]
+        (tmp_path / name).unlink()
+
+
+def test_a_file_that_is_replaced_keeps_its_permissions_and_its_links(tmp_path):
+    (tmp_path / "a.txt").write_text("old")
+    (tmp_path / "link").symlink_to("a.txt")
+    (tmp_path / "dangling").symlink_to("new.txt")
+    for mode in (0o600, 0o664, 0o751):
+        (tmp_path / "a.txt").chmod(mode)
+        for name in ("a.txt", "link"):
+            with open_output(tmp_path / name) as file:
+                file.write(f"{name} {mode}".encode())
+            assert (tmp_path / "a.txt").read_text() == f"{name} {mode}"
+            assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == mode
+    with open_output(tmp_path / "dangling") as file:
+        file.write(b"new")
+    assert (tmp_path / "new.txt").read_text() == "new" and (tmp_path / "dangling").is_symlink()
+
+
+@pytest.mark.parametrize("name", ["/dev/null", "/dev/full", "link to /dev/full"])
+def test_a_device_takes_what_is_written_and_stays(name, tmp_path):
+    path = Path(name)
+    if not Path(name.rpartition(" ")[2]).is_char_device():
+        pytest.skip(f"there is no {name}")
+    if name.startswith("link"):
+        path = tmp_path / "out.txt"
+        path.symlink_to(name.rpartition(" ")[2])
+    if name == "/dev/null":
+        with open_output(path) as file:
+            file.write(b"gone")
+    else:
+        with pytest.raises(InputError) as error, open_output(path) as file:
+            file.write(b"x" * 100_000)
+        assert str(error.value) == f"{path}: no space left on device"
+    remove_file(path)
+    assert path.is_char_device() and not list(path.parent.glob("*.part"))
 
 
 def test_the_name_of_a_part_says_what_it_is_a_part_of():
