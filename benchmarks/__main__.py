@@ -5,7 +5,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from embre_spacy.cli.app import BatchSize, GpuId, Model, note, report_errors, write_json
+from embre_spacy.cli.app import BatchSize, GpuId, Model, accept_any_console, note, report_errors, say, write_json
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
 
@@ -49,13 +49,14 @@ def benchmark_command(
             model, corpus, gpu_id=gpu_id, batch_size=batch_size, repeats=repeats, sample=sample, say=note
         )
         for name, value in describe(measured):
-            typer.echo(f"{name}: {value}")
+            say(f"{name}: {value}")
         if output is not None:
             write_json(measured, output)
         if report is not None:
             for file in write_report(measured, report):
-                typer.echo(str(file))
+                say(str(file))
 
 
 if __name__ == "__main__":
+    accept_any_console()
     app(prog_name="python -m benchmarks")

@@ -233,7 +233,7 @@ def _read_with_ids(path: Path, vocab: Vocab, excluded: Set[str]) -> List[Tuple[s
         elif doc.document in known:
             docs.append((doc.document, None))
         else:
-            raise InputError(doc.cause, file=doc.file, document=doc.document)
+            raise doc.as_error()
     if anomalies:
         warnings.warn(f"{path}: {anomalies}", UserWarning, stacklevel=2)
     return docs

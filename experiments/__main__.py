@@ -7,7 +7,7 @@ from typing import Annotated, Iterator, List, Optional
 
 import typer
 
-from embre_spacy.cli.app import GpuId, note, report_errors
+from embre_spacy.cli.app import GpuId, accept_any_console, note, report_errors, say
 from embre_spacy.errors import EmbreError
 
 app = typer.Typer(
@@ -102,8 +102,9 @@ def report_command(
             note(f"{output}: is what the results give")
         else:
             for file in write_report(grids, results, output):
-                typer.echo(str(file))
+                say(str(file))
 
 
 if __name__ == "__main__":
+    accept_any_console()
     app(prog_name="python -m experiments")

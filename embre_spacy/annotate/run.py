@@ -1,6 +1,5 @@
 """A run: from inputs to outputs, with what was finished before taken up again."""
 
-import json
 import os
 import sys
 from contextlib import contextmanager
@@ -17,14 +16,13 @@ from ..files import (
     find_file,
     is_folder,
     is_uri,
-    open_output,
     part_name,
-    remove_file,
     remove_parts,
     strip_gz,
 )
 from ..formats import Rejected
 from ..formats.record import Anomalies, Envelope
+from ..formats.writing import write_rejects
 from ..util import checksum_pipeline
 from .engines import Meter, Progress, run_local, run_ray
 from .outputs import OutputWriter, create_writer, output_format_of
@@ -139,7 +137,7 @@ def annotate(
             seconds = perf_counter() - meter.began
             joined = _Join(state, files, units)
             joined.write(writer, base)
-            _write_rejects(joined.rejected, rejects_location)
+            write_rejects(joined.rejected, rejects_location)
             if not joined.documents and not writer.may_be_empty:
                 state.remove()
                 raise EmbreError(f"{output}: no document came out, and there is nothing to write: see {rejects}")
@@ -301,13 +299,3 @@ class _Join:
             if first != outcome.file:
                 return f"{self._files[first].name} has this document too"
         return outcome.cause
-
-
-def _write_rejects(rejects: List[Rejected], target: str) -> None:
-    """Write which documents were set aside and why, an object on every line; if none were, there is no such file."""
-    if not rejects:
-        remove_file(target)
-        return
-    with open_output(target, make_folder=True) as file:
-        for rejected in rejects:
-            file.write((json.dumps(rejected._asdict(), ensure_ascii=False) + "\n").encode("utf-8"))

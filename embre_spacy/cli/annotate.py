@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from ..files import FORMATS, OUTPUT_FORMATS
-from .app import BatchSize, GpuId, app, note, report_errors
+from .app import BatchSize, GpuId, app, note, report_errors, say
 
 InputFormat = Enum("InputFormat", {name: name for name in FORMATS}, type=str)  # type: ignore[misc]
 OutputFormat = Enum("OutputFormat", {name: name for name in OUTPUT_FORMATS}, type=str)  # type: ignore[misc]
@@ -122,7 +122,7 @@ def annotate_command(
         if len(summary.notes) > _MOST_NOTES:
             note(f"Note: there are {len(summary.notes) - _MOST_NOTES} more notes of this kind")
         rate = summary.predicted / summary.seconds if summary.seconds else 0.0
-        typer.echo(
+        say(
             f"{output}: documents {summary.documents}, relations {summary.relations}, set aside {summary.rejected}, "
             f"{rate:.1f} documents per second"
         )

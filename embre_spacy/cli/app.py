@@ -3,9 +3,11 @@ one line for an error."""
 
 import json
 import sys
+import warnings
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any, Dict, Iterator, List, Optional
+from typing import Annotated, Any, Dict, Iterator, List
 
 import typer
 from rich.console import Console
@@ -37,36 +39,62 @@ def main() -> None:
     """Biomedical relations with novelty in spaCy."""
 
 
+def accept_any_console() -> None:
+    """Escape the characters that the encoding of the console does not have."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def escape(text: str) -> str:
+    """Escape what is no text in text of files, such as the characters that command a terminal."""
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+
+
+def say(message: str) -> None:
+    """Print a line of the result of a command."""
+    typer.echo(escape(message))
+
+
 def note(message: str) -> None:
     """Print a line that is not the result of a command."""
-    typer.echo(message, err=True)
+    typer.echo(escape(message), err=True)
+
+
+def _note_warning(message: object, *where: object) -> None:
+    note(f"Note: {message}")
 
 
 @contextmanager
 def report_errors() -> Iterator[None]:
-    """Turn the errors of this package and of the file system into one line and exit code 1."""
+    """Turn the errors of this package and of the system into one line and exit code 1, and warnings into notes."""
     try:
-        yield
-    except EmbreError as error:
-        note(f"Error: {error}")
+        with warnings.catch_warnings():
+            warnings.showwarning = _note_warning
+            yield
+    except (EmbreError, MemoryError, OSError) as error:
+        cause = str(error) or "there is not enough memory"
+        if isinstance(error, OSError):
+            cause = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or cause
+        note(f"Error: {cause}")
         raise typer.Exit(1) from None
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        note(f"Error: {where}{error.strerror or error}")
-        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        note("Error: interrupted")
+        raise typer.Exit(130) from None
 
 
-def print_counts(counts: Dict[str, Dict[str, Any]], title: Optional[str] = None) -> None:
+def print_counts(counts: Dict[str, Dict[str, Any]], title: str) -> None:
     """Print what `count_relations` returns: a table of the four levels, and one of the relation types."""
     from ..relation.scoring import LEVEL_NAMES
 
-    console = Console(file=sys.stdout)
-    levels = Table("", *_HEAD, title=title, title_justify="left")
+    # Names of types and files are no markup.
+    console = Console(file=sys.stdout, markup=False, emoji=False, highlight=False)
+    levels = Table("", *_HEAD, title=escape(title), title_justify="left")
     for level, name in LEVEL_NAMES.items():
         levels.add_row(name, *_format_row(counts[level]))
     types = Table("pair + type, by relation type", *_HEAD)
     for name, row in counts["type"]["per_relation_type"].items():
-        types.add_row(name, *_format_row(row))
+        types.add_row(escape(name), *_format_row(row))
     console.print(levels)
     console.print(types)
 

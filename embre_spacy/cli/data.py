@@ -2,15 +2,14 @@
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Callable, Dict, Iterator, List, Optional
+from typing import Annotated, Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import typer
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from ..errors import InputError
-from ..files import FORMATS
-from .app import app, report_errors
+from ..files import FORMATS, is_special
+from .app import app, note, report_errors, say
 
 Format = Enum("Format", {name: name for name in FORMATS}, type=str)  # type: ignore[misc]
 
@@ -49,50 +48,113 @@ def convert(
     a place for them. BioC XML has only text in infons: other values become JSON text. PubTator has a title and an
     abstract (the first passage, and all others), no infons, and a line for each piece of a discontinuous mention.
 
-    Errors name the file, the document and the cause; the exit code is 1 and no output is left.
+    A document that cannot be used is **set aside** in OUTPUT.rejects.jsonl with its file, id, number and cause, and all
+    others come out; so is a document with an id that one before it has. With `--strict`, or if OUTPUT is a device or a
+    pipe, it is an error. Exit code: 0 if all documents came out, 3 if some were set aside, 1 for an error.
 
     Example: python -m embre_spacy convert Train.BioC.XML Dev.PubTator all.spacy
     """
     with report_errors():
         from spacy.lang.en import English
 
-        from ..formats import read, write
+        from ..formats import write
+        from ..formats.writing import write_rejects
 
-        vocab = English().vocab
-        counts = {"documents": 0, "mentions": 0, "relations": 0}
-        console = Console(stderr=True)
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        rejects = f"{output}.rejects.jsonl"
+        with Console(stderr=True).status("no document yet") as status:
+            sources = _Sources(inputs, English().vocab, from_ and from_.value, strict, status.update)
+            # Beside a device there is no place for rejects.
+            sources.refuses = strict or is_special(output)
+            try:
+                write(
+                    sources.iter_docs(),
+                    output,
+                    format=to and to.value,
+                    on_anomalies=sources.notes.append,
+                    on_error=sources.leave_out,
+                )
+            except InputError:
+                if sources.counts["documents"] or not sources.rejected:
+                    raise
+                if len(sources.rejected) == 1:
+                    raise sources.rejected[0].as_error() from None
+                write_rejects(sources.rejected, rejects)
+                raise InputError(f"no document came out: see {rejects}", file=str(output)) from None
+        if not sources.refuses:
+            write_rejects(sources.rejected, rejects)
+        for line in sources.notes:
+            note(f"Note: {line}")
+        say(f"{output}: {', '.join(f'{name} {count}' for name, count in sources.counts.items())}")
+    if sources.rejected:
+        note(f"{rejects}: {len(sources.rejected)} documents were set aside")
+        raise typer.Exit(3)
 
-            def say(line: str) -> None:
-                progress.print(f"Note: {line}", markup=False, highlight=False, soft_wrap=True)
 
-            def read_file(path: Path) -> Iterator[Any]:
-                return read(path, vocab, format=from_ and from_.value, strict=strict, on_anomalies=say)
+class _Sources:
+    """The documents of files, counted. What cannot be used is set aside, or, if `refuses`, an error."""
 
-            write(_join_files(inputs, read_file, counts, progress), output, format=to and to.value, on_anomalies=say)
-        typer.echo(f"{output}: {', '.join(f'{name} {count}' for name, count in counts.items())}")
+    def __init__(
+        self, paths: List[Path], vocab: Any, format: Optional[str], strict: bool, show: Callable[[str], None]
+    ) -> None:
+        self.refuses = False
+        self.counts = {"documents": 0, "mentions": 0, "relations": 0}
+        self.rejected: List[Any] = []
+        self.notes: List[str] = []
+        self._paths = paths
+        self._options = {"vocab": vocab, "format": format}
+        self._strict = strict
+        self._show = show
+        # The file and number of each document by its place in memory, which it has until it is written.
+        self._places: Dict[int, Tuple[str, int]] = {}
 
+    def iter_docs(self) -> Iterator[Any]:
+        """Yield the documents of all files, the first of each id."""
+        from ..formats import Rejected, read_each
+        from ..formats.record import Anomalies
 
-def _join_files(
-    paths: List[Path], read_file: Callable[[Path], Iterator[Any]], counts: Dict[str, int], progress: Progress
-) -> Iterator[Any]:
-    """Yield and count the documents of all files; refuse one whose id a file before has."""
-    from ..tokens import get_mentions
+        first: Dict[str, int] = {}
+        for index, path in enumerate(self._paths):
+            anomalies = Anomalies(self._strict)
+            for number, doc in enumerate(read_each(path, anomalies=anomalies, **self._options), 1):
+                if isinstance(doc, Rejected):
+                    self._set_aside(doc)
+                    continue
+                document = doc._.document_id
+                if document and first.setdefault(document, index) != index:
+                    cause = f"{self._paths[first[document]]} has this document too"
+                    self._set_aside(Rejected(str(path), document, number, cause))
+                    continue
+                self._places[id(doc)] = str(path), number
+                self._count(doc, 1)
+                yield doc
+            if anomalies:
+                self.notes.append(f"{path}: {anomalies}")
 
-    task = progress.add_task("no document yet")
-    indices: Dict[str, int] = {}
-    for index, path in enumerate(paths):
-        for doc in read_file(path):
-            document = doc._.document_id
-            if document and indices.setdefault(document, index) != index:
-                cause = f"{paths[indices[document]]} has this document too"
-                raise InputError(cause, file=str(path), document=document)
-            counts["documents"] += 1
-            counts["mentions"] += len(get_mentions(doc))
-            counts["relations"] += len(doc._.relations)
-            progress.update(task, description=f"{counts['documents']} documents")
-            yield doc
+    def leave_out(self, doc: Any, error: InputError) -> None:
+        """Set aside a document that cannot be written."""
+        from ..formats import Rejected
+
+        if self.refuses:
+            raise error
+        file, number = self._places[id(doc)]
+        self._count(doc, -1)
+        self._set_aside(Rejected(file, error.document, number, error.cause))
+
+    def _set_aside(self, rejected: Any) -> None:
+        if self.refuses:
+            raise rejected.as_error()
+        self.rejected.append(rejected)
+
+    def _count(self, doc: Any, sign: int) -> None:
+        from ..tokens import get_mentions
+
+        for name, count in (
+            ("documents", 1),
+            ("mentions", len(get_mentions(doc))),
+            ("relations", len(doc._.relations)),
+        ):
+            self.counts[name] += sign * count
+        self._show(f"{self.counts['documents']} documents")
 
 
 @app.command("prepare")
@@ -116,4 +178,4 @@ def prepare_command(
 
         collect_files(assets, Path(source) if source else None)
         for line in prepare_corpus(assets, corpus):
-            typer.echo(line)
+            say(line)

@@ -62,6 +62,10 @@ class Rejected(NamedTuple):
     number: int
     cause: str
 
+    def as_error(self) -> InputError:
+        """The error that says the same."""
+        return InputError(self.cause, file=self.file, document=self.document)
+
 
 def read(
     path: Union[str, "PathLike[str]"],

@@ -1,5 +1,6 @@
 """`Doc`s to files."""
 
+import json
 import os
 from itertools import chain, count
 from os import PathLike
@@ -9,9 +10,10 @@ from bioc import BioCCollection
 from spacy.tokens import Doc, DocBin
 
 from ..errors import InputError
-from ..files import format_of, open_output
+from ..files import Location, format_of, open_output, remove_file
 from . import bioc_json, bioc_xml, pubtator
 from .doc import record_from_doc
+from .reading import Rejected
 from .record import Anomalies, Envelope, Record, warn
 
 ENVELOPES: Dict[str, Callable[[Record], Envelope]] = {
@@ -34,6 +36,7 @@ def write(
     *,
     format: Optional[str] = None,
     on_anomalies: Callable[[str], None] = warn,
+    on_error: Optional[Callable[[Doc, InputError], None]] = None,
 ) -> None:
     """Write documents to a file, with the mentions and relations that they have now and all else as it was in the file
     that they came from. What the first document says about its collection holds for the file.
@@ -43,6 +46,8 @@ def write(
     format (Optional[str]): One of FORMATS; the suffix decides if None.
     on_anomalies (Callable[[str], None]): Takes a line that sums up what the format could not express. By default it is
         a warning.
+    on_error (Optional[Callable[[Doc, InputError], None]]): Takes each document that cannot be written in this format,
+        and why; it is left out. If None, it is an error.
     RAISES (InputError): If there is no document, two have one id, or one cannot be written in this format.
     """
     location = os.fspath(path)
@@ -57,12 +62,29 @@ def write(
         if format == "docbin":
             file.write(docbin_bytes(_refuse_repeated(docs, set())))
         else:
-            records = (record_from_doc(doc, id) for doc, id in _assign_ids(docs))
-            first = next(records)
-            texts = (FORMATTERS[format](record, anomalies) for record in chain([first], records))
-            join_documents(ENVELOPES[format](first), texts, file)
+            formatted = _format_each(docs, format, anomalies, on_error)
+            first = next(formatted, None)
+            if first is None:
+                raise InputError("there is no document to write")
+            join_documents(first[0], (text for _, text in chain([first], formatted)), file)
     if anomalies:
         on_anomalies(f"{location}: {anomalies}")
+
+
+def _format_each(
+    docs: Iterable[Doc], format: str, anomalies: Anomalies, on_error: Optional[Callable[[Doc, InputError], None]]
+) -> Iterator[Tuple[Envelope, str]]:
+    """Yield the text of each document, and the envelope that it gives."""
+    for doc, id in _assign_ids(docs):
+        try:
+            record = record_from_doc(doc, id)
+            formatted = ENVELOPES[format](record), FORMATTERS[format](record, anomalies)
+        except InputError as error:
+            if on_error is None:
+                raise
+            on_error(doc, error)
+        else:
+            yield formatted
 
 
 def _assign_ids(docs: Iterable[Doc]) -> Iterator[Tuple[Doc, str]]:
@@ -106,6 +128,17 @@ def join_documents(envelope: Envelope, texts: Iterable[str], file: BinaryIO) -> 
 def docbin_bytes(docs: Iterable[Doc]) -> bytes:
     """Make the content of a .spacy file."""
     return DocBin(store_user_data=True, docs=docs).to_bytes()
+
+
+def write_rejects(rejects: Iterable[Rejected], target: Location) -> None:
+    """Write which documents were set aside and why, an object on every line; if none were, there is no such file."""
+    lines = [json.dumps(rejected._asdict(), ensure_ascii=False) + "\n" for rejected in rejects]
+    if not lines:
+        remove_file(target)
+        return
+    with open_output(target, make_folder=True) as file:
+        # Names of files that are not UTF-8 have half a surrogate pair for each byte, which JSON can escape.
+        file.writelines(line.encode("utf-8", "backslashreplace") for line in lines)
 
 
 def to_bioc(docs: Iterable[Doc], *, on_anomalies: Callable[[str], None] = warn) -> BioCCollection:

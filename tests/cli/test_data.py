@@ -5,13 +5,16 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from spacy.lang.en import English
 from typer.testing import CliRunner
 
 import embre_spacy
 from embre_spacy.cli import app
+from embre_spacy.errors import InputError
 
 XML = (
     '<?xml version="1.0"?><!DOCTYPE collection SYSTEM "BioC.dtd"><collection><source/><date/><key/><document><id>7</id>'
@@ -169,13 +172,24 @@ def check_refused(result, folder, before, line):
     assert sorted(path.name for path in folder.iterdir()) == before
 
 
+def rejects_of(output):
+    """What is said of each document that was set aside, as an error says it."""
+    lines = Path(f"{output}.rejects.jsonl").read_text(encoding="utf8").splitlines()
+    return [str(InputError(row["cause"], file=row["file"], document=row["document"])) for row in map(json.loads, lines)]
+
+
 @pytest.mark.parametrize("name", BAD_INPUT)
 def test_bad_input(name, tmp_path):
     file, data, cause = BAD_INPUT[name]
     path = tmp_path / file
     path.write_bytes(data if isinstance(data, bytes) else data.encode("utf-8"))
-    for output in ("out.spacy", "out.xml"):
-        check_refused(run(path, tmp_path / output), tmp_path, [file], f"{path}: {cause}")
+    check_refused(run(path, tmp_path / "out.spacy", "--strict"), tmp_path, [file], f"{path}: {cause}")
+    result = run(path, tmp_path / "out.xml")
+    if result.exit_code == 3:
+        # There is a good document before it.
+        assert rejects_of(tmp_path / "out.xml")[-1].startswith(f"{path}: {cause}")
+    else:
+        check_refused(result, tmp_path, [file], f"{path}: {cause}")
 
 
 @pytest.mark.parametrize("name", [f"a.{suffix}" for suffix in ("xml", "json", "jsonl", "pubtator", "spacy")])
@@ -214,8 +228,50 @@ def test_bad_output(output, tmp_path):
 def test_characters_that_xml_cannot_have(tmp_path):
     path, output = tmp_path / "a.json", tmp_path / "b.xml"
     path.write_text(as_json(passages=[{"offset": 0, "text": "a\u0000b"}]))
-    check_refused(run(path, output), tmp_path, ["a.json"], f"{output}: document 7: cannot be written as XML")
+    check_refused(run(path, output), tmp_path, ["a.json"], f"{path}: document 7: cannot be written as XML")
     assert run(path, tmp_path / "b.pubtator").exit_code == 0
+    # One that can be written keeps its place beside one that cannot.
+    (tmp_path / "c.json").write_text(as_json(id="8"))
+    assert run(path, tmp_path / "c.json", output).exit_code == 3
+    assert [line.partition(" as XML")[0] for line in rejects_of(output)] == [f"{path}: document 7: cannot be written"]
+    assert [doc._.document_id for doc in embre_spacy.read(output, English().vocab)] == ["8"]
+
+
+def test_bad_documents_are_set_aside_and_the_others_come_out(tmp_path):
+    good, bad = json.dumps(DOCUMENT), json.dumps({**DOCUMENT, "id": "8", "passages": 5})
+    (tmp_path / "a.jsonl").write_text(f"{bad}\n{good}\n{{\n{good.replace('7', '9', 1)}\n{good}")
+    (tmp_path / "b.pubtator").write_text(f"{PUBTATOR.replace('7', '10')}\n{PUBTATOR}\nprose\n")
+    (tmp_path / "c.xml").write_text(XML.replace("<id>7", "<id>11")[:-13])
+    inputs = [tmp_path / name for name in ("a.jsonl", "b.pubtator", "c.xml")]
+    for name in ("out.json", "out.spacy"):
+        result = run(*inputs, tmp_path / name)
+        assert result.exit_code == 3
+        assert result.stdout == f"{tmp_path / name}: documents 4, mentions 4, relations 0\n"
+        assert result.stderr.endswith(f"{name}.rejects.jsonl: 6 documents were set aside\n")
+        docs = embre_spacy.read(tmp_path / name, English().vocab)
+        assert [doc._.document_id for doc in docs] == ["7", "9", "10", "11"]
+        lines = Path(f"{tmp_path / name}.rejects.jsonl").read_text().splitlines()
+        rows = [(Path(row["file"]).name, row["document"], row["number"]) for row in map(json.loads, lines)]
+        assert rows == [
+            ("a.jsonl", "8", 1),
+            ("a.jsonl", None, 3),
+            ("a.jsonl", "7", 5),
+            ("b.pubtator", "7", 2),
+            ("b.pubtator", None, 3),
+            ("c.xml", None, 2),
+        ]
+    # The rejects are those of the last run.
+    assert run(tmp_path / "out.json", tmp_path / "out.spacy").exit_code == 0
+    assert not (tmp_path / "out.spacy.rejects.jsonl").exists()
+
+
+def test_where_no_document_comes_out_the_old_output_stays(tmp_path):
+    (tmp_path / "bad.pubtator").write_text("8|t|x\n8|a|y\n8\t0\t9\tx\tGene\n\nprose\n")
+    (tmp_path / "out.json").write_text("old")
+    result = run(tmp_path / "bad.pubtator", tmp_path / "out.json")
+    assert result.exit_code == 1
+    assert result.stderr == f"Error: {tmp_path}/out.json: no document came out: see {tmp_path}/out.json.rejects.jsonl\n"
+    assert len(rejects_of(tmp_path / "out.json")) == 2 and (tmp_path / "out.json").read_text() == "old"
 
 
 def test_an_error_leaves_the_old_output(tmp_path):
@@ -223,9 +279,22 @@ def test_an_error_leaves_the_old_output(tmp_path):
     (tmp_path / "bad.pubtator").write_text("8|t|x\n8|a|y\n8\t0\t9\tx\tGene\n")
     (tmp_path / "out.json").write_text("old")
     before = sorted(path.name for path in tmp_path.iterdir())
-    result = run(tmp_path / "good.xml", tmp_path / "bad.pubtator", tmp_path / "out.json")
+    result = run(tmp_path / "good.xml", tmp_path / "bad.pubtator", tmp_path / "out.json", "--strict")
     check_refused(result, tmp_path, before, f"{tmp_path}/bad.pubtator: document 8: line 3: ")
     assert (tmp_path / "out.json").read_text() == "old"
+
+
+def test_a_pipe_takes_the_output_and_has_no_place_for_rejects(tmp_path):
+    (tmp_path / "a.xml").write_text(XML)
+    (tmp_path / "bad.pubtator").write_text(f"{PUBTATOR}\nprose\n")
+    os.mkfifo(tmp_path / "out")
+    for name, code in (("a.xml", 0), ("bad.pubtator", 1)):
+        with ThreadPoolExecutor(1) as executor:
+            content = executor.submit((tmp_path / "out").read_bytes)
+            result = run(tmp_path / name, tmp_path / "out", "--to", "pubtator")
+            assert result.exit_code == code, result.output
+            assert content.result(60).startswith(b"7|t|one two\n" if not code else b"")
+    assert (tmp_path / "out").is_fifo() and len(list(tmp_path.iterdir())) == 3
 
 
 def test_several_inputs(tmp_path, sample_dir, vocab):
@@ -244,9 +313,10 @@ def test_one_document_in_two_inputs(tmp_path):
     (tmp_path / "b.pubtator").write_text(PUBTATOR)
     paths = [tmp_path / "a.xml", tmp_path / "b.pubtator"]
     line = f"{paths[1]}: document 7: {paths[0]} has this document too"
-    check_refused(run(*paths, tmp_path / "out.json"), tmp_path, ["a.xml", "b.pubtator"], line)
+    check_refused(run(*paths, tmp_path / "out.json", "--strict"), tmp_path, ["a.xml", "b.pubtator"], line)
     line = f"{paths[0]}: document 7: {paths[0]} has this document too"
-    check_refused(run(paths[0], paths[0], tmp_path / "out.json"), tmp_path, ["a.xml", "b.pubtator"], line)
+    result = run(paths[0], paths[0], tmp_path / "out.json", "--strict")
+    check_refused(result, tmp_path, ["a.xml", "b.pubtator"], line)
 
 
 def test_input_is_output(tmp_path):
