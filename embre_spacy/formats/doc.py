@@ -39,6 +39,7 @@ from .record import (
     Node,
     Record,
     TextOffsets,
+    find_offsets,
     get_infons,
     get_list,
     iter_nodes,
@@ -61,7 +62,7 @@ _Unmatched = DefaultDict[_RelationKey, Deque[int]]
 def doc_from_record(record: Record, tokenizer: Tokenizer, anomalies: Anomalies) -> Doc:
     """Make a `Doc` of a record that has been checked, and keep the record on it."""
     source = record.dumps()
-    offsets = TextOffsets(record.document)
+    offsets = find_offsets(record.document)
     whole, pieces = _find_mentions(record, offsets, anomalies)
     doc = _tokenize(tokenizer, offsets.text, [*whole, *pieces])
     set_mentions(doc, whole, pieces)
@@ -191,7 +192,7 @@ def _new_record(doc: Doc) -> Record:
 
 
 def _update_annotations(document: Node, doc: Doc) -> None:
-    offsets = TextOffsets(document)
+    offsets = find_offsets(document)
     ids = [str(annotation.get("id")) for _, annotation in iter_parts(document, "annotations")]
     unmatched: CounterOf[Mention] = Counter(get_mentions(doc))
     for passage, node in iter_nodes(document):

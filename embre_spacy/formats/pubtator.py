@@ -11,7 +11,18 @@ from typing import BinaryIO, Iterator, List, Union
 from ..errors import InputError
 from ..files import Line, iter_lines
 from .fields import find_mentions, identifier_field, label_field, read_relations
-from .record import NOT_IN_PUBTATOR, Anomalies, Envelope, Node, Record, TextOffsets, get_infons, get_list, iter_parts
+from .record import (
+    NOT_IN_PUBTATOR,
+    Anomalies,
+    Envelope,
+    Node,
+    Record,
+    TextOffsets,
+    find_offsets,
+    get_infons,
+    get_list,
+    iter_parts,
+)
 
 _TEXT_LINE = re.compile(r"([^|\t]+)\|([A-Za-z]\w*)\|(.*)", re.DOTALL)
 # The two kinds of text lines. Tools that make PubTator of full texts write a line for each passage, with its type.
@@ -160,7 +171,7 @@ def format_document(record: Record, anomalies: Anomalies) -> str:
     Texts of a document from PubTator are lines as they were there."""
     if "|" in record.id or _BREAKS.search(record.id):
         raise InputError("PubTator cannot have a bar, tab or line break in an id", document=record.id)
-    offsets = TextOffsets(record.document)
+    offsets = find_offsets(record.document)
     passages = get_list(record.document, "passages")
     # Sentences of a title are joined by spaces, too. An empty title moves the offsets of all else by one.
     end, shift = (offsets.passages[0][1], 0) if 0 in offsets.passages else (0, 1)

@@ -2,10 +2,10 @@
 
 import json
 import warnings
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
-from itertools import chain
-from typing import Annotated, Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, TypeVar
+from itertools import accumulate, chain
+from typing import Annotated, Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, TypeVar
 
 from pydantic import BeforeValidator, Field, StrictStr, TypeAdapter, ValidationError
 from typing_extensions import NotRequired, TypedDict
@@ -214,26 +214,36 @@ def check_document(document: Any, name: str) -> None:
         raise InputError(f"not BioC: {place}: {message}", document=Record(document, "").id) from None
 
 
+# What the offsets of files count, by codec, with the bytes of each: characters, bytes of UTF-8 (as the specification of
+# BioC has it), or units of UTF-16 (as strings of Java and JavaScript do).
+_UNITS = {"utf-32-le": 4, "utf-8": 1, "utf-16-le": 2}
+
+
 @dataclass(frozen=True)
 class Segment:
     """A stretch of text without a gap: a passage, or a sentence of a passage that has its text in its sentences. It
-    starts at `offset` in the file's count, and at `start` in `doc.text`."""
+    starts at `offset` in the file's count, and at `start` in `doc.text`. `counts` says how much the file counts before
+    each character and at the end."""
 
     passage: int
     offset: int
     start: int
     text: str
     node: Node
+    counts: Sequence[int]
 
     def holds(self, offset: int, end: int) -> bool:
         """Whether all of a range in the file's count lies in it."""
-        return self.offset <= offset and end <= self.offset + len(self.text)
+        return self.offset <= offset and end <= self.offset + self.counts[-1]
+
+    def to_character(self, offset: int) -> int:
+        return self.start + bisect_left(self.counts, offset - self.offset)
 
 
 class TextOffsets:
     """The text of a document: offsets in its file to characters of `doc.text` and back."""
 
-    def __init__(self, document: Node) -> None:
+    def __init__(self, document: Node, unit: str = "utf-32-le") -> None:
         self.segments: List[Segment] = []
         self.passages: Dict[int, Tuple[int, int]] = {}
         """Start and end of each passage that has text, in characters of `doc.text`."""
@@ -241,11 +251,12 @@ class TextOffsets:
         for number, passage in enumerate(get_list(document, "passages")):
             for part in [passage] if passage.get("text") else get_list(passage, "sentences"):
                 # Parts without text are left out: to join them would put spaces where no passage has any.
-                if part.get("text"):
-                    self.segments.append(Segment(number, part["offset"], position, part["text"], part))
+                if text := part.get("text"):
+                    counts = _count_units(text, unit)
+                    self.segments.append(Segment(number, part["offset"], position, text, part, counts))
                     start, _ = self.passages.get(number, (position, 0))
-                    self.passages[number] = start, position + len(part["text"])
-                    position += len(part["text"]) + 1
+                    self.passages[number] = start, position + len(text)
+                    position += len(text) + 1
         # One space between segments whatever the gap in the file, which may be 0, 1 or thousands.
         self.text = " ".join(segment.text for segment in self.segments)
         self._starts = [segment.start for segment in self.segments]
@@ -256,8 +267,7 @@ class TextOffsets:
         own = (segment for segment in self.segments if segment.passage == passage)
         for segment in chain(own, self.segments):
             if segment.holds(offset, end):
-                start = segment.start + offset - segment.offset
-                return start, start + length
+                return segment.to_character(offset), segment.to_character(end)
         # From one part into another: PubTator's offsets run on from the title to the abstract.
         first, last = self._position(offset, 0), self._position(end, 1)
         if first is None or last is None or last < first:
@@ -272,8 +282,22 @@ class TextOffsets:
     def to_file(self, start: int, end: int) -> Tuple[Node, int, int]:
         """Find the passage or sentence in which a mention starts, and its offset and length in the file's count."""
         first, last = self._segment_at(start), self._segment_at(end - 1)
-        offset = start - first.start + first.offset
-        return first.node, offset, end - last.start + last.offset - offset
+        offset = first.offset + first.counts[start - first.start]
+        return first.node, offset, last.offset + last.counts[end - last.start] - offset
+
+    def count_misfits(self, document: Node) -> int:
+        """How many annotations in one piece have another text than stands at their offsets."""
+        return sum(not self._fits(passage, part) for passage, part in iter_parts(document, "annotations"))
+
+    def _fits(self, passage: Optional[int], annotation: Node) -> bool:
+        places = get_list(annotation, "locations")
+        if len(places) != 1 or not annotation.get("text"):
+            return True
+        try:
+            start, end = self.to_characters(passage, places[0]["offset"], places[0]["length"])
+        except InputError:
+            return False
+        return self.text[start:end] == annotation["text"]
 
     def _segment_at(self, character: int) -> Segment:
         return self.segments[bisect_right(self._starts, character) - 1]
@@ -282,9 +306,26 @@ class TextOffsets:
         """The character at which a mention starts or (`is_end` is 1) ends, which then belongs to the text before it."""
         for segment in self.segments:
             if segment.holds(offset - is_end, offset - is_end + 1):
-                return segment.start + offset - segment.offset
+                return segment.to_character(offset)
         for segment in self.segments[:-1]:
             # The space that joins two parts.
-            if offset - is_end == segment.offset + len(segment.text):
-                return segment.start + offset - segment.offset
+            if offset - is_end == segment.offset + segment.counts[-1]:
+                return segment.start + len(segment.text) + is_end
         return None
+
+
+def _count_units(text: str, unit: str) -> Sequence[int]:
+    """How many units come before each character of a text, and at its end."""
+    if text.isascii() or unit == "utf-32-le":
+        return range(len(text) + 1)
+    sizes = (len(character.encode(unit)) // _UNITS[unit] for character in text)
+    return list(accumulate(sizes, initial=0))
+
+
+def find_offsets(document: Node) -> TextOffsets:
+    """Find where the text of a document stands in its file, which counts characters, or what fits more annotations."""
+    offsets = TextOffsets(document)
+    if offsets.text.isascii() or not offsets.count_misfits(document):
+        return offsets
+    candidates = (TextOffsets(document, unit) for unit in _UNITS)
+    return min(candidates, key=lambda offsets: offsets.count_misfits(document))

@@ -39,6 +39,26 @@ def save(path: Path, *documents: Node, container: Optional[str] = None) -> Path:
     return path
 
 
+UNITS = {
+    "characters": len,
+    "bytes": lambda text: len(text.encode("utf-8")),
+    "UTF-16": lambda text: len(text.encode("utf-16-le")) // 2,
+}
+
+
+def in_units(unit: str, texts: List[str], mentions: Dict[int, List["tuple[int, int]"]]) -> Node:
+    """A document whose offsets count something else than characters. Mentions are given in characters, by passage."""
+    count, passages, offset = UNITS[unit], [], 0
+    for number, text in enumerate(texts):
+        found = []
+        for start, end in mentions.get(number, []):
+            place = (offset + count(text[:start]), count(text[start:end]))
+            found.append(annotation(f"{number}-{len(found)}", text[start:end], place, type="Gene", identifier="1"))
+        passages.append(passage(offset, text, *found))
+        offset += count(text) + 1
+    return document("1", *passages)
+
+
 def all_annotations(file: Path) -> List[Node]:
     return [
         found

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import spacy
-from builders import all_annotations, annotation, document, passage, relation, save, sentence
+from builders import all_annotations, annotation, document, in_units, passage, relation, save, sentence
 from canonical import content
 from spacy.tokens import Doc, Span
 
@@ -351,3 +351,41 @@ def test_what_joins_the_pieces_of_a_mention(joint, tmp_path, vocab):
     mention["text"] = f"cells of{joint}type [A]"
     with pytest.raises(embre_spacy.errors.InputError, match="annotation a has"):
         read_one(save(tmp_path / "a.json", document("1", passage(0, "cells of either type (B)", mention))), vocab)
+
+
+@pytest.mark.parametrize("unit", ["characters", "bytes", "UTF-16"])
+@pytest.mark.parametrize("name", ["a.json", "a.xml"])
+def test_what_offsets_count(unit, name, tmp_path, vocab):
+    """The specification of BioC says bytes, and Java counts units of UTF-16."""
+    body = "α-Actin 𝛽2 naïve"
+    one = in_units(unit, ["β 😀 one", "two", body], {0: [(4, 7)], 1: [(0, 3)], 2: [(0, 7), (8, 10), (11, 16)]})
+    whole = one["passages"][2]["annotations"]
+    # A mention in two pieces, and one of the document.
+    whole[0] = {**whole[0], "locations": [whole[0]["locations"][0], whole[2]["locations"][0]], "text": "α-Actin naïve"}
+    one["annotations"] = [whole.pop(1)]
+    path = save(tmp_path / "source.json", one)
+    embre_spacy.write(embre_spacy.read(path, vocab, strict=True), tmp_path / name)
+    doc = read_one(tmp_path / name, vocab)
+    expected = ["one", "two", "α-Actin", "𝛽2", "naïve", "naïve"]
+    assert [doc.text[mention.start : mention.end] for mention in get_mentions(doc)] == expected
+    # What is new has the count of the file, too.
+    doc.ents = [*doc.ents, doc.char_span(0, 1, label="Gene"), doc.char_span(2, 3, label="Gene")]
+    for target in ("b.xml", "b.json", "b.pubtator"):
+        embre_spacy.write([doc], tmp_path / target)
+        again = read_one(tmp_path / target, vocab)
+        found = [again.text[mention.start : mention.end] for mention in get_mentions(again)]
+        assert found == ["β", "😀", *expected]
+    assert [part["offset"] for part in content(tmp_path / "b.json")["documents"][0]["passages"]] == [
+        part["offset"] for part in one["passages"]
+    ]
+
+
+def test_an_annotation_that_fits_no_count(tmp_path, vocab):
+    """Where nothing fits better, offsets count characters."""
+    one = in_units("characters", ["β one two"], {0: [(2, 5), (6, 9)]})
+    one["passages"][0]["annotations"][1]["text"] = "three"
+    lines = []
+    (doc,) = embre_spacy.read(save(tmp_path / "a.json", one), vocab, on_anomalies=lines.append)
+    assert (
+        texts(doc.ents) == ["one", "two"] and "whose text differs from the characters at their offsets: 1" in lines[0]
+    )

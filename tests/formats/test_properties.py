@@ -4,7 +4,7 @@ import json
 import unicodedata
 from collections import Counter
 
-from builders import annotation, collection, document, passage, relation
+from builders import annotation, collection, document, in_units, passage, relation
 from canonical import content
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -132,6 +132,26 @@ def test_pubtator(one, tmp_path, vocab):
     assert mentions(again) == mentions(doc)
     assert relations(again) == relations(doc)
     assert (tmp_path / "second.pubtator").read_bytes() == (tmp_path / "first.pubtator").read_bytes()
+
+
+@SETTINGS
+@given(
+    unit=st.sampled_from(["characters", "bytes", "UTF-16"]),
+    texts=st.lists(st.lists(pieces, min_size=1, max_size=12).map("".join), min_size=1, max_size=3),
+    data=st.data(),
+)
+def test_any_count(unit, texts, data, tmp_path, vocab):
+    places = {}
+    for number, text in enumerate(texts):
+        starts = data.draw(st.lists(st.integers(0, len(text) - 1), max_size=3))
+        places[number] = [(start, data.draw(st.integers(start + 1, len(text)))) for start in starts]
+    one = in_units(unit, texts, places)
+    (tmp_path / "a.json").write_text(json.dumps(collection(one)), encoding="utf-8")
+    docs = through_docbin(tmp_path / "a.json", tmp_path / "b.json", vocab)
+    # Offsets of every count that fits all annotations are the same text.
+    expected = Counter(text[start:end] for number, text in enumerate(texts) for start, end in places[number])
+    assert Counter(docs[0].text[mention.start : mention.end] for mention in get_mentions(docs[0])) == expected
+    assert content(tmp_path / "b.json") == collection(one)
 
 
 def test_the_characters_are_varied():
