@@ -110,8 +110,7 @@ def calibrate(
     temperature, novelty_temperature = (calibration[name]["temperature"] for name in ("relation", "novelty"))
     threshold, scores = choose_threshold(scored.scale(temperature, novelty_temperature), level)
     settings = {"temperature": temperature, "novelty_temperature": novelty_temperature, "threshold": threshold}
-    # With its config: a pipeline that is trained further starts with it.
-    component.configure(nlp, **settings)
+    component.cfg.update(settings)
     return {"calibration": calibration, "threshold": threshold, "scores": scores}
 
 

@@ -1,6 +1,7 @@
 """The pipeline component `embre_relation`."""
 
 import warnings
+import weakref
 from itertools import islice
 from math import isclose
 from pathlib import Path
@@ -29,7 +30,6 @@ from .model import (
     get_network,
     initialize_network,
     prepare_batch,
-    use_one_thread_in_forks,
 )
 from .network import RelationBatch, load_network, save_network
 from .scoring import LEVELS
@@ -125,7 +125,7 @@ def make_embre_relation(
         to 1; the rest is gold.
     RETURNS (EmbreRelation): The component.
     """
-    return EmbreRelation(
+    component = EmbreRelation(
         nlp.vocab,
         model,
         name,
@@ -140,6 +140,34 @@ def make_embre_relation(
         novelty_smoothing=novelty_smoothing,
         teacher_weight=teacher_weight,
     )
+    component.cfg = PipelineSettings(component.cfg, nlp)
+    return component
+
+
+class PipelineSettings(dict):
+    """The `cfg` of a component in a pipeline. What of it decides in prediction is changed in the config of the pipeline
+    as well, which is saved beside it."""
+
+    def __init__(self, cfg: Dict[str, Any], nlp: Language) -> None:
+        super().__init__(cfg)
+        self._nlp = weakref.ref(nlp)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.update({key: value})
+
+    def update(self, *settings: Any, **others: Any) -> None:
+        super().update(*settings, **others)
+        nlp = self._nlp()
+        # By the object, since a pipeline may have given its component another name.
+        for name, pipe in () if nlp is None else nlp.components:
+            if getattr(pipe, "cfg", None) is self:
+                decision = {key: self[key] for key in self["config"]}
+                self["config"].update(decision)
+                nlp.get_pipe_config(name).update(decision)
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        # A component that is sent to another process has no pipeline there.
+        return dict, (dict(self),)
 
 
 class EmbreRelation(TrainablePipe):
@@ -223,19 +251,9 @@ class EmbreRelation(TrainablePipe):
         self.cfg["labels"].append(label)
         return 1
 
-    def configure(self, nlp: Language, **settings: float) -> None:
-        """Change settings for good: in the component, and in the config of its pipeline, which is saved with it.
-
-        nlp (Language): The pipeline.
-        **settings (float): `threshold`, `type_certainty`, `temperature` or `novelty_temperature`.
-        """
-        self.cfg.update(settings)
-        self.cfg["config"].update(settings)
-        nlp.get_pipe_config(self.name).update(settings)
-
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
         # Before the first document is taken, and with it what comes before this component does its work.
-        use_one_thread_in_forks()
+        self.model.shims[0].use_one_thread_in_workers()
         yield from super().pipe(stream, batch_size=batch_size)
 
     def prepare(
@@ -268,7 +286,7 @@ class EmbreRelation(TrainablePipe):
                 numpy.zeros((0, len(self.labels) + 1), dtype="float32"),
                 numpy.zeros((0, len(self.novelty_labels)), dtype="float32"),
             )
-        use_one_thread_in_forks()
+        self.model.shims[0].use_one_thread_in_workers()
         ops = self.model.ops
         types, novelties = (
             ops.to_numpy(ops.softmax(scores / self.cfg[temperature]) if scores.shape[1] else scores)

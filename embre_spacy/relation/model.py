@@ -30,9 +30,6 @@ from .network import RelationBatch, RelationNetwork, network_from_bytes, network
 RelationScores = Tuple[Floats2d, Floats2d]
 RelationModel = Model[RelationBatch, RelationScores]
 
-# The process that has imported this module, or has got ready for predictions since.
-_process = os.getpid()
-
 
 def build_relation_model(
     encoder: CandidateEncoder,
@@ -80,6 +77,15 @@ class NetworkShim(PyTorchShim):
         super().__init__(network, serialize_model=network_to_bytes, deserialize_model=network_from_bytes)
         self.network = network
         self.head_learn_rate = head_learn_rate
+        self._process = os.getpid()
+
+    def use_one_thread_in_workers(self) -> None:
+        """Let a worker of `multiprocessing` that got this component from another process, such as those of
+        `nlp.pipe(n_process=2)`, work with one thread: the workers share the processors, and the threads of PyTorch do
+        not survive a fork, after which a worker that wants more than one waits for them for ever."""
+        if os.getpid() != self._process and parent_process() is not None:
+            torch.set_num_threads(1)
+            self._process = os.getpid()
 
     def predict(self, inputs: ArgsKwargs) -> Tuple[torch.Tensor, torch.Tensor]:
         """The scores of candidates. PyTorchShim changes the mode of the network to and fro, which other threads see."""
@@ -196,17 +202,6 @@ def backprop_zeros(model: RelationModel, docs: Sequence[Doc]) -> None:
     if tok2vec is not None and any(len(doc) for doc in docs):
         vectors, backprop = tok2vec.begin_update(list(docs))
         backprop([tok2vec.ops.alloc2f(*of_doc.shape) for of_doc in vectors])
-
-
-def use_one_thread_in_forks() -> None:
-    """Let a forked worker of `multiprocessing`, such as those of `nlp.pipe(n_process=2)`, work with one thread.
-
-    The threads of PyTorch do not survive a fork, and a worker that wants more than one waits for them for ever.
-    """
-    global _process
-    if os.getpid() != _process and parent_process() is not None:
-        torch.set_num_threads(1)
-        _process = os.getpid()
 
 
 def _convert_inputs(model: RelationModel, batch: RelationBatch, is_train: bool) -> Tuple[ArgsKwargs, Callable]:

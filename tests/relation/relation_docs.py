@@ -1,5 +1,6 @@
 """Documents that are small enough to be learned by heart."""
 
+import torch
 from spacy.tokens import Doc
 
 from embre_spacy.tokens import build_tokenizer, tokenize_at
@@ -49,3 +50,13 @@ def without_novelty(examples):
         for relation in example.reference._.relations:
             relation["novelty"] = None
     return examples
+
+
+def count_threads_of(pipe) -> int:
+    """The threads of PyTorch after a component, if there is one, has predicted a document: what other processes can be
+    asked for."""
+    if pipe is None:
+        torch.set_num_threads(2)
+    else:
+        pipe.classify(pipe.prepare([make_doc(pipe.vocab)]))
+    return torch.get_num_threads()

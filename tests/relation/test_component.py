@@ -357,15 +357,20 @@ def test_settings_of_the_config_count_when_a_pipeline_is_loaded(trained, tmp_pat
 @pytest.mark.parametrize("encoder_kind", ["document"])
 def test_settings_that_were_changed_are_saved(trained, tmp_path):
     pipe = trained.get_pipe("embre_relation")
+    expected = {"threshold": 0.7, "type_certainty": 0.5, "temperature": 1.25, "novelty_temperature": 3.0}
+    trained.rename_pipe("embre_relation", "relations")
     pipe.cfg["threshold"] = 0.7
-    pipe.configure(trained, temperature=1.234567890123)
-    pipe.cfg["novelty_temperature"] = 3.0
+    pipe.cfg["temperature"] = 1.25
+    pipe.cfg.update({"type_certainty": 0.5}, novelty_temperature=3.0)
     trained.to_disk(tmp_path / "model")
     reloaded = spacy.load(tmp_path / "model")
-    cfg = reloaded.get_pipe("embre_relation").cfg
-    expected = {"threshold": 0.7, "temperature": 1.234567890123, "novelty_temperature": 3.0}
-    assert {setting: cfg[setting] for setting in expected} == pytest.approx(expected)
-    assert reloaded.config["components"]["embre_relation"]["temperature"] == pytest.approx(1.234567890123)
+    in_bytes = spacy.util.load_model_from_config(trained.config).from_bytes(trained.to_bytes())
+    for nlp in (trained, reloaded, in_bytes):
+        cfg, config = nlp.get_pipe("relations").cfg, nlp.config["components"]["relations"]
+        assert {setting: cfg[setting] for setting in expected} == pytest.approx(expected)
+        assert {setting: config[setting] for setting in expected} == pytest.approx(expected)
+    config = spacy.util.load_config(tmp_path / "model" / "config.cfg")["components"]["relations"]
+    assert {setting: config[setting] for setting in expected} == pytest.approx(expected)
 
 
 def test_a_component_takes_no_settings_but_its_own(trained):

@@ -1,5 +1,6 @@
 """The model in threads and processes: predicting changes nothing that others see, importing nothing at all."""
 
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy
 import pytest
 import torch
-from relation_docs import make_doc, outcome
+from relation_docs import count_threads_of, make_doc, outcome
 from spacy.language import Language
 
 from embre_spacy.relation.model import get_network
@@ -94,6 +95,15 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 @pytest.mark.parametrize("encoder_kind", ["document"])
 def test_processes_that_others_fork_keep_their_threads(encoder_kind):
     assert subprocess.run([sys.executable, "-c", FORK], timeout=120).returncode == 2
+
+
+@pytest.mark.parametrize("encoder_kind", ["tokens"])
+def test_a_component_that_is_sent_to_a_spawned_process_has_one_thread_there(pipe, encoder_kind):
+    # What workers of `nlp.pipe(n_process=2)` are where processes are spawned: on Windows and macOS.
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        before, alone = pool.apply(count_threads_of, (None,)), pool.apply(count_threads_of, (pipe,))
+    assert (before, alone) == (2, 1)
+    assert count_threads_of(pipe) == torch.get_num_threads()
 
 
 @Language.component("count_threads")
