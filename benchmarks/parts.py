@@ -66,7 +66,10 @@ class BenchmarkedPipeline:
         self.network.train(is_train)
         if with_tags:
             arrays = self.component.prepare(docs, is_train=is_train).arrays
-            return [self.encoder.make_inputs(arrays, group) for group in self.encoder.group(arrays)]
+            return [
+                self.encoder.make_inputs(arrays, group)
+                for group in self.encoder.group(arrays, range(len(arrays.windows)))
+            ]
         windows = self._prepare_text(docs).windows
         return [{"input_ids": torch.from_numpy(ids).unsqueeze(0).to(self.encoder.device)} for ids in windows]
 

@@ -307,14 +307,13 @@ class EmbreRelation(TrainablePipe):
         types, novelties = scores
         threshold = self.cfg["threshold"] if threshold is None else threshold
         is_related = decision_score(types, self.cfg["type_certainty"]) >= threshold
-        rows = zip(is_related.tolist(), types, novelties)
+        ends = numpy.cumsum([0, *map(len, candidates)])
         return [
             [
-                self._make_relation(candidate, *probabilities)
-                for candidate, (is_related, *probabilities) in zip(of_doc, rows)
-                if is_related
+                self._make_relation(of_doc[row], types[start + row], novelties[start + row])
+                for row in numpy.flatnonzero(is_related[start : start + len(of_doc)]).tolist()
             ]
-            for of_doc in candidates
+            for of_doc, start in zip(candidates, ends)
         ]
 
     def _make_relation(

@@ -8,7 +8,7 @@ it. So one pass reads the text for each candidate by itself.
 
 from dataclasses import dataclass
 from inspect import signature
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy
 import torch
@@ -27,7 +27,7 @@ from ..transformer import (
     has_given_positions,
     split_windows,
 )
-from .encoder import TransformerEncoder, pad
+from .encoder import MAX_CANDIDATES, TransformerEncoder, pad, split_candidates
 from .features import CandidateFeatures, DocCandidates, make_features
 from .pooling import CandidatePooling
 
@@ -36,6 +36,8 @@ MAX_MARKED_DISTANCE = 64
 # The most candidates with markers in one pass. A window with more is read several times: the cost of attention grows
 # with the square of the length.
 MAX_MARKED = 256
+
+_NONE = numpy.zeros(0, dtype="int64")
 
 
 def create_document_encoder(
@@ -91,8 +93,9 @@ def create_document_encoder(
 class DocumentArrays:
     """Documents of n wordpieces in all, one after the other."""
 
-    windows: List[NDArray[numpy.int64]]  # the wordpiece ids of each window, special tokens included
-    places: List[NDArray[numpy.int64]]  # where its wordpieces, without the special tokens, stand among the n
+    # The wordpiece ids of each window, special tokens included; and those that are read again, for more markers.
+    windows: List[NDArray[numpy.int64]]
+    places: List[NDArray[numpy.int64]]  # where the wordpieces of the former, without special tokens, are among the n
     markers: List[NDArray[numpy.int64]]  # the markers of each window, see `place_markers`; empty without markers
     features: CandidateFeatures  # a mention encloses its tags
 
@@ -149,7 +152,8 @@ class DocumentEncoder(TransformerEncoder):
         if not self.settings["markers"]:
             return DocumentArrays(windows, places, [], features)
         markers = place_markers(features, spans, self._choose_marker_ids(), len(self.before))
-        return DocumentArrays(*split_by_markers(windows, places, markers), features)
+        windows, markers = split_by_markers(windows, markers)
+        return DocumentArrays(windows, places, markers, features)
 
     def _tag_text(self, document: DocCandidates) -> TaggedText:
         """The text of a document, with tags around its mentions if there are tags."""
@@ -182,35 +186,53 @@ class DocumentEncoder(TransformerEncoder):
         other = self.tokenizer.unk_token_id if mask is None else mask
         return numpy.asarray([other, *(self.tag_ids.get(name, (other,))[0] for name in self.entity_types)], "int64")
 
-    def forward(self, arrays: DocumentArrays, *vectors: Tensor) -> Tensor:
-        of_pieces, markers = self.read(arrays)
+    def forward(self, arrays: DocumentArrays, *vectors: Tensor) -> Iterator[Tuple[NDArray[numpy.int64], Tensor]]:
+        features, windows = arrays.features, numpy.arange(len(arrays.windows))
+        # Of windows that are read again for more markers some at a time.
+        portions = numpy.split(
+            windows,
+            range(len(arrays.places) + MAX_CANDIDATES // MAX_MARKED, len(windows), MAX_CANDIDATES // MAX_MARKED),
+        )
+        of_pieces, marked, markers = self.read(arrays, portions[0])
         # A mention without wordpieces (the tokenizer drops its characters) can start after the last wordpiece.
-        starts = torch.from_numpy(arrays.features.mentions[:, 0].copy()).to(self.device).clamp(max=len(of_pieces) - 1)
-        return self.pooling(of_pieces, of_pieces[starts], arrays.features, markers)
+        starts = torch.from_numpy(features.mentions[:, 0].copy()).to(self.device).clamp(max=len(of_pieces) - 1)
+        pool = self.pooling(of_pieces, of_pieces[starts], features)
+        later = [arrays.markers[i][:, 0] for portion in portions[1:] for i in portion]
+        first = numpy.setdiff1d(numpy.arange(len(features.candidates)), numpy.concatenate([_NONE, *later]))
+        for numbers in split_candidates(first):
+            yield numbers, pool(numbers, _align_markers(numbers, marked, markers))
+        for portion in portions[1:]:
+            _, marked, markers = self.read(arrays, portion)
+            numbers = numpy.sort(marked)
+            yield numbers, pool(numbers, _align_markers(numbers, marked, markers))
 
-    def read(self, arrays: DocumentArrays) -> Tuple[Tensor, Optional[Tensor]]:
-        """The vectors of all wordpieces, averaged where windows overlap, shape (n, width), and those of the markers of
-        all candidates, shape (p, 2, width) or None without markers; float32."""
-        groups = self.group(arrays)
+    def read(
+        self, arrays: DocumentArrays, windows: Sequence[int]
+    ) -> Tuple[Tensor, NDArray[numpy.int64], Optional[Tensor]]:
+        """What windows say, in float32: the vectors of all wordpieces, averaged where windows overlap, shape (n,
+        width); and the numbers of the k candidates that have markers in them, shape (k,), with the vectors of these
+        markers, shape (k, 2, width), None for an encoder without markers."""
+        groups = self.group(arrays, windows)
         # One autocast context for all calls, so that weights are cast once.
         with autocast(self.settings["precision"], self.device):
             outputs = [self.transformer(**self.make_inputs(arrays, group)).last_hidden_state for group in groups]
-        order = [i for group in groups for i in group]
-        rows = [row for output in outputs for row in output]
+        rows = {i: row for group, output in zip(groups, outputs) for i, row in zip(group, output)}
+        order = [i for group in groups for i in group if i < len(arrays.places)]
         first = len(self.before)
-        pieces = torch.cat([row[first : first + len(arrays.places[i])] for row, i in zip(rows, order)]).float()
-        places = torch.from_numpy(numpy.concatenate([arrays.places[i] for i in order])).to(self.device)
-        shape = (arrays.features.n_units, pieces.shape[1])
-        summed = torch.zeros(shape, device=pieces.device).index_add(0, places, pieces)
-        times = torch.zeros(shape[0], device=pieces.device).index_add(0, places, torch.ones_like(pieces[:, 0]))
+        width = outputs[0].shape[2]
+        pieces = torch.cat(
+            [outputs[0][0, :0], *(rows[i][first : first + len(arrays.places[i])] for i in order)]
+        ).float()
+        places = torch.from_numpy(numpy.concatenate([_NONE, *(arrays.places[i] for i in order)])).to(self.device)
+        summed = torch.zeros(arrays.features.n_units, width, device=self.device).index_add(0, places, pieces)
+        times = torch.zeros(len(summed), device=self.device).index_add(0, places, torch.ones_like(pieces[:, 0]))
         vectors = summed / times.unsqueeze(-1)
         if not self.settings["markers"]:
-            return vectors, None
-        lengths = [max(len(arrays.windows[i]) for i in group) for group in groups for _ in group]
-        of_markers = torch.cat([row[n : n + 2 * len(arrays.markers[i])] for row, n, i in zip(rows, lengths, order)])
-        candidates = torch.from_numpy(numpy.concatenate([arrays.markers[i][:, 0] for i in order])).to(self.device)
-        markers = torch.zeros(len(arrays.features.candidates), 2, shape[1], device=pieces.device)
-        return vectors, markers.index_add(0, candidates, of_markers.float().view(-1, 2, shape[1]))
+            return vectors, _NONE, None
+        lengths = {i: max(len(arrays.windows[i]) for i in group) for group in groups for i in group}
+        of_markers = [rows[i][lengths[i] : lengths[i] + 2 * len(arrays.markers[i])] for i in rows]
+        marked = numpy.concatenate([arrays.markers[i][:, 0] for i in rows])
+        return vectors, marked, torch.cat(of_markers).float().view(-1, 2, width)
 
     def make_inputs(self, arrays: DocumentArrays, group: List[int]) -> Dict[str, Tensor]:
         """What the transformer gets in one call for a group of windows. Rows are windows, columns are wordpieces and,
@@ -228,19 +250,19 @@ class DocumentEncoder(TransformerEncoder):
             inputs["token_type_ids"] = torch.zeros_like(ids)
         return {name: tensor.to(self.device) for name, tensor in inputs.items()}
 
-    def group(self, arrays: DocumentArrays) -> List[List[int]]:
-        """Which windows are read at once: those of similar length, as many as `batch_wordpieces` allows.
+    def group(self, arrays: DocumentArrays, windows: Sequence[int]) -> List[List[int]]:
+        """Which windows of some are read at once: those of similar length, as many as `batch_wordpieces` allows.
 
         On a CPU larger batches gain little, but change the last digits: there a window is predicted on its own, so that
         a document gets the same scores whatever else is in its batch.
         """
         if not self.training and self.device.type == "cpu":
-            return [[i] for i in range(len(arrays.windows))]
+            return [[i] for i in windows]
         texts = [len(window) for window in arrays.windows]
         markers = [2 * len(of_window) for of_window in arrays.markers] or [0] * len(texts)
         groups: List[List[int]] = []
         text = more = 0
-        for i in sorted(range(len(texts)), key=lambda i: texts[i] + markers[i], reverse=True):
+        for i in sorted(windows, key=lambda i: texts[i] + markers[i], reverse=True):
             text, more = max(text, texts[i]), max(more, markers[i])
             if groups and (len(groups[-1]) + 1) * (text + more) <= self.settings["batch_wordpieces"]:
                 groups[-1].append(i)
@@ -267,33 +289,51 @@ def place_markers(
     markers = []
     for (_, _, candidates), of_doc in zip(features.documents, windows):
         places = features.mentions[features.nearest_mentions[candidates], 0]
-        ids = marker_ids[features.concept_types[features.candidates[candidates]]]
         starts, ends = numpy.asarray(of_doc, dtype="int64").reshape(-1, 2).T
-        margins = numpy.minimum(
-            places.min(axis=1, keepdims=True) - starts, ends - 1 - places.max(axis=1, keepdims=True)
-        )
-        best = margins.argmax(axis=1)
-        has_markers = (margins.max(axis=1) >= 0) & (features.distances[candidates] <= MAX_MARKED_DISTANCE)
+        # In pieces, since a full text has many windows, too.
+        best = numpy.concatenate([_choose_windows(piece, starts, ends) for piece in split_candidates(places)])
+        best[features.distances[candidates] > MAX_MARKED_DISTANCE] = -1
         for window, start in enumerate(starts):
-            rows = numpy.flatnonzero(has_markers & (best == window))
-            markers.append(numpy.column_stack([rows + candidates.start, places[rows] - start + n_before, ids[rows]]))
+            rows = numpy.flatnonzero(best == window)
+            numbers = rows + candidates.start
+            ids = marker_ids[features.concept_types[features.candidates[numbers]]]
+            markers.append(numpy.column_stack([numbers, places[rows] - start + n_before, ids]))
     return markers
 
 
+def _choose_windows(
+    places: NDArray[numpy.int64], starts: NDArray[numpy.int64], ends: NDArray[numpy.int64]
+) -> NDArray[numpy.int64]:
+    """The window with most text around each two places, shape (k, 2); -1 where no window has both."""
+    margins = numpy.minimum(places.min(axis=1, keepdims=True) - starts, ends - 1 - places.max(axis=1, keepdims=True))
+    return numpy.where(margins.max(axis=1) >= 0, margins.argmax(axis=1), -1)
+
+
 def split_by_markers(
-    windows: Sequence[NDArray[numpy.int64]],
-    places: Sequence[NDArray[numpy.int64]],
-    markers: Sequence[NDArray[numpy.int64]],
-) -> Tuple[List[NDArray[numpy.int64]], List[NDArray[numpy.int64]], List[NDArray[numpy.int64]]]:
-    """Repeat windows that have more than `MAX_MARKED` candidates, each time with others; see `DocumentArrays`."""
-    split: Tuple[List, List, List] = ([], [], [])
-    for window, of_text, of_candidates in zip(windows, places, markers):
-        for first in range(0, max(len(of_candidates), 1), MAX_MARKED):
-            split[0].append(window)
-            # Only the first copy of a repeated window counts in the average over overlapping windows.
-            split[1].append(of_text if not first else of_text[:0])
-            split[2].append(of_candidates[first : first + MAX_MARKED])
-    return split
+    windows: Sequence[NDArray[numpy.int64]], markers: Sequence[NDArray[numpy.int64]]
+) -> Tuple[List[NDArray[numpy.int64]], List[NDArray[numpy.int64]]]:
+    """Repeat behind the others the windows that have more than `MAX_MARKED` candidates, each time with others."""
+    repeated = [
+        (window, of_window[first : first + MAX_MARKED])
+        for window, of_window in zip(windows, markers)
+        for first in range(MAX_MARKED, len(of_window), MAX_MARKED)
+    ]
+    return (
+        [*windows, *(window for window, _ in repeated)],
+        [*(of_window[:MAX_MARKED] for of_window in markers), *(of_window for _, of_window in repeated)],
+    )
+
+
+def _align_markers(
+    numbers: NDArray[numpy.int64], marked: NDArray[numpy.int64], markers: Optional[Tensor]
+) -> Optional[Tensor]:
+    """The vectors of the markers of some candidates, of those that `marked` numbers; zeros for those without."""
+    if markers is None:
+        return None
+    chosen = numpy.flatnonzero(numpy.isin(marked, numbers))
+    rows = torch.from_numpy(numpy.searchsorted(numbers, marked[chosen])).to(markers.device)
+    aligned = torch.zeros(len(numbers), *markers.shape[1:], device=markers.device)
+    return aligned.index_add(0, rows, markers[torch.from_numpy(chosen).to(markers.device)])
 
 
 def pad_with_markers(

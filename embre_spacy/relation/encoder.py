@@ -2,7 +2,7 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any, ClassVar, Dict, Optional, Sequence, Tuple
+from typing import Any, ClassVar, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy
 import torch
@@ -13,6 +13,9 @@ from transformers import MODEL_MAPPING, AutoConfig, AutoTokenizer, PreTrainedMod
 
 from ..transformer import add_tags, get_tag_ids, load_checkpoint, remove_pooler, set_dropouts, special_tokens
 from .features import DocCandidates
+
+# The most candidates whose vectors are in memory at once in prediction: all of a full text would take gigabytes.
+MAX_CANDIDATES = 2**11
 
 
 class CandidateEncoder(nn.Module):
@@ -43,8 +46,8 @@ class CandidateEncoder(nn.Module):
         """Documents with at least one candidate each as NumPy arrays in a dataclass; `is_train` to learn from them."""
         raise NotImplementedError
 
-    def forward(self, arrays: Any, *vectors: Tensor) -> Tensor:
-        """The vectors of all p candidates of what `prepare` returned, in the order of the documents, shape (p,
+    def forward(self, arrays: Any, *vectors: Tensor) -> Iterator[Tuple[NDArray[numpy.int64], Tensor]]:
+        """In pieces the numbers of the candidates of what `prepare` returned, shape (k,), and their vectors, shape (k,
         self.width). `vectors` are those of tokens, shape (n, token width), if it reads these."""
         raise NotImplementedError
 
@@ -129,6 +132,11 @@ def _load_tokenizer(files: Dict[str, str]) -> PreTrainedTokenizerBase:
         for name, text in files.items():
             (Path(folder) / name).write_text(text, encoding="utf8")
         return AutoTokenizer.from_pretrained(folder, use_fast=True)
+
+
+def split_candidates(candidates: NDArray[numpy.int64]) -> List[NDArray[numpy.int64]]:
+    """What is said of each candidate, in pieces of at most MAX_CANDIDATES."""
+    return numpy.split(candidates, range(MAX_CANDIDATES, len(candidates), MAX_CANDIDATES))
 
 
 def pad(rows: Sequence[NDArray], value: int, device: torch.device) -> Tuple[Tensor, Optional[Tensor]]:

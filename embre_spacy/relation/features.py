@@ -133,8 +133,8 @@ def _number_concepts(
             concepts[concept.id, concept.type] = len(concepts)
             mentions.append([numbers[start, end, concept.type] for start, end in concept.mentions])
             types.append(classes.get(concept.type, 0))
-    pairs = [[concepts[concept.id, concept.type] for concept in candidate] for candidate in document.candidates]
-    return mentions, types, numpy.asarray(pairs, dtype="int64").reshape(-1, 2)
+    pairs = (concepts[concept.id, concept.type] for concept in chain.from_iterable(document.candidates))
+    return mentions, types, numpy.fromiter(pairs, dtype="int64").reshape(-1, 2)
 
 
 def _offsets(lengths: Iterable[int]) -> List[int]:

@@ -81,8 +81,11 @@ class RelationNetwork(nn.Module):
     def forward(self, arrays: Any, *vectors: Tensor) -> Tuple[Tensor, Tensor]:
         """The scores of all p candidates of a batch before softmax, shapes (p, relation types + 1) and (p, novelty
         labels), from its arrays and, if the encoder reads these, vectors of tokens."""
-        encoded = self.encoder(arrays, *vectors)
-        return self.relation(encoded), self.novelty(encoded)
+        numbers, relations, novelties = zip(
+            *((some, self.relation(piece), self.novelty(piece)) for some, piece in self.encoder(arrays, *vectors))
+        )
+        order = torch.from_numpy(numpy.concatenate(numbers).argsort()).to(relations[0].device)
+        return torch.cat(relations)[order], torch.cat(novelties)[order]
 
 
 class _SkipInit(TorchFunctionMode):

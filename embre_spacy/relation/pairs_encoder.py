@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from typing import Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy
 import torch
@@ -117,7 +117,7 @@ class PairsEncoder(TransformerEncoder):
             arrays.documents.append((first, len(arrays.inputs)))
         return arrays
 
-    def forward(self, arrays: PairsArrays, *vectors: Tensor) -> Tensor:
+    def forward(self, arrays: PairsArrays, *vectors: Tensor) -> Iterator[Tuple[NDArray[numpy.int64], Tensor]]:
         groups = self._group(arrays)
         # To keep what the backward pass needs of one call is what one call costs anyway. Of several calls it is not
         # kept, but computed again, one call at a time: so memory does not depend on the number of candidates.
@@ -135,8 +135,7 @@ class PairsEncoder(TransformerEncoder):
                     outputs.append(checkpoint(self._read, *arguments, use_reentrant=False))
                 else:
                     outputs.append(self._read(*arguments))
-        order = torch.tensor([i for group in groups for i in group], device=self.device)
-        return torch.cat(outputs)[order.argsort()]
+        yield numpy.concatenate(groups), torch.cat(outputs)
 
     def _read(self, ids: Tensor, mask: Optional[Tensor], *openings: Optional[Tensor]) -> Tensor:
         """One call of the transformer; shape (candidates, width), float32. `openings` are those of sources and targets,

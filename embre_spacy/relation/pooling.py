@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from math import prod
-from typing import List, Optional, Tuple
+from typing import Callable, List, Optional, Tuple
 
 import numpy
 import torch
@@ -13,8 +13,6 @@ from ..errors import EmbreError
 from .features import CLOSE_BOUNDS, COUNT_BOUNDS, DISTANCE_BOUNDS, N_POSITIONS, CandidateFeatures
 
 FEATURE_WIDTH = 32
-# The most candidates whose vectors are computed at once: all of a full text would take gigabytes.
-POOLING_CHUNK = 2**13
 # The most attention weights that are computed at once: all of a full text would take gigabytes.
 MAX_WEIGHTS = 2**24
 # In a document longer than two of them, a mention attends to its own block of so many units and the two beside it.
@@ -59,56 +57,51 @@ class CandidatePooling(nn.Module):
         self.width = 3 * hidden_width + 3 * FEATURE_WIDTH
 
     def forward(
-        self, vectors: Tensor, mentions: Tensor, features: CandidateFeatures, markers: Optional[Tensor] = None
-    ) -> Tensor:
-        """The vectors of all candidates, shape (p, self.width), from those of all units, shape (n, input width), of
-        all mentions, shape (m, input width), and, if there are any, of the markers of all candidates, shape (p, 2,
-        marker width), zeros for those without."""
-        device = vectors.device
-        concept_mentions = torch.from_numpy(features.concept_mentions).to(device)
-        candidates = torch.from_numpy(features.candidates).to(device)
-        missing = concept_mentions < 0
+        self, vectors: Tensor, mentions: Tensor, features: CandidateFeatures
+    ) -> Callable[[NDArray[numpy.int64], Optional[Tensor]], Tensor]:
+        """Read the vectors of all units, shape (n, input width), and of all mentions, shape (m, input width). What is
+        returned makes the vectors of k candidates, shape (k, self.width), of their numbers in rising order, shape (k,),
+        and, if there are any, of their markers, shape (k, 2, marker width), zeros for those without."""
+        concept_mentions = torch.from_numpy(features.concept_mentions).to(vectors.device)
         of_concepts = mentions[concept_mentions.clamp(min=0)]
-        concepts = of_concepts.masked_fill(missing.unsqueeze(-1), float("-inf")).logsumexp(dim=1)
+        concepts = of_concepts.masked_fill((concept_mentions < 0).unsqueeze(-1), float("-inf")).logsumexp(dim=1)
         concept_features = _embed(
             (self.types, features.concept_types),
             (self.counts, features.n_mentions_bin),
             (self.firsts, features.first_position),
         )
-        context = self._pool_contexts(vectors, mentions, features)
-        pair_features = _embed(
-            (self.distances, features.distance_bin),
-            (self.closeness, features.n_close_bin),
-            (self.nearest, features.pair_position),
-        )
-        chunks = []
-        for rows in torch.arange(len(candidates), device=device).split(POOLING_CHUNK):
+        queries, keys = self.query(mentions), self.key(vectors)
+        contexts = [
+            ContextPooling(
+                vectors[units],
+                queries,
+                keys[units],
+                n_heads=self.n_heads,
+                starts=features.mentions[:, 0] - units.start,
+                concept_mentions=features.concept_mentions[of_document],
+            )
+            for units, of_document, _ in features.documents
+        ]
+
+        def pool(numbers: NDArray[numpy.int64], markers: Optional[Tensor]) -> Tensor:
+            pairs = features.candidates[numbers]
+            bounds = numpy.searchsorted(numbers, [candidates.stop for _, _, candidates in features.documents])
+            parts = zip(contexts, features.documents, numpy.split(pairs, bounds[:-1]))
+            context = torch.cat([of_document(part - slices.concepts.start) for of_document, slices, part in parts])
             sides = []
             for side, layer in enumerate((self.source, self.target)):
-                of_side = candidates[rows, side]
-                of_marker = [] if markers is None else [markers[rows, side]]
-                inputs = [concepts[of_side], context[rows], concept_features[of_side], *of_marker]
+                of_side = torch.from_numpy(pairs[:, side]).to(vectors.device)
+                of_marker = [] if markers is None else [markers[:, side]]
+                inputs = [concepts[of_side], context, concept_features[of_side], *of_marker]
                 sides.append(torch.tanh(layer(torch.cat(inputs, dim=-1))))
-            chunks.append(torch.cat([*sides, sides[0] * sides[1], pair_features[rows]], dim=-1))
-        return self.dropout(torch.cat(chunks))
+            pair_features = _embed(
+                (self.distances, features.distance_bin[numbers]),
+                (self.closeness, features.n_close_bin[numbers]),
+                (self.nearest, features.pair_position[numbers]),
+            )
+            return self.dropout(torch.cat([*sides, sides[0] * sides[1], pair_features], dim=-1))
 
-    def _pool_contexts(self, vectors: Tensor, mentions: Tensor, features: CandidateFeatures) -> Tensor:
-        """What both concepts of each candidate attend to; shape (p, input width)."""
-        queries, keys = self.query(mentions), self.key(vectors)
-        return torch.cat(
-            [
-                pool_context(
-                    vectors[units],
-                    queries,
-                    keys[units],
-                    n_heads=self.n_heads,
-                    starts=features.mentions[:, 0] - units.start,
-                    concept_mentions=features.concept_mentions[concepts],
-                    pairs=features.candidates[candidates] - concepts.start,
-                )
-                for units, concepts, candidates in features.documents
-            ]
-        )
+        return pool
 
 
 def _embed(*features: Tuple[nn.Embedding, NDArray[numpy.int64]]) -> Tensor:
@@ -125,54 +118,59 @@ class _Block:
     concepts: NDArray[numpy.int64]
 
 
-def pool_context(
-    vectors: Tensor,
-    queries: Tensor,
-    keys: Tensor,
-    *,
-    n_heads: int,
-    starts: NDArray[numpy.int64],
-    concept_mentions: NDArray[numpy.int64],
-    pairs: NDArray[numpy.int64],
-) -> Tensor:
-    """The context of the p candidates of one document (localized context pooling, Zhou et al. 2021, section 4.2): the
-    mean of its vectors, weighted by how much both concepts attend to them, which is what their mentions attend to on
-    average, multiplied, and summed over the heads; zeros for concepts that attend to nothing in common; shape (p,
-    width). Time and memory grow with the length of the document, not with its square.
+class ContextPooling:
+    """The contexts of candidates of one document (localized context pooling, Zhou et al. 2021, section 4.2): the mean
+    of its vectors, weighted by how much both concepts attend to them, which is what their mentions attend to on
+    average, multiplied, and summed over the heads; zeros for concepts that attend to nothing in common. Time and memory
+    grow with the length of the document, not with its square.
 
     `vectors` and `keys` are those of its n units, shape (n, width), and `queries` those of all mentions, shape (m,
     width). `starts` are the units that all mentions start with, counted within the document; `concept_mentions` are
-    the mentions of its concepts, padded with -1, shape (c, most mentions), and `pairs` the two concepts of each
-    candidate, shape (p, 2).
+    the mentions of its concepts, padded with -1, shape (c, most mentions).
     """
-    concepts, columns = numpy.nonzero(concept_mentions >= 0)
-    mentions = concept_mentions[concepts, columns]
-    bounds = _split_blocks(len(vectors))
-    homes = numpy.searchsorted([start for start, _ in bounds], starts[mentions], side="right") - 1
-    blocks = [
-        _Block(start, end, numpy.unique(concepts[abs(homes - number) <= 1]))
-        for number, (start, end) in enumerate(bounds)
-    ]
-    attention = _attend(queries, keys, n_heads, blocks, homes, mentions, concepts)
-    device = vectors.device
-    context = torch.zeros(len(pairs), vectors.shape[1], device=device)
-    weight = torch.zeros(len(pairs), device=device)
-    for block, weights in zip(blocks, attention):
-        chosen = numpy.flatnonzero(numpy.isin(pairs, block.concepts).all(axis=1))
-        if not len(chosen):
-            continue
-        sides = torch.from_numpy(numpy.searchsorted(block.concepts, pairs[chosen])).to(device)
-        of_block = vectors[block.start : block.end]
-        chunk = _how_many(len(of_block))
-        for rows, both in zip(torch.from_numpy(chosen).to(device).split(chunk), sides.split(chunk)):
-            sources, targets = both.unbind(dim=1)
-            # Head by head: the weights of all heads of both sides of each candidate would be a large copy.
-            shared = weights[sources, 0] * weights[targets, 0]
-            for head in range(1, n_heads):
-                shared = shared.addcmul_(weights[sources, head], weights[targets, head])
-            context.index_add_(0, rows, shared @ of_block)
-            weight.index_add_(0, rows, shared.sum(dim=-1))
-    return context / (weight.unsqueeze(-1) + 1e-12)
+
+    def __init__(
+        self,
+        vectors: Tensor,
+        queries: Tensor,
+        keys: Tensor,
+        *,
+        n_heads: int,
+        starts: NDArray[numpy.int64],
+        concept_mentions: NDArray[numpy.int64],
+    ) -> None:
+        concepts, columns = numpy.nonzero(concept_mentions >= 0)
+        mentions = concept_mentions[concepts, columns]
+        bounds = _split_blocks(len(vectors))
+        homes = numpy.searchsorted([start for start, _ in bounds], starts[mentions], side="right") - 1
+        self._blocks = [
+            _Block(start, end, numpy.unique(concepts[abs(homes - number) <= 1]))
+            for number, (start, end) in enumerate(bounds)
+        ]
+        self._vectors = vectors
+        self._attention = _attend(queries, keys, n_heads, self._blocks, homes, mentions, concepts)
+
+    def __call__(self, pairs: NDArray[numpy.int64]) -> Tensor:
+        """The contexts of the two concepts of each of k candidates, shape (k, 2): shape (k, width)."""
+        device = self._vectors.device
+        context = torch.zeros(len(pairs), self._vectors.shape[1], device=device)
+        weight = torch.zeros(len(pairs), device=device)
+        for block, weights in zip(self._blocks, self._attention):
+            chosen = numpy.flatnonzero(numpy.isin(pairs, block.concepts).all(axis=1))
+            if not len(chosen):
+                continue
+            sides = torch.from_numpy(numpy.searchsorted(block.concepts, pairs[chosen])).to(device)
+            of_block = self._vectors[block.start : block.end]
+            chunk = _how_many(len(of_block))
+            for rows, both in zip(torch.from_numpy(chosen).to(device).split(chunk), sides.split(chunk)):
+                sources, targets = both.unbind(dim=1)
+                # Head by head: the weights of all heads of both sides of each candidate would be a large copy.
+                shared = weights[sources, 0] * weights[targets, 0]
+                for head in range(1, weights.shape[1]):
+                    shared = shared.addcmul_(weights[sources, head], weights[targets, head])
+                context.index_add_(0, rows, shared @ of_block)
+                weight.index_add_(0, rows, shared.sum(dim=-1))
+        return context / (weight.unsqueeze(-1) + 1e-12)
 
 
 def _split_blocks(length: int) -> List[Tuple[int, int]]:

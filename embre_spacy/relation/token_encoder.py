@@ -1,6 +1,6 @@
 """The token encoder: candidates from the vectors of spaCy's tokens, which other components may use as well."""
 
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, Optional, Sequence, Tuple
 
 import numpy
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 from ..tokens import Mention
-from .encoder import CandidateEncoder
+from .encoder import CandidateEncoder, split_candidates
 from .features import CandidateFeatures, DocCandidates, make_features
 from .pooling import CandidatePooling
 
@@ -51,8 +51,10 @@ class TokenEncoder(CandidateEncoder):
         ]
         return make_features(documents, spans, [len(document.doc) for document in documents], self.entity_types)
 
-    def forward(self, arrays: CandidateFeatures, *vectors: Tensor) -> Tensor:
-        return self.pooling(vectors[0], average(vectors[0], arrays.mentions), arrays)
+    def forward(self, arrays: CandidateFeatures, *vectors: Tensor) -> Iterator[Tuple[NDArray[numpy.int64], Tensor]]:
+        pool = self.pooling(vectors[0], average(vectors[0], arrays.mentions), arrays)
+        for numbers in split_candidates(numpy.arange(len(arrays.candidates))):
+            yield numbers, pool(numbers, None)
 
     def describe(self) -> Dict[str, Any]:
         return {"token_width": self.token_width}

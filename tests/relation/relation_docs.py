@@ -39,6 +39,13 @@ def make_doc(vocab, text=TEXT, mentions=MENTIONS, relations=RELATIONS) -> Doc:
     return doc
 
 
+def crowded_doc(vocab, count: int) -> Doc:
+    """A document that lists so many genes, each once."""
+    names = [f"ENZ{number}X" for number in range(count)]
+    mentions = [(name, 0, "GeneOrGeneProduct", str(number)) for number, name in enumerate(names)]
+    return make_doc(vocab, f"Levels of {', '.join(names)} rose.", mentions, [])
+
+
 def outcome(doc: Doc):
     """What a document says about relations, without the probabilities."""
     return [(relation.pair, relation.type, relation.novelty) for relation in doc._.relations]

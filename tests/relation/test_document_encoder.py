@@ -3,6 +3,7 @@
 import numpy
 import pytest
 import spacy
+import torch
 from encoders import make_tiny_encoder, use_plain_tokenizer
 from relation_docs import make_doc
 from transformers import AutoConfig, AutoModel, AutoTokenizer
@@ -173,8 +174,14 @@ def make_pipe(make_nlp, make_examples):
 
 
 def read(pipe, docs, candidates=None):
-    """The vectors of wordpieces and markers."""
-    return get_network(pipe.model).encoder.read(pipe.prepare(docs, candidates).arrays)
+    """The vectors of wordpieces, and those of the markers of each candidate, zeros for one without."""
+    arrays = pipe.prepare(docs, candidates).arrays
+    pieces, marked, markers = get_network(pipe.model).encoder.read(arrays, range(len(arrays.windows)))
+    if markers is None:
+        return pieces, None
+    of_all = torch.zeros(len(arrays.features.candidates), *markers.shape[1:], device=markers.device)
+    of_all[marked.tolist()] = markers
+    return pieces, of_all
 
 
 def test_what_a_marker_reads_does_not_depend_on_other_candidates(make_pipe):

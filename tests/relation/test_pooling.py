@@ -5,9 +5,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from relation_docs import crowded_doc
 from test_document_encoder import long_doc
 
-from embre_spacy.relation import component, features, pooling
+from embre_spacy.relation import component, document_encoder, encoder, features, pooling
+from embre_spacy.relation.model import get_network
 
 
 @pytest.fixture
@@ -41,11 +43,30 @@ def test_pieces_make_no_difference(pipe, monkeypatch):
     expected = pipe.predict(docs)
     monkeypatch.setitem(component.MAX_TOKENS, "cpu", 100)
     monkeypatch.setattr(pooling, "MAX_WEIGHTS", 2000)
-    monkeypatch.setattr(pooling, "POOLING_CHUNK", 5)
+    monkeypatch.setattr(encoder, "MAX_CANDIDATES", 5)
+    monkeypatch.setattr(document_encoder, "MAX_CANDIDATES", 5)
+    monkeypatch.setattr(document_encoder, "MAX_MARKED", 2)
     monkeypatch.setattr(features, "MAX_PAIRS", 50)
     for whole, in_pieces in zip(expected[1], pipe.predict(docs)[1]):
         # Only the order of additions in float32 differs.
         numpy.testing.assert_allclose(in_pieces, whole, atol=1e-5)
+
+
+def test_vectors_of_candidates_are_not_in_memory_at_once(pipe, monkeypatch):
+    doc = crowded_doc(pipe.vocab, 40)
+    expected = pipe.predict([doc])[1]
+    monkeypatch.setattr(encoder, "MAX_CANDIDATES", 100)
+    monkeypatch.setattr(document_encoder, "MAX_CANDIDATES", 100)
+    monkeypatch.setattr(document_encoder, "MAX_MARKED", 25)
+    network = get_network(pipe.model)
+    sizes, windows = [], []
+    network.relation.register_forward_hook(lambda _, inputs, __: sizes.append(len(inputs[0])))
+    network.encoder.transformer.register_forward_hook(lambda *_: windows.append(1))
+    for whole, in_pieces in zip(expected, pipe.predict([doc])[1]):
+        numpy.testing.assert_allclose(in_pieces, whole, atol=1e-5)
+    assert max(sizes) <= 100 and sum(sizes) == len(expected[0]) == 40 * 39 // 2
+    # No window is read more often than its markers need it.
+    assert len(windows) == len(pipe.prepare([doc]).arrays.windows)
 
 
 def whole_context(vectors, queries, keys, n_heads, concept_mentions, pairs):
@@ -69,9 +90,8 @@ def test_the_context_is_what_both_concepts_attend_to(n_units, n_mentions, seed):
     concept_mentions = numpy.asarray([[*row, *[-1] * (n_mentions - len(row))] for row in rows])
     pairs = numpy.asarray([(0, 1), (2, 1), (3, 3)])
     starts = numpy.sort(random.integers(0, n_units, n_mentions))
-    found = pooling.pool_context(
-        vectors, queries, keys, n_heads=2, starts=starts, concept_mentions=concept_mentions, pairs=pairs
-    )
+    pool = pooling.ContextPooling(vectors, queries, keys, n_heads=2, starts=starts, concept_mentions=concept_mentions)
+    found = torch.cat([pool(pairs[:1]), pool(pairs[1:])])
     expected = whole_context(vectors, queries, keys, 2, concept_mentions, pairs)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
 
@@ -84,9 +104,10 @@ def test_in_a_full_text_mentions_attend_to_what_is_near(monkeypatch):
         "n_heads": 1,
         "starts": numpy.asarray([1, 6, 38]),
         "concept_mentions": numpy.asarray([[0], [1], [2]]),
-        "pairs": numpy.asarray([(0, 0), (0, 1), (0, 2)]),
     }
-    own, near, far = pooling.pool_context(vectors, queries, keys, **arguments)
+    own, near, far = pooling.ContextPooling(vectors, queries, keys, **arguments)(
+        numpy.asarray([(0, 0), (0, 1), (0, 2)])
+    )
     # All keys are alike, so the weights are those of the units that a mention may attend to at all.
     assert own.nonzero().flatten().tolist() == list(range(8))
     assert near.nonzero().flatten().tolist() == list(range(8))
