@@ -51,6 +51,9 @@ OUTPUT_FORMATS: Dict[str, str] = {
 }
 
 _PART = re.compile(r"\.(.+)\.[0-9a-f]{32}\.part", re.DOTALL)
+# Texts are packed to a fifth or a tenth. A bomb is packed to a thousandth, and has gone far before it is recognized.
+_MOST_PACKED = 100
+_FREE_SIZE = 2**26
 # What tells one version of a remote file from the next, whatever its storage calls it.
 _VERSION_KEYS = ("ETag", "etag", "mtime", "LastModified", "last_modified", "modified", "updated", "created")
 
@@ -116,13 +119,33 @@ def open_input(location: Location) -> Iterator[BinaryIO]:
         if not is_gzipped(location):
             yield raw
             return
-        with gzip.GzipFile(fileobj=raw) as unpacked:
-            yield unpacked  # type: ignore[misc]
+        with gzip.GzipFile(fileobj=raw) as unpacked, io.BufferedReader(_Unpacked(unpacked)) as file:
+            yield file
 
 
-def position(file: BinaryIO) -> int:
+class _Unpacked(io.RawIOBase):
+    """The content of a packed file, unless it would fill the memory."""
+
+    def __init__(self, content: gzip.GzipFile) -> None:
+        self.content = content
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        refuse_bomb(self.content.tell(), self.content.fileobj.tell())
+        return self.content.readinto(buffer)
+
+
+def refuse_bomb(size: int, packed_size: int) -> None:
+    """Raise an InputError if content is packed far better than texts can be."""
+    if size > _FREE_SIZE + _MOST_PACKED * packed_size:
+        raise InputError(f"refused: it unpacks to more than {_MOST_PACKED} times its size")
+
+
+def position(file: Any) -> int:
     """How many bytes of a file from `open_input` have been read, those of the packed file if it is gzipped."""
-    return (file.fileobj if isinstance(file, gzip.GzipFile) else file).tell()
+    return (file.raw.content.fileobj if isinstance(file.raw, _Unpacked) else file).tell()
 
 
 class FileSection(NamedTuple):

@@ -3,6 +3,7 @@
 import gzip
 import os
 import re
+import zlib
 from os import PathLike
 from typing import BinaryIO, Callable, Dict, Iterator, NamedTuple, Optional, Union
 
@@ -23,6 +24,7 @@ from ..files import (
     is_uri,
     open_input,
     position,
+    refuse_bomb,
 )
 from ..tokens import get_tokenizer
 from .bioc_json import read_bioc_json, read_bioc_json_lines
@@ -287,9 +289,10 @@ def _read_docbin(location: Location, vocab: Vocab) -> Iterator[Doc]:
     if not data:
         raise InputError("the file is empty")
     try:
+        refuse_bomb(len(zlib.decompressobj().decompress(data, 2**27 + 2**7 * len(data))), len(data))
         # Damaged bytes fail anywhere between zlib, MessagePack, NumPy and spaCy, with whatever that raises.
         yield from DocBin().from_bytes(data).get_docs(vocab)
-    except MemoryError:
+    except (InputError, MemoryError):
         raise
     except Exception as error:
         cause = f"{type(error).__name__}: {error}".splitlines()[0][:200]

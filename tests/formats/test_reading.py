@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zlib
 from typing import List
 
 import pytest
@@ -207,6 +208,26 @@ def test_good_files_are_read_as_ever(sample_dir, vocab, tmp_path):
     assert outcome(sample_dir / "dev.xml", vocab) == expected
     write(read(sample_dir / "dev.xml", vocab), tmp_path / "a.spacy")
     assert outcome(tmp_path / "a.spacy", vocab) == expected
+
+
+@pytest.mark.parametrize("name", ["a.json.gz", "a.jsonl.gz", "a.pubtator.gz", "a.xml.gz", "a.spacy"])
+def test_what_unpacks_to_far_more_than_texts_do_is_refused(name, tmp_path, vocab):
+    data = b" " * 2**20 * 100
+    if name == "a.xml.gz":
+        data = b"<collection>" + (b"<!--" + b" " * 2**20 + b"-->") * 100
+    (tmp_path / name).write_bytes(zlib.compress(data, 1) if name == "a.spacy" else gzip.compress(data, 1))
+    (rejected,) = read_each(tmp_path / name, vocab)
+    assert rejected.cause == "refused: it unpacks to more than 100 times its size"
+
+
+def test_a_lack_of_memory_is_no_bad_document(tmp_path, vocab):
+    (tmp_path / "a.pubtator").write_text(block(1))
+
+    def tokenize(text):
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        list(read_each(tmp_path / "a.pubtator", vocab, tokenizer=tokenize))
 
 
 def test_what_the_system_refuses_is_an_error(tmp_path, vocab):
