@@ -12,7 +12,7 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from .errors import InputError
-from .formats import Rejected, read, read_each, write
+from .formats import Rejected, read_each, write
 from .formats.record import Anomalies
 from .tokens import get_mentions
 from .util import describe_validation_error
@@ -59,9 +59,14 @@ class SplitSpec(BaseModel):
         return {split: part for split in SPLITS if (part := getattr(self, split)) is not None}
 
 
-def find_splits(folder: Path) -> Dict[str, Path]:
-    """Find the file of each split in a folder or below it: one whose name starts with that of the split."""
-    return _choose_files(file for file in sorted(folder.rglob("*")) if file.is_file())
+def read_split_spec(assets: Path, folder: Path) -> SplitSpec:
+    """Read `splits.json` in an assets folder. Without it, a split is the file in `folder`, or below it, whose name
+    starts with its own."""
+    file = assets / _SPEC_FILE
+    if file.is_file():
+        return _read_json(file, SplitSpec)
+    files = _choose_files(file for file in sorted(folder.rglob("*")) if file.is_file())
+    return SplitSpec(**{split: SplitPart(files=[file.name]) for split, file in files.items()})
 
 
 def _choose_files(files: Iterable[Path]) -> Dict[str, Path]:
@@ -74,33 +79,26 @@ def _choose_files(files: Iterable[Path]) -> Dict[str, Path]:
     return chosen
 
 
-def read_split_spec(assets: Path) -> Optional[SplitSpec]:
-    """Read `splits.json` in an assets folder; None if there is none."""
-    return _read_json(assets / _SPEC_FILE, SplitSpec)
-
-
 def _read_json(file: Path, schema: Any) -> Any:
     try:
-        return TypeAdapter(schema).validate_json(file.read_bytes()) if file.is_file() else None
+        return TypeAdapter(schema).validate_json(file.read_bytes())
     except ValidationError as error:
         raise InputError(describe_validation_error(error), file=str(file)) from error
 
 
 def collect_files(assets: Path, source: Optional[Path]) -> None:
     """Put the files of a corpus into its assets folder: from another folder, or from a zip archive that lies there."""
-    spec = read_split_spec(assets)
+    parts = read_split_spec(assets, source or assets).parts
     if source is not None:
-        if spec is not None:
-            files = [file for part in spec.parts.values() for file in _find_files(source, part)]
-        else:
-            files = list(find_splits(source).values()) if source.is_dir() else []
-            if not files:
-                raise InputError("there is no file of a train, dev or test split in this folder", file=str(source))
+        if not parts:
+            raise InputError("there is no file of a train, dev or test split in this folder", file=str(source))
+        files = list(dict.fromkeys(file for part in parts.values() for file in _find_files(source, part)))
+        if not (assets / _SPEC_FILE).is_file():
             _refuse_others(assets, files)
         assets.mkdir(parents=True, exist_ok=True)
-        for file in dict.fromkeys(files):
+        for file in files:
             shutil.copyfile(file, assets / file.name)
-    elif spec is None and not find_splits(assets):
+    elif not parts:
         for archive in sorted(assets.glob("*.[zZ][iI][pP]")):
             try:
                 with zipfile.ZipFile(archive) as opened:
@@ -150,19 +148,16 @@ def _find_first(folder: Path, patterns: List[str]) -> List[Path]:
 def prepare_corpus(assets: Path, corpus: Path) -> List[str]:
     """Convert the splits in an assets folder to DocBin files, `{split}.spacy`, verify them against `counts.json` beside
     them, and return a line for each split: what it has, or that it is absent."""
-    spec = read_split_spec(assets)
+    spec = read_split_spec(assets, assets)
+    for split in SPLITS[:2]:
+        if split not in spec.parts and not (assets / _SPEC_FILE).is_file():
+            cause = f"there is no file of the {split} split; the README there says where to get it"
+            raise InputError(cause, file=str(assets))
     # All files are looked for before any is read, so that what is missing is said at once.
-    if spec is None:
-        files = {split: [file] for split, file in find_splits(assets).items()}
-        for split in SPLITS[:2]:
-            if split not in files:
-                raise InputError(
-                    f"there is no file of the {split} split; the README there says where to get it", file=str(assets)
-                )
-    else:
-        files = {split: _find_files(assets, part) for split, part in spec.parts.items()}
-    excluded = _read_ids(assets / spec.exclude) if spec and spec.exclude else set()
-    counts = _read_json(assets / _COUNTS_FILE, Dict[str, Dict[str, int]]) or {}
+    files = {split: _find_files(assets, part) for split, part in spec.parts.items()}
+    excluded = _read_ids(assets / spec.exclude) if spec.exclude else set()
+    counts = assets / _COUNTS_FILE
+    expected = _read_json(counts, Dict[str, Dict[str, int]]) if counts.is_file() else {}
     corpus.mkdir(parents=True, exist_ok=True)
     lines = []
     for split in SPLITS:
@@ -172,19 +167,16 @@ def prepare_corpus(assets: Path, corpus: Path) -> List[str]:
             target.unlink(missing_ok=True)
             lines.append(f"{split}: absent from {assets}, so nothing is evaluated on it")
             continue
-        if spec is None:
-            docs, left_out = list(read(files[split][0], Vocab())), ""
-        else:
-            docs, left_out = _read_part(spec.parts[split], files[split], excluded)
-        summary, is_verified = _verify(docs, files[split], counts.get(split))
+        docs, left_out = _read_part(spec.parts[split], files[split], excluded)
+        summary = _verify(docs, files[split], expected.get(split))
         write(docs, target)
-        verified = "as expected" if is_verified else "not verified: counts.json does not say how many"
+        verified = "as expected" if split in expected else "not verified: counts.json does not say how many"
         names = ", ".join(file.name for file in files[split])
         lines.append(f"{split}: {summary} ({verified}{left_out}), {names} -> {target}")
     return lines
 
 
-def _verify(docs: List[Doc], files: List[Path], expected: Optional[Dict[str, int]]) -> Tuple[str, bool]:
+def _verify(docs: List[Doc], files: List[Path], expected: Optional[Dict[str, int]]) -> str:
     """Compare the counts of a split with those that are expected, and return them in words."""
     counts = {
         "documents": len(docs),
@@ -194,7 +186,7 @@ def _verify(docs: List[Doc], files: List[Path], expected: Optional[Dict[str, int
     if expected is not None and counts != {**counts, **expected}:
         cause = f"it has {_describe_counts(counts)}, but should have {_describe_counts(expected)}"
         raise InputError(cause, file=", ".join(map(str, files)))
-    return _describe_counts(counts), expected is not None
+    return _describe_counts(counts)
 
 
 def _describe_counts(counts: Dict[str, int]) -> str:
@@ -202,41 +194,29 @@ def _describe_counts(counts: Dict[str, int]) -> str:
 
 
 def _read_part(part: SplitPart, files: List[Path], excluded: Set[str]) -> Tuple[List[Doc], str]:
-    """Read the documents of a split, and say how many of them are left out."""
+    """Read the documents of a split, and say how many of them are left out. A document that cannot be read does not
+    matter if it is to be left out, or was there before."""
     vocab = Vocab()
-    docs = [pair for file in files for pair in _read_with_ids(file, vocab, excluded)][part.first : part.last]
+    docs: List[Tuple[str, Union[Doc, Rejected]]] = []
+    for path in files:
+        anomalies = Anomalies()
+        for doc in read_each(path, vocab, anomalies=anomalies):
+            document = doc.document or "" if isinstance(doc, Rejected) else doc._.document_id
+            docs.append((document, doc))
+        if anomalies:
+            warnings.warn(f"{path}: {anomalies}", UserWarning, stacklevel=2)
+    docs = docs[part.first : part.last]
     kept = [(document, doc) for document, doc in docs if document not in excluded]
     # Corpora that are put together may share documents, and a corpus may have one twice: the first counts.
-    unique: Dict[str, Doc] = {}
-    for document, doc in kept:
-        if doc is not None:
-            unique.setdefault(document, doc)
-    notes = []
-    if len(kept) < len(docs):
-        notes.append(f"{len(docs) - len(kept)} left out on purpose")
-    if len(unique) < len(kept):
-        notes.append(f"{len(kept) - len(unique)} left out that were there already")
-    return list(unique.values()), "".join(f"; {note}" for note in notes)
-
-
-def _read_with_ids(path: Path, vocab: Vocab, excluded: Set[str]) -> List[Tuple[str, Optional[Doc]]]:
-    """Read documents with their ids. There is no document where it does not matter that it cannot be read: if it is to
-    be left out, or stands in the file for the second time."""
-    anomalies = Anomalies()
-    docs: List[Tuple[str, Any]] = []
-    known = set(excluded)
-    for number, doc in enumerate(read_each(path, vocab, anomalies=anomalies), 1):
-        if not isinstance(doc, Rejected):
-            # Documents without an id are not one document.
-            docs.append((doc._.document_id or f"{path}: {number}", doc))
-            known.add(doc._.document_id)
-        elif doc.document in known:
-            docs.append((doc.document, None))
-        else:
-            raise doc.as_error()
-    if anomalies:
-        warnings.warn(f"{path}: {anomalies}", UserWarning, stacklevel=2)
-    return docs
+    unique: Dict[Union[str, int], Doc] = {}
+    for number, (document, doc) in enumerate(kept):
+        if isinstance(doc, Rejected) and document not in unique:
+            raise InputError(doc.cause, file=doc.file, document=doc.document)
+        unique.setdefault(document or number, doc)
+    n_excluded, n_repeated = len(docs) - len(kept), len(kept) - len(unique)
+    notes = [f"; {n_excluded} left out on purpose"] if n_excluded else []
+    notes += [f"; {n_repeated} left out that were there already"] if n_repeated else []
+    return list(unique.values()), "".join(notes)
 
 
 def _read_ids(file: Path) -> Set[str]:
