@@ -143,11 +143,6 @@ def refuse_bomb(size: int, packed_size: int) -> None:
         raise InputError(f"refused: it unpacks to more than {_MOST_PACKED} times its size")
 
 
-def position(file: Any) -> int:
-    """How many bytes of a file from `open_input` have been read, those of the packed file if it is gzipped."""
-    return (file.raw.content.fileobj if isinstance(file.raw, _Unpacked) else file).tell()
-
-
 class FileSection(NamedTuple):
     """A range of bytes of a file that can be read on its own, and the number of its first line."""
 

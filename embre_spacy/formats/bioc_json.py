@@ -118,11 +118,6 @@ def make_envelope(record: Record) -> Envelope:
     return Envelope(f"{{{head}{json.dumps(name)}: [\n", ",\n", "\n]}\n", alone)
 
 
-def make_lines_envelope(record: Record) -> Envelope:
-    """Make the envelope of a file with a document on every line."""
-    return Envelope("", "\n", "\n")
-
-
 def format_document(record: Record, anomalies: Anomalies) -> str:
     """Make JSON of a document, in one line."""
     return dump_json(record.document, record.id, "cannot be written as JSON")

@@ -1,25 +1,25 @@
 """BioC XML, and the objects of the library bioc.
 
 bioc's own readers are not used: both keep the whole file in memory, crash where an annotation has no id, overwrite a
-repeated infon, and lose what follows a comment or an entity inside a text. For writing its data classes and encoder are
-used, after what they lack: infons that are not text, or repeated, and ids and texts that are missing. Its streaming
-writer is not, for it leaves out the document type declaration.
+repeated infon, and lose what follows a comment or an entity inside a text. Nor are its writers, which have no repeated
+infons, write what is missing as empty or "None", and leave out the document type declaration.
 """
 
 import json
-from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Tuple, Union
+import re
+from typing import Any, BinaryIO, Iterator, Optional, Union
 
 from bioc import BioCCollection, BioCDocument
 from bioc.biocjson.decoder import parse_doc
 from bioc.biocjson.encoder import toJSON
-from bioc.biocxml.encoder import encode_collection, encode_document
 from lxml import etree
 
 from ..errors import InputError
-from .record import NOT_BIOC, NOT_IN_XML, Anomalies, Envelope, Node, Record, get_infons
+from .record import NOT_BIOC, NOT_IN_XML, Anomalies, Envelope, Node, Record
 
 # The keys that BioC JSON has for each element of BioC XML. A list is named after its elements ("passages").
 _KEYS = {
+    "collection": ("source", "date", "key", "infons"),
     "document": ("id", "infons", "passages", "annotations", "relations"),
     "passage": ("infons", "offset", "text", "sentences", "annotations", "relations"),
     "sentence": ("infons", "offset", "text", "annotations", "relations"),
@@ -40,7 +40,7 @@ _LISTS = {f"{tag}s": tag for tag in _KEYS}
 _CHILDREN = {
     tag: {key.removesuffix("s") for key in keys if key not in _ATTRIBUTES.get(tag, ())} for tag, keys in _KEYS.items()
 }
-_COLLECTION_KEYS = ("source", "date", "key")
+_NUMBER = re.compile(r"\s*[0-9]{1,12}\s*")
 
 
 def read_bioc_xml(file: BinaryIO, anomalies: Anomalies) -> Iterator[Union[Record, InputError]]:
@@ -77,7 +77,7 @@ def _read_documents(events: Any, anomalies: Anomalies) -> Iterator[Union[Record,
                 del root[0]
         elif element.tag == "infon":
             _add_infon(collection["infons"], element)
-        elif element.tag in _COLLECTION_KEYS:
+        elif element.tag in _KEYS["collection"]:
             collection[element.tag] = _text(element)
         elif isinstance(element.tag, str):
             anomalies.add(NOT_BIOC, "-", f"<{element.tag}> inside <collection> is not BioC")
@@ -117,30 +117,17 @@ class _Parser:
                 node[key] = {}
                 for child in element.iterchildren("infon"):
                     _add_infon(node[key], child)
-            elif key == "nodes":
-                node[key] = [{key: child.get(key) for key in _KEYS["node"]} for child in element.iterchildren("node")]
-            elif key == "locations":
-                node[key] = [self._parse_location(child, node["id"]) for child in element.iterchildren("location")]
             elif key in _LISTS:
                 node[key] = [self._parse(child) for child in element.iterchildren(_LISTS[key])]
             else:
                 text = element.get(key) if key in _ATTRIBUTES.get(tag, ()) else _child_text(element, key)
-                if key == "offset":
-                    node[key] = self._parse_number(text, f"offset of a {tag}")
+                if key in ("offset", "length"):
+                    # The check of the document refuses all else.
+                    node[key] = int(text) if text and _NUMBER.fullmatch(text) else text
                 else:
                     # A passage has a text, though it be empty; an annotation need not.
                     node[key] = "" if text is None and key == "text" and tag != "annotation" else text
         return node
-
-    def _parse_location(self, element: Any, id: Optional[str]) -> Node:
-        name = f"a location of annotation {id}"
-        return {key: self._parse_number(element.get(key), f"{key} of {name}") for key in _KEYS["location"]}
-
-    def _parse_number(self, text: Optional[str], name: str) -> int:
-        stripped = (text or "").strip()
-        if not stripped.isascii() or not stripped.isdigit() or len(stripped) > 12:
-            raise InputError(f"not BioC: the {name} is {text!r}")
-        return int(stripped)
 
     def _check_children(self, element: Any) -> None:
         known = _CHILDREN[element.tag]
@@ -187,12 +174,7 @@ def _text(element: Any) -> str:
 
 def make_envelope(record: Record) -> Envelope:
     """Make the envelope of a BioC XML collection, with what the first document says about its collection."""
-    collection = collection_from_record(record)
-    collection.infons = _InfonPairs(collection.infons)
-    try:
-        head = encode_collection(collection)
-    except ValueError as error:
-        raise InputError(f"the collection of document {record.id} cannot be written as XML: {error}") from error
+    head = _make_element(_complete(record.collection, "collection", Anomalies(), record.id), "collection", record)
     doctype = f"{record.doctype}\n" if record.doctype else ""
     start = f"<?xml version='1.0' encoding='utf-8'?>\n{doctype}<collection>{''.join(map(_serialize, head))}\n"
     return Envelope(start, "\n", "\n</collection>")
@@ -200,76 +182,60 @@ def make_envelope(record: Record) -> Envelope:
 
 def format_document(record: Record, anomalies: Anomalies) -> str:
     """Make the element `document`. Other keys than BioC's become infons."""
+    document = _complete(record.document, "document", anomalies, record.id)
+    return _serialize(_make_element(document, "document", record))
+
+
+def _complete(node: Node, tag: str, anomalies: Anomalies, document: str) -> Node:
+    """Give a node all keys of its element. Other keys become infons, as BioC has no other place for them."""
+    complete: Node = {}
+    for key in _KEYS[tag]:
+        value = node.get(key)
+        if key in _LISTS:
+            complete[key] = [_complete(child, _LISTS[key], anomalies, document) for child in value or ()]
+        elif key == "infons":
+            complete[key] = dict(value or {})
+        elif key in ("text", "offset", "length"):
+            complete[key] = value
+        else:
+            complete[key] = "" if value is None else _as_text(value)
+    infons = complete.get("infons")
+    for key, value in node.items():
+        # bioc's JSON has the kind of each part as "bioctype".
+        if key in complete or key == "bioctype" or value in (None, "", [], {}):
+            continue
+        if infons is None or key in infons:
+            anomalies.add(NOT_IN_XML, document, f"{key} of a {tag}")
+        else:
+            infons[key] = value
+    return complete
+
+
+def _make_element(node: Node, tag: str, record: Record) -> Any:
+    element = etree.Element(tag)
+    # The text of an annotation comes after its locations.
+    keys = [key for key in _KEYS[tag] if key != "text"] + ["text"] if tag == "annotation" else _KEYS[tag]
     try:
-        element = encode_document(bioc_from_record(record, anomalies, _InfonPairs))
+        for key in keys:
+            if key == "infons":
+                for name, value in node[key].items():
+                    is_repeated = isinstance(value, list) and len(value) > 1 and set(map(type, value)) == {str}
+                    for item in value if is_repeated else [value]:
+                        etree.SubElement(element, "infon", key=name).text = _as_text(item)
+            elif key in _LISTS:
+                element.extend([_make_element(child, _LISTS[key], record) for child in node[key]])
+            elif key in _ATTRIBUTES.get(tag, ()):
+                if node[key] != "":
+                    element.set(key, str(node[key]))
+            elif key != "text" or node[key]:
+                etree.SubElement(element, key).text = str(node[key])
     except ValueError as error:
         raise InputError(f"cannot be written as XML: {error}", document=record.id) from error
-    for child in element.iter("annotation", "relation", "node"):
-        for key, value in child.items():
-            if not value:
-                del child.attrib[key]
-    for annotation in element.iter("annotation"):
-        text = annotation.find("text")
-        if not text.text:
-            annotation.remove(text)
-    return _serialize(element)
+    return element
 
 
 def _serialize(element: Any) -> str:
     return etree.tostring(element, encoding="utf-8", xml_declaration=False).decode("utf-8")
-
-
-class _InfonPairs(List[Tuple[str, str]]):
-    """Infons as text, in which a key may come twice. All that bioc's encoder asks of infons is `items`."""
-
-    def __init__(self, infons: Dict[str, Any]) -> None:
-        for key, value in infons.items():
-            repeated = isinstance(value, list) and len(value) > 1 and all(isinstance(item, str) for item in value)
-            self += [(key, _as_text(item)) for item in value] if repeated else [(key, _as_text(value))]
-
-    def items(self) -> "_InfonPairs":
-        return self
-
-
-def bioc_from_record(
-    record: Record, anomalies: Anomalies, make_infons: Callable[[Dict[str, Any]], Any] = dict
-) -> BioCDocument:
-    """Make a document of the library bioc of a record, whose nodes need not have all keys."""
-
-    def build(node: Node, tag: str) -> Node:
-        keys = _KEYS[tag]
-        if tag == "location" and len(node) == len(keys):
-            return node
-        built: Node = {}
-        for key in keys:
-            value = node.get(key)
-            if key in _LISTS:
-                built[key] = [build(child, _LISTS[key]) for child in value or ()]
-            elif key in ("id", "refid", "role"):
-                built[key] = "" if value is None else _as_text(value)
-            else:
-                built[key] = value
-        others = _other_keys(node, keys)
-        if "infons" in keys:
-            built["infons"] = make_infons(_all_infons(node, others))
-            others = [key for key in others if key in get_infons(node)]
-        for key in others:
-            anomalies.add(NOT_IN_XML, record.id, f"{key} of a {tag}")
-        return built
-
-    return parse_doc(build(record.document, "document"))
-
-
-def _all_infons(node: Node, others: List[str]) -> Dict[str, Any]:
-    """The infons of a node and, as BioC has no other place for them, its other keys."""
-    infons = get_infons(node)
-    return {**infons, **{key: node[key] for key in others if key not in infons}} if others else infons
-
-
-def _other_keys(node: Node, keys: Tuple[str, ...]) -> List[str]:
-    """The keys of a node that are not BioC's and say something. bioc's JSON has the kind of each part as "bioctype"."""
-    others = node.keys() - {*keys, "infons", "bioctype"}
-    return [key for key in node if key in others and node[key] not in (None, "", [], {})] if others else []
 
 
 def _as_text(value: Any) -> str:
@@ -278,14 +244,16 @@ def _as_text(value: Any) -> str:
 
 def record_from_bioc(document: BioCDocument, collection: BioCCollection) -> Record:
     """Make a record of a document of the library bioc, and of what its collection says."""
-    head = {key: getattr(collection, key) for key in (*_COLLECTION_KEYS, "infons")}
-    return Record(toJSON(document), "bioc-xml", head)
+    return Record(toJSON(document), "bioc-xml", {key: getattr(collection, key) for key in _KEYS["collection"]})
+
+
+def bioc_from_record(record: Record, anomalies: Anomalies) -> BioCDocument:
+    """Make a document of the library bioc of a record, whose nodes need not have all keys."""
+    return parse_doc(_complete(record.document, "document", anomalies, record.id))
 
 
 def collection_from_record(record: Record) -> BioCCollection:
     """Make a collection of the library bioc, without documents, of what a record says about its collection."""
     collection = BioCCollection()
-    for key in _COLLECTION_KEYS:
-        setattr(collection, key, _as_text(record.collection.get(key) or ""))
-    collection.infons = _all_infons(record.collection, _other_keys(record.collection, _COLLECTION_KEYS))
+    vars(collection).update(_complete(record.collection, "collection", Anomalies(), record.id))
     return collection

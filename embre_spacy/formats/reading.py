@@ -4,6 +4,7 @@ import gzip
 import os
 import re
 import zlib
+from contextlib import nullcontext
 from os import PathLike
 from typing import BinaryIO, Callable, Dict, Iterator, NamedTuple, Optional, Union
 
@@ -23,7 +24,6 @@ from ..files import (
     is_folder,
     is_uri,
     open_input,
-    position,
     refuse_bomb,
 )
 from ..tokens import get_tokenizer
@@ -96,24 +96,23 @@ def read(
     RAISES (InputError): If the file cannot be used. It names the file, the document and the cause.
     """
     location = os.fspath(path)
+    anomalies = Anomalies(strict)
     format = find_format(location, format)
-    return _read(location, tokenizer or get_tokenizer(vocab), format, Anomalies(strict), on_anomalies)
+    docs = iter_documents(location, tokenizer or get_tokenizer(vocab), format, anomalies)
+    return _read(location, docs, anomalies, on_anomalies)
 
 
 def _read(
-    location: Location, tokenizer: Tokenizer, format: str, anomalies: Anomalies, on_anomalies: Callable[[str], None]
+    location: Location, docs: Iterator[Union[Doc, Exception]], anomalies: Anomalies, on_anomalies: Callable[[str], None]
 ) -> Iterator[Doc]:
-    with add_file_to_errors(location):
-        yield from _raise_errors(iter_documents(location, tokenizer, format, anomalies))
+    """Yield documents, raise the first error, and tell of anomalies. Objects have no location."""
+    with add_file_to_errors(location) if location else nullcontext():
+        for doc in docs:
+            if isinstance(doc, Exception):
+                raise doc
+            yield doc
     if anomalies:
-        on_anomalies(f"{location}: {anomalies}")
-
-
-def _raise_errors(docs: Iterator[Union[Doc, Exception]]) -> Iterator[Doc]:
-    for doc in docs:
-        if isinstance(doc, Exception):
-            raise doc
-        yield doc
+        on_anomalies(f"{location}: {anomalies}" if location else str(anomalies))
 
 
 def read_each(
@@ -123,7 +122,6 @@ def read_each(
     format: Optional[str] = None,
     name: Optional[str] = None,
     anomalies: Optional[Anomalies] = None,
-    on_position: Optional[Callable[[int], None]] = None,
     tokenizer: Optional[Tokenizer] = None,
     section: Optional[FileSection] = None,
 ) -> Iterator[Union[Doc, Rejected]]:
@@ -136,7 +134,6 @@ def read_each(
     path, vocab, format, tokenizer: As for `read`.
     name (Optional[str]): What `Rejected` calls the file; its path if None.
     anomalies (Optional[Anomalies]): Counts the anomalies.
-    on_position (Optional[Callable[[int], None]]): Takes how many bytes have been read, before each document.
     section (Optional[FileSection]): What to read of the file, as of `iter_documents`; all of it if None.
     YIELDS (Union[Doc, Rejected]): The documents in their order. In place of a bad one, what is wrong.
     RAISES (InputError): If there is no such file, its format is not known, or the operating system cannot read it.
@@ -144,7 +141,7 @@ def read_each(
     location = os.fspath(path)
     format = find_format(location, format)
     anomalies = Anomalies() if anomalies is None else anomalies
-    docs = iter_documents(location, tokenizer or get_tokenizer(vocab), format, anomalies, on_position, section)
+    docs = iter_documents(location, tokenizer or get_tokenizer(vocab), format, anomalies, section)
     return _reject(docs, location, name or location)
 
 
@@ -199,20 +196,19 @@ def iter_documents(
     tokenizer: Tokenizer,
     format: str,
     anomalies: Anomalies,
-    on_position: Optional[Callable[[int], None]] = None,
     section: Optional[FileSection] = None,
 ) -> Iterator[Union[Doc, Exception]]:
     """Yield the documents of a file, with the vocabulary of the tokenizer. In place of a bad one, yield its error: an
     InputError, or an error that nobody has thought of. Raise an InputError if the rest of the file cannot be read.
 
     A section lies between two places where CUTS fits. Whoever joins sections has to look for ids that repeat, and add
-    the number of documents in the sections before to those of causes ("document 3 of the file has no id"), since one
+    the number of documents in the sections before to those of causes ("document 3 of the file is not ..."), since one
     section does not know the others.
     """
     if format == "docbin":
         docs: Iterator[Union[Doc, Exception]] = _read_docbin(location, tokenizer.vocab)
     else:
-        records = _read_records(location, format, anomalies, on_position, section)
+        records = _read_records(location, format, anomalies, section)
         docs = _make_docs(records, tokenizer, anomalies, "of the file")
     if section is not None:
         yield from docs
@@ -228,17 +224,13 @@ def _read_records(
     location: Location,
     format: str,
     anomalies: Anomalies,
-    on_position: Optional[Callable[[int], None]],
     section: Optional[FileSection],
 ) -> Iterator[Union[Record, InputError]]:
     with open_input(location) as whole:
         file = whole if section is None else _open_section(whole, section, format)
         if not file.peek(1):  # type: ignore[attr-defined]
             raise InputError("the file is empty")
-        for record in READERS[format](file, anomalies):
-            if on_position is not None:
-                on_position(position(file))
-            yield record
+        yield from READERS[format](file, anomalies)
 
 
 def _open_section(file: BinaryIO, section: FileSection, format: str) -> BinaryIO:
@@ -317,6 +309,4 @@ def from_bioc(
     anomalies = Anomalies(strict)
     records = (record_from_bioc(document, collection) for document in collection.documents)
     docs = _make_docs(records, tokenizer or get_tokenizer(vocab), anomalies, "of the collection")
-    yield from _raise_errors(_refuse_repeated(docs))
-    if anomalies:
-        on_anomalies(str(anomalies))
+    return _read("", _refuse_repeated(docs), anomalies, on_anomalies)

@@ -65,11 +65,7 @@ def dump_json(value: Any, document: str, problem: str) -> str:
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
         text.encode("utf-8")
-    except UnicodeError as error:
-        raise InputError(f"{problem}: half a surrogate pair in it", document=document) from error
-    except RecursionError as error:
-        raise InputError(f"{problem}: it is nested too deeply", document=document) from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise InputError(f"{problem}: {error}", document=document) from error
     return text
 
@@ -102,17 +98,14 @@ def get_infons(node: Node) -> Dict[str, Any]:
 
 
 class Envelope(NamedTuple):
-    """What stands in a text file before the first document, between two, after the last, and after one that is alone
-    and has nothing before it (None if one document stands in its file like many).
-
-    The first document gives the envelope, and each document is text of its own. So documents can be made into text at
-    any time and place, and joined later.
-    """
+    """What stands around the documents of a text file. The first document gives it, and each is text of its own: they
+    can be made into text at any time and place, and joined later."""
 
     start: str
     between: str
     end: str
     alone: Optional[str] = None
+    """What stands after a document that is alone and has nothing before it; None if it stands like one of many."""
 
 
 class Anomalies:

@@ -19,7 +19,7 @@ from .record import Anomalies, Envelope, Record, warn
 ENVELOPES: Dict[str, Callable[[Record], Envelope]] = {
     "bioc-xml": bioc_xml.make_envelope,
     "bioc-json": bioc_json.make_envelope,
-    "bioc-jsonl": bioc_json.make_lines_envelope,
+    "bioc-jsonl": lambda record: Envelope("", "\n", "\n"),
     "pubtator": pubtator.make_envelope,
 }
 FORMATTERS: Dict[str, Callable[[Record, Anomalies], str]] = {
