@@ -18,29 +18,28 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 
 
 def read_bioc_json(file: BinaryIO) -> Iterator[Union[Record, InputError]]:
-    """Yield the documents of a JSON file: of one value, of several that follow each other, or of one on every line; in
-    place of a bad line, its error."""
+    """Yield the documents of a JSON file: of one value, of several that follow each other, or of one on every line."""
     lines = iter_lines(file)
-    head: List[Line] = []
-    filled: List[Line] = []
-    while len(filled) < 2 and (line := next(lines, None)):
-        head.append(line)
-        if line[1].strip():
-            filled.append(line)
-    # If the first line is whole and others follow, each line is for itself.
-    if len(filled) == 2 and filled[0][2] is None and _is_whole(filled[0][1]):
-        yield from _read_lines(chain(head, lines))
-        return
-    parts: List[str] = []
-    for _, text, error in chain(head, lines):
-        if error is not None:
-            raise error
-        parts.append(text)
-    content = "".join(parts)
-    if not content.strip():
+    first = next((line for line in lines if line[1].strip()), None)
+    if first is None:
         raise InputError("the file is empty")
-    for value in _iter_values(content):
-        yield from _make_records(value, "bioc-json")
+    try:
+        if first[2] is not None:
+            raise first[2]
+        values = list(_iter_values(first[1]))
+    except InputError:
+        # The first line is not whole, nor is any other.
+        parts: List[str] = []
+        for _, text, error in chain([first], lines):
+            if error is not None:
+                raise error from None
+            parts.append(text)
+        for value in _iter_values("".join(parts)):
+            yield from _make_records(value, "bioc-json")
+    else:
+        for value in values:
+            yield from _make_records(value, "bioc-json")
+        yield from _read_lines(lines)
 
 
 def read_bioc_json_lines(file: BinaryIO) -> Iterator[Union[Record, InputError]]:
@@ -78,13 +77,6 @@ def _make_records(value: Any, format: str) -> Iterator[Union[Record, InputError]
             container_shape = "lines" if shape == "lines" else _CONTAINERS[container]
             for document in item[container]:
                 yield Record(document, format, collection, container_shape)
-
-
-def _is_whole(text: str) -> bool:
-    try:
-        return all(isinstance(value, (dict, list)) for value in _iter_values(text))
-    except InputError:
-        return False
 
 
 def _iter_values(text: str) -> Iterator[Any]:

@@ -15,7 +15,7 @@ from bioc.biocjson.encoder import toJSON
 from lxml import etree
 
 from ..errors import InputError
-from .record import NOT_BIOC, NOT_IN_XML, Anomalies, Envelope, Node, Record
+from .record import Anomalies, Envelope, Node, Record
 
 # The keys that BioC JSON has for each element of BioC XML. A list is named after its elements ("passages").
 _KEYS = {
@@ -66,11 +66,13 @@ def _read_documents(events: Any, anomalies: Anomalies) -> Iterator[Union[Record,
         if event == "start" or element.getparent() is not root:
             continue
         if element.tag == "document":
-            parser = _Parser(anomalies)
             try:
-                yield Record(parser.parse_document(element), "bioc-xml", dict(collection), doctype=doctype)
+                record = Record(_parse(element), "bioc-xml", dict(collection), doctype=doctype)
+                for odd in _find_odd(element):
+                    anomalies.add(Anomalies.NOT_BIOC, record.id, f"{odd} is not BioC")
+                yield record
             except InputError as error:
-                yield InputError(error.cause, document=error.document or parser.id)
+                yield InputError(error.cause, document=error.document or element.findtext("id"))
             # What has been read would stay in memory until the end.
             element.clear()
             while element.getprevious() is not None:
@@ -80,7 +82,7 @@ def _read_documents(events: Any, anomalies: Anomalies) -> Iterator[Union[Record,
         elif element.tag in _KEYS["collection"]:
             collection[element.tag] = _text(element)
         elif isinstance(element.tag, str):
-            anomalies.add(NOT_BIOC, "-", f"<{element.tag}> inside <collection> is not BioC")
+            anomalies.add(Anomalies.NOT_BIOC, "-", f"<{element.tag}> inside <collection> is not BioC")
 
 
 def _check_root(root: Any) -> Optional[str]:
@@ -93,55 +95,43 @@ def _check_root(root: Any) -> Optional[str]:
     return info.doctype or None
 
 
-class _Parser:
-    """Turns the elements of one document into the shape of BioC JSON."""
-
-    def __init__(self, anomalies: Anomalies) -> None:
-        self.anomalies = anomalies
-        self.id: Optional[str] = None
-
-    def parse_document(self, element: Any) -> Node:
-        self.id = _child_text(element, "id") or None
-        for part in element.iter(etree.Element):
-            for attribute in part.attrib:
-                if attribute not in _ATTRIBUTES.get(part.tag, ()):
-                    self._add_anomaly(f"the attribute {attribute} of <{part.tag}> is not BioC")
-        return self._parse(element)
-
-    def _parse(self, element: Any) -> Node:
-        self._check_children(element)
-        tag = element.tag
-        node: Node = {}
-        for key in _KEYS[tag]:
-            if key == "infons":
-                node[key] = {}
-                for child in element.iterchildren("infon"):
-                    _add_infon(node[key], child)
-            elif key in _LISTS:
-                node[key] = [self._parse(child) for child in element.iterchildren(_LISTS[key])]
+def _parse(element: Any) -> Node:
+    """Bring an element into the shape of BioC JSON."""
+    tag = element.tag
+    node: Node = {}
+    for key in _KEYS[tag]:
+        if key == "infons":
+            node[key] = {}
+            for child in element.iterchildren("infon"):
+                _add_infon(node[key], child)
+        elif key in _LISTS:
+            node[key] = [_parse(child) for child in element.iterchildren(_LISTS[key])]
+        else:
+            text = element.get(key) if key in _ATTRIBUTES.get(tag, ()) else _child_text(element, key)
+            if key in ("offset", "length"):
+                # The check of the document refuses all else.
+                node[key] = int(text) if text and _NUMBER.fullmatch(text) else text
             else:
-                text = element.get(key) if key in _ATTRIBUTES.get(tag, ()) else _child_text(element, key)
-                if key in ("offset", "length"):
-                    # The check of the document refuses all else.
-                    node[key] = int(text) if text and _NUMBER.fullmatch(text) else text
-                else:
-                    # A passage has a text, though it be empty; an annotation need not.
-                    node[key] = "" if text is None and key == "text" and tag != "annotation" else text
-        return node
+                # A passage has a text, though it be empty; an annotation need not.
+                node[key] = "" if text is None and key == "text" and tag != "annotation" else text
+    return node
 
-    def _check_children(self, element: Any) -> None:
-        known = _CHILDREN[element.tag]
-        texts = [element.text]
-        for child in element:
+
+def _find_odd(document: Any) -> Iterator[str]:
+    """Find the attributes, elements and text of a document that BioC does not have."""
+    for element in document.iter(etree.Element):
+        tag = element.tag
+        for name in element.attrib:
+            if name not in _ATTRIBUTES.get(tag, ()):
+                yield f"the attribute {name} of <{tag}>"
+        texts = [element.text] if tag in _CHILDREN else []
+        for child in element if tag in _CHILDREN else ():
             # Comments and entities have no name.
-            if child.tag not in known and isinstance(child.tag, str):
-                self._add_anomaly(f"<{child.tag}> inside <{element.tag}> is not BioC")
+            if child.tag not in _CHILDREN[tag] and isinstance(child.tag, str):
+                yield f"<{child.tag}> inside <{tag}>"
             texts.append(child.tail)
         if any(text and not text.isspace() for text in texts):
-            self._add_anomaly(f"text inside <{element.tag}> is not BioC")
-
-    def _add_anomaly(self, detail: str) -> None:
-        self.anomalies.add(NOT_BIOC, self.id or "without an id", detail)
+            yield f"text inside <{tag}>"
 
 
 def _add_infon(infons: Node, element: Any) -> None:
@@ -205,7 +195,7 @@ def _complete(node: Node, tag: str, anomalies: Anomalies, document: str) -> Node
         if key in complete or key == "bioctype" or value in (None, "", [], {}):
             continue
         if infons is None or key in infons:
-            anomalies.add(NOT_IN_XML, document, f"{key} of a {tag}")
+            anomalies.add(Anomalies.NOT_IN_XML, document, f"{key} of a {tag}")
         else:
             infons[key] = value
     return complete

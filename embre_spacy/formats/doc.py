@@ -3,7 +3,6 @@
 from collections import Counter, defaultdict, deque
 from itertools import count, product
 from typing import Any, DefaultDict, Deque, Dict, List, Optional, Set, Tuple
-from typing import Counter as CounterOf
 
 from spacy.tokenizer import Tokenizer
 from spacy.tokens import Doc
@@ -29,12 +28,6 @@ from .fields import (
     read_relations,
 )
 from .record import (
-    NO_LOCATION,
-    NO_SUCH_CONCEPT,
-    NOT_UNDERSTOOD,
-    OTHER_PASSAGE,
-    TEXT_DIFFERS,
-    UNKNOWN_KEY,
     Anomalies,
     Node,
     Record,
@@ -85,16 +78,16 @@ def _find_mentions(record: Record, offsets: TextOffsets, anomalies: Anomalies) -
         except InputError as error:
             raise InputError(f"{name} {error.cause}", document=record.id) from None
         if len(keys) < len(get_list(annotation, "locations")) or not keys:
-            anomalies.add(NO_LOCATION, record.id, f"{name} has no location, or an empty one")
+            anomalies.add(Anomalies.NO_LOCATION, record.id, f"{name} has no location, or an empty one")
         texts = [offsets.text[key.start : key.end] for key in keys]
         if keys and not is_same_text(annotation.get("text"), texts):
             detail = f"{name} has {annotation['text']!r}, the document {' ... '.join(texts)!r} at its offsets"
-            anomalies.add(TEXT_DIFFERS, record.id, detail)
+            anomalies.add(Anomalies.TEXT_DIFFERS, record.id, detail)
         unread = find_unread_key(annotation)
         if unread is not None:
-            anomalies.add(UNKNOWN_KEY, record.id, f"{name} has {unread!r}, which is not read")
+            anomalies.add(Anomalies.UNKNOWN_KEY, record.id, f"{name} has {unread!r}, which is not read")
         if not all(offsets.is_inside(passage, key.start, key.end) for key in keys):
-            anomalies.add(OTHER_PASSAGE, record.id, f"{name} lies outside its passage")
+            anomalies.add(Anomalies.OTHER_PASSAGE, record.id, f"{name} lies outside its passage")
         (whole if len(keys) == 1 else pieces).extend(keys)
     return whole, pieces
 
@@ -119,13 +112,13 @@ def _find_relations(record: Record, doc: Doc, anomalies: Anomalies) -> List[Rela
         name = f"relation {relation.get('id')}"
         made = _make_relations(fields, concepts)
         if not made:
-            anomalies.add(NOT_UNDERSTOOD, record.id, f"{name} is not a typed relation between two concepts")
+            anomalies.add(Anomalies.NOT_UNDERSTOOD, record.id, f"{name} is not a typed relation between two concepts")
         relations.extend(made)
         if len(relations) > _MOST_RELATIONS:
             raise InputError(f"its relations name more than {_MOST_RELATIONS:,} pairs of concepts", document=record.id)
         missing = [side.id for each in made for side in (each.source, each.target) if not side.mentions]
         if missing:
-            anomalies.add(NO_SUCH_CONCEPT, record.id, f"{name} names {missing[0]}, which no annotation has")
+            anomalies.add(Anomalies.NO_SUCH_CONCEPT, record.id, f"{name} names {missing[0]}, which no annotation has")
     return relations
 
 
@@ -194,7 +187,7 @@ def _new_record(doc: Doc) -> Record:
 def _update_annotations(document: Node, doc: Doc) -> None:
     offsets = find_offsets(document)
     ids = [str(annotation.get("id")) for _, annotation in iter_parts(document, "annotations")]
-    unmatched: CounterOf[Mention] = Counter(get_mentions(doc))
+    unmatched: Counter[Mention] = Counter(get_mentions(doc))
     for passage, node in iter_nodes(document):
         kept: List[Node] = []
         for annotation in get_list(node, "annotations"):

@@ -3,10 +3,9 @@
 import json
 import re
 from collections import defaultdict
-from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any, DefaultDict, Dict, Iterator, List, Optional, Set, Tuple
+from typing import Any, DefaultDict, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from ..labels import ENTITY_TYPES, entity_type
 from ..tokens import Mention, split_identifiers
@@ -106,8 +105,7 @@ def is_same_text(own: Optional[str], pieces: List[str]) -> bool:
     return _JOINTS.sub("", own) == _JOINTS.sub("", "".join(pieces))
 
 
-@dataclass(frozen=True)
-class Argument:
+class Argument(NamedTuple):
     """One of the two arguments of a relation: its identifier field, as in the file, which may name several; and the
     entity type that the file gives with it, by BioRED's name, if it gives one."""
 
@@ -119,8 +117,7 @@ class Argument:
         return split_identifiers(self.field)
 
 
-@dataclass(frozen=True)
-class RelationFields:
+class RelationFields(NamedTuple):
     """What a relation says."""
 
     source: Argument

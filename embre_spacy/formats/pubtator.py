@@ -12,7 +12,6 @@ from ..errors import InputError
 from ..files import Line, iter_lines
 from .fields import find_mentions, identifier_field, label_field, read_relations
 from .record import (
-    NOT_IN_PUBTATOR,
     Anomalies,
     Envelope,
     Node,
@@ -197,7 +196,7 @@ def _annotation_lines(record: Record, offsets: TextOffsets, shift: int, anomalie
         if record.format == "pubtator":
             ranges = [(place["offset"], place["offset"] + place["length"]) for place in annotation["locations"]]
         elif not ranges:
-            anomalies.add(NOT_IN_PUBTATOR, record.id, f"annotation {annotation.get('id')} has no location")
+            anomalies.add(Anomalies.NOT_IN_PUBTATOR, record.id, f"annotation {annotation.get('id')} has no location")
         for start, end in ranges:
             # PubTator has no discontinuous mentions: each piece has a line.
             own = annotation.get("text") if len(ranges) == 1 else None
@@ -224,7 +223,7 @@ def _relation_lines(record: Record, anomalies: Anomalies) -> Iterator[str]:
             yield _join(record, *(str(infons[key]) for key in keys if key in infons))
             continue
         if fields is None or _LIKE_OFFSET.match(fields.type):
-            anomalies.add(NOT_IN_PUBTATOR, record.id, f"relation {relation.get('id')} has no line")
+            anomalies.add(Anomalies.NOT_IN_PUBTATOR, record.id, f"relation {relation.get('id')} has no line")
             continue
         novelty = [] if fields.novelty is None else [fields.novelty]
         yield _join(record, fields.type, fields.source.field, fields.target.field, *novelty)

@@ -14,18 +14,6 @@ from ..errors import InputError
 
 Node = Dict[str, Any]
 
-# Kinds of anomalies that reading meets.
-TEXT_DIFFERS = "annotations whose text differs from the characters at their offsets"
-NO_LOCATION = "annotations without a location, or of no length"
-OTHER_PASSAGE = "annotations outside their passage"
-UNKNOWN_KEY = "annotations without a known identifier, though another infon looks like one"
-NO_SUCH_CONCEPT = "relations with an identifier that no annotation has"
-NOT_UNDERSTOOD = "relations that are not between two concepts"
-NOT_BIOC = "XML elements, attributes and text that BioC does not have (left out)"
-# Kinds of anomalies that writing meets.
-NOT_IN_PUBTATOR = "annotations and relations that PubTator cannot express (left out)"
-NOT_IN_XML = "keys of JSON that BioC XML cannot express (left out)"
-
 
 @dataclass
 class Record:
@@ -110,6 +98,18 @@ class Envelope(NamedTuple):
 
 class Anomalies:
     """Counts what is wrong with a file and can be kept all the same; if strict, refuses the first."""
+
+    # Kinds that reading meets.
+    TEXT_DIFFERS = "annotations whose text differs from the characters at their offsets"
+    NO_LOCATION = "annotations without a location, or of no length"
+    OTHER_PASSAGE = "annotations outside their passage"
+    UNKNOWN_KEY = "annotations without a known identifier, though another infon looks like one"
+    NO_SUCH_CONCEPT = "relations with an identifier that no annotation has"
+    NOT_UNDERSTOOD = "relations that are not between two concepts"
+    NOT_BIOC = "XML elements, attributes and text that BioC does not have (left out)"
+    # Kinds that writing meets.
+    NOT_IN_PUBTATOR = "annotations and relations that PubTator cannot express (left out)"
+    NOT_IN_XML = "keys of JSON that BioC XML cannot express (left out)"
 
     def __init__(self, strict: bool = False) -> None:
         self.strict = strict
@@ -212,8 +212,7 @@ def check_document(document: Any, name: str) -> None:
 _UNITS = {"utf-32-le": 4, "utf-8": 1, "utf-16-le": 2}
 
 
-@dataclass(frozen=True)
-class Segment:
+class Segment(NamedTuple):
     """A stretch of text without a gap: a passage, or a sentence of a passage that has its text in its sentences. It
     starts at `offset` in the file's count, and at `start` in `doc.text`. `counts` says how much the file counts before
     each character and at the end."""
