@@ -1,5 +1,6 @@
 """The tokenizer: spaCy's English one, which also splits where names of genes, chemicals and variants meet."""
 
+import re
 from typing import Callable, Iterable, List
 
 from spacy.lang.en import English
@@ -10,6 +11,9 @@ from spacy.util import compile_infix_regex, compile_prefix_regex, compile_suffix
 from spacy.vocab import Vocab
 
 _INFIXES = [r"[-–—/+:;,|=<>()\[\]~*→↔]"]
+# What is longer without a space is one token. spaCy takes a stretch apart mark by mark and looks through the rest of it
+# for each, so that time would grow with the square of its length; no word, name of a chemical or address is as long.
+_LONG = re.compile(r".{500}", re.DOTALL)
 # Where a vocabulary keeps its tokenizer. `vocab.cfg` is neither saved nor pickled.
 _CACHE_KEY = "embre_tokenizer"
 
@@ -27,6 +31,7 @@ def build_tokenizer(vocab: Vocab) -> Tokenizer:
         prefix_search=compile_prefix_regex([*defaults.prefixes, *_INFIXES]).search,
         suffix_search=compile_suffix_regex([*defaults.suffixes, *_INFIXES]).search,
         infix_finditer=compile_infix_regex([*defaults.infixes, *_INFIXES]).finditer,
+        token_match=_LONG.match,
     )
 
 

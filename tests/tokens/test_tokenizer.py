@@ -70,3 +70,26 @@ def test_a_vocabulary_keeps_one_tokenizer_but_none_of_a_memory_zone():
         assert get_tokenizer(nlp.vocab) is outside
         assert [token.text for token in outside("IL-2s don't")] == ["IL", "-", "2s", "do", "n't"]
     assert get_tokenizer(spacy.blank("en").vocab) is not outside
+
+
+@pytest.mark.parametrize(
+    "text", ["-" * 8000, "word" + "'s" * 4000, "(" * 4000 + ")" * 4000, ("+" * 499 + " ") * 16, "(" + "=." * 4000]
+)
+def test_the_work_for_runs_of_marks_grows_with_their_length(text):
+    tokenizer = build_tokenizer(spacy.blank("en").vocab)
+    looked_at = []
+    for setting in ("prefix_search", "suffix_search", "token_match"):
+        search = getattr(tokenizer, setting)
+        setattr(tokenizer, setting, lambda piece, search=search: looked_at.append(len(piece)) or search(piece))
+    doc = tokenizer(text)
+    assert doc.text == text
+    # It was half of the square of the length.
+    assert sum(looked_at) < 1000 * len(text)
+
+
+def test_long_stretches_are_cut_at_boundaries_and_stay_long_in_saved_pipelines():
+    text = "see " + "-" * 800 + " end"
+    doc = tokenize_at(TOKENIZER, text, [10, 20])
+    assert [len(token) for token in doc] == [3, 6, 10, 784, 3]
+    saved = build_tokenizer(spacy.blank("en").vocab).from_bytes(TOKENIZER.to_bytes())
+    assert [len(token) for token in saved(text)] == [len(token) for token in TOKENIZER(text)] == [3, 800, 3]
