@@ -15,9 +15,14 @@ from ..tokens import (
     Mention,
     Passage,
     Relation,
+    get_document_id,
     get_mentions,
+    get_passages,
+    get_relations,
+    set_document_id,
     set_mentions,
     set_passages,
+    set_relations,
     tokenize_at,
 )
 from .fields import (
@@ -60,10 +65,10 @@ def doc_from_record(record: Record, tokenizer: Tokenizer, anomalies: Anomalies) 
     doc = _tokenize(tokenizer, offsets.text, [*whole, *pieces])
     set_mentions(doc, whole, pieces)
     doc.user_data[RECORD_KEY] = source
-    doc._.document_id = record.id
+    set_document_id(doc, record.id)
     passages = get_list(record.document, "passages")
     set_passages(doc, (Passage(*ends, _find_section(passages[n])) for n, ends in offsets.passages.items()))
-    doc._.relations = _find_relations(record, doc, anomalies)
+    set_relations(doc, _find_relations(record, doc, anomalies))
     return doc
 
 
@@ -156,7 +161,7 @@ def record_from_doc(doc: Doc, fallback_id: str) -> Record:
     concepts) stays. A document that has no id gets `fallback_id`.
     """
     record = _load_record(doc) or _new_record(doc)
-    identifier = doc._.document_id or fallback_id
+    identifier = get_document_id(doc) or fallback_id
     if str(record.document.get("id")) != identifier:
         record.document["id"] = identifier
     _update_relations(record, doc)
@@ -169,10 +174,20 @@ def _load_record(doc: Doc) -> Optional[Record]:
         return None
     try:
         record = Record.loads(doc.user_data[RECORD_KEY])
-        # `Span.as_doc` copies the user data, so the record can belong to another text. It is ignored then.
-        return record if TextOffsets(record.document).text == doc.text else None
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise InputError("the record in `doc.user_data` is damaged", document=doc._.document_id or None) from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"damaged record: {error}", document=get_document_id(doc) or None) from error
+    # `Span.as_doc` copies the user data, so the record can belong to another text. It is ignored then.
+    return record if TextOffsets(record.document).text == doc.text else None
+
+
+def check_user_data(doc: Doc) -> None:
+    """Check what a document that comes from bytes carries in `doc.user_data`. RAISES (InputError): If it is damaged."""
+    get_relations(doc)
+    get_passages(doc)
+    get_document_id(doc)
+    record = _load_record(doc)
+    if record is not None:
+        _find_mentions(record, TextOffsets(record.document), Anomalies())
 
 
 def _new_record(doc: Doc) -> Record:
@@ -211,7 +226,7 @@ def _update_annotations(document: Node, doc: Doc) -> None:
 
 
 def _update_relations(record: Record, doc: Doc) -> None:
-    relations: List[Relation] = doc._.relations
+    relations = get_relations(doc)
     concepts = ConceptIndex(doc)
     unmatched: _Unmatched = defaultdict(deque)
     for index, relation in enumerate(relations):

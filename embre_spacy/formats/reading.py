@@ -26,12 +26,12 @@ from ..files import (
     open_input,
     refuse_bomb,
 )
-from ..tokens import get_tokenizer
+from ..tokens import get_document_id, get_tokenizer
 from .bioc_json import read_bioc_json, read_bioc_json_lines
 from .bioc_xml import read_bioc_xml, record_from_bioc
-from .doc import doc_from_record
+from .doc import check_user_data, doc_from_record
 from .pubtator import read_pubtator
-from .record import Anomalies, Record, check_document, warn
+from .record import Anomalies, Record, check_record, warn
 
 READERS: Dict[str, Callable[[BinaryIO, Anomalies], Iterator[Union[Record, InputError]]]] = {
     "bioc-xml": read_bioc_xml,
@@ -254,7 +254,7 @@ def _make_docs(
         try:
             if isinstance(record, InputError):
                 raise record
-            check_document(record.document, f"document {number} {place}")
+            check_record(record, f"document {number} {place}")
             doc: Union[Doc, Exception] = doc_from_record(record, tokenizer, anomalies)
         except MemoryError:
             raise
@@ -267,7 +267,7 @@ def _refuse_repeated(docs: Iterator[Union[Doc, Exception]]) -> Iterator[Union[Do
     """Replace a document whose id an earlier one has by an error."""
     numbers: Dict[str, int] = {}
     for number, doc in enumerate(docs, 1):
-        identifier = doc._.document_id if isinstance(doc, Doc) else ""
+        identifier = get_document_id(doc) if isinstance(doc, Doc) else ""
         if identifier and numbers.setdefault(identifier, number) != number:
             cause = f"two documents have this id (number {numbers[identifier]} and {number})"
             hint = "the passages of one text must be one document, or have ids of their own"
@@ -275,7 +275,7 @@ def _refuse_repeated(docs: Iterator[Union[Doc, Exception]]) -> Iterator[Union[Do
         yield doc
 
 
-def _read_docbin(location: Location, vocab: Vocab) -> Iterator[Doc]:
+def _read_docbin(location: Location, vocab: Vocab) -> Iterator[Union[Doc, Exception]]:
     with open_input(location) as file:
         data = file.read()
     if not data:
@@ -283,7 +283,12 @@ def _read_docbin(location: Location, vocab: Vocab) -> Iterator[Doc]:
     try:
         refuse_bomb(len(zlib.decompressobj().decompress(data, 2**27 + 2**7 * len(data))), len(data))
         # Damaged bytes fail anywhere between zlib, MessagePack, NumPy and spaCy, with whatever that raises.
-        yield from DocBin().from_bytes(data).get_docs(vocab)
+        for doc in DocBin().from_bytes(data).get_docs(vocab):
+            try:
+                check_user_data(doc)
+                yield doc
+            except InputError as error:
+                yield error
     except (InputError, MemoryError):
         raise
     except Exception as error:

@@ -44,8 +44,10 @@ class Record:
 
     @classmethod
     def loads(cls, text: str) -> "Record":
-        """Make a new record of what `dumps` gave."""
-        return cls(**json.loads(text))
+        """Make a new record of what `dumps` gave. RAISES (ValueError): If it is something else."""
+        record = _RECORD.validate_python(json.loads(text))
+        check_record(record, "the record")
+        return record
 
 
 def dump_json(value: Any, document: str, problem: str) -> str:
@@ -187,12 +189,19 @@ class _Document(_Owner):
     passages: _ListOf[_Passage]
 
 
+class _Collection(TypedDict):
+    infons: NotRequired[_Infons]
+
+
+_RECORD = TypeAdapter(Record)
 _SCHEMA: TypeAdapter[Any] = TypeAdapter(_Document)
+_COLLECTION_SCHEMA: TypeAdapter[Any] = TypeAdapter(_Collection)
 
 
-def check_document(document: Any, name: str) -> None:
-    """Check that a document has the shape of BioC JSON, so that all that follows can rely on it. `name` is what to call
-    it where it has no id."""
+def check_record(record: Record, name: str) -> None:
+    """Check that a record has the shape of BioC JSON, so that all that follows can rely on it. `name` is what to call
+    its document where that has no id."""
+    document = record.document
     if not isinstance(document, dict) or "passages" not in document:
         raise InputError(f"not BioC: {name} is not an object with passages")
     identifier = document.get("id")
@@ -200,11 +209,12 @@ def check_document(document: Any, name: str) -> None:
         raise InputError(f"not BioC: the id of {name} is neither text nor a whole number")
     try:
         _SCHEMA.validate_python(document)
+        _COLLECTION_SCHEMA.validate_python(record.collection)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))
         message = first["msg"][0].lower() + first["msg"][1:]
-        raise InputError(f"not BioC: {place}: {message}", document=Record(document, "").id) from None
+        raise InputError(f"not BioC: {place}: {message}", document=record.id) from None
 
 
 # What the offsets of files count, by codec, with the bytes of each: characters, bytes of UTF-8 (as the specification of

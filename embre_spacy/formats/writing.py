@@ -11,6 +11,7 @@ from spacy.tokens import Doc, DocBin
 
 from ..errors import InputError
 from ..files import Location, format_of, open_output, remove_file
+from ..tokens import get_document_id
 from . import bioc_json, bioc_xml, pubtator
 from .doc import record_from_doc
 from .reading import Rejected
@@ -92,19 +93,19 @@ def _assign_ids(docs: Iterable[Doc]) -> Iterator[Tuple[Doc, str]]:
     used: Set[str] = set()
     checked = _refuse_repeated(docs, used)
     for doc in checked:
-        if doc._.document_id:
-            yield doc, doc._.document_id
+        if get_document_id(doc):
+            yield doc, get_document_id(doc)
             continue
         # The ids of all documents must be known before numbers are given.
         rest = [doc, *checked]
         numbers = (str(number) for number in count() if str(number) not in used)
-        yield from ((doc, doc._.document_id or next(numbers)) for doc in rest)
+        yield from ((doc, get_document_id(doc) or next(numbers)) for doc in rest)
 
 
 def _refuse_repeated(docs: Iterable[Doc], used: Set[str]) -> Iterator[Doc]:
     """Yield documents, add their ids to those used, and raise an InputError if two have one id."""
     for doc in docs:
-        identifier = doc._.document_id
+        identifier = get_document_id(doc)
         if identifier and identifier in used:
             raise InputError("two documents have this id", document=identifier)
         used.add(identifier)

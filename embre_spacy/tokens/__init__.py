@@ -1,19 +1,21 @@
 """What a `Doc` offers: mentions, concepts, candidates, relations. Knows nothing of files or models."""
 
 from .candidates import Candidate, CandidateFunction
-from .concepts import (
-    Concept,
-    ConceptIndex,
-    Passage,
-    Relation,
-    get_concepts,
-    get_passages,
-    set_passages,
-)
-from .extensions import copy_mentions, get_relations, register_extensions, set_relations
+from .concepts import Concept, ConceptIndex, Relation, get_concepts
+from .copies import copy_mentions
+from .extensions import register_extensions
 from .identifiers import normalize_identifier, split_identifiers
 from .mentions import MENTIONS_KEY, Mention, get_mentions, set_mentions
 from .tokenizer import build_tokenizer, get_tokenizer, tokenize_at
+from .user_data import (
+    Passage,
+    get_document_id,
+    get_passages,
+    get_relations,
+    set_document_id,
+    set_passages,
+    set_relations,
+)
 
 register_extensions()
 
@@ -29,12 +31,14 @@ __all__ = [
     "build_tokenizer",
     "copy_mentions",
     "get_concepts",
+    "get_document_id",
     "get_mentions",
     "get_passages",
     "get_relations",
     "get_tokenizer",
     "normalize_identifier",
     "register_extensions",
+    "set_document_id",
     "set_mentions",
     "set_passages",
     "set_relations",

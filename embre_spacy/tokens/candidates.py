@@ -9,7 +9,8 @@ from spacy.tokens import Doc
 
 from ..errors import EmbreError
 from ..labels import TYPE_PAIRS
-from .concepts import Concept, get_concepts, get_passages
+from .concepts import Concept, get_concepts
+from .user_data import get_passages
 
 Candidate = Tuple[Concept, Concept]
 CandidateFunction = Callable[[Doc], List[Candidate]]

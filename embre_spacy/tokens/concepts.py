@@ -1,16 +1,14 @@
-"""Concepts, relations and passages of a document."""
+"""Concepts and relations."""
 
 from collections import defaultdict
 from operator import itemgetter
-from typing import Any, DefaultDict, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple, Union
+from typing import Any, DefaultDict, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
 from spacy.tokens import Doc, Span
 
 from ..labels import entity_type
 from .identifiers import name_the_same, normalize_identifier, read_names, split_identifiers
 from .mentions import get_mentions
-
-_PASSAGES_KEY = "embre_passages"
 
 
 def _field(key: str) -> Any:
@@ -128,18 +126,6 @@ class Relation(dict):
     __repr__ = __str__
 
 
-class Passage(NamedTuple):
-    """A part of a document that its file tells apart: a title, an abstract, a paragraph, the caption of a figure.
-
-    start (int), end (int): Where it starts and ends, in characters of `doc.text`.
-    section (str): What its file says it is: "title", "abstract", "INTRO", "RESULTS" ...; empty if it does not.
-    """
-
-    start: int
-    end: int
-    section: str
-
-
 class ConceptIndex:
     """The concepts of a document, in the order of their first mentions, and which of them an identifier names.
 
@@ -192,15 +178,3 @@ def get_concepts(doc: Doc) -> List[Concept]:
     """The concepts of a document, in the order of their first mentions. Mentions without an identifier belong to none;
     one with several belongs to each."""
     return ConceptIndex(doc).concepts
-
-
-def get_passages(doc: Doc) -> List[Passage]:
-    """The passages of a document, in the order of the text; the whole text if the document has none."""
-    # Documents that come from bytes bring tuples.
-    passages = [Passage(*passage) for passage in doc.user_data.get(_PASSAGES_KEY, ())]
-    return passages or [Passage(0, len(doc.text), "")]
-
-
-def set_passages(doc: Doc, passages: Iterable[Passage]) -> None:
-    """Replace the passages of a document. They are in the order of the text and do not overlap."""
-    doc.user_data[_PASSAGES_KEY] = [list(passage) for passage in passages]

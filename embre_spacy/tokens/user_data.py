@@ -1,0 +1,143 @@
+"""What a document carries in `doc.user_data`, where everybody can change it: its id, its relations, its passages."""
+
+import warnings
+import zlib
+from functools import cache, partial
+from typing import Annotated, Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple, Union
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictStr, TypeAdapter, ValidationError
+from pydantic import ValidationInfo as Info
+from spacy.tokens import Doc
+from typing_extensions import NotRequired, TypedDict
+
+from ..errors import InputError
+from ..util import describe_validation_error
+from .concepts import Concept, ConceptIndex, Relation
+
+_RELATIONS_KEY = "embre_relations"
+_DOCUMENT_ID_KEY = "embre_document_id"
+_PASSAGES_KEY = "embre_passages"
+# The checksum of the text that relations and passages belong to.
+_TEXT_KEY = "embre_text"
+
+
+def _check_ends(value: Tuple[Any, ...], info: Info) -> Tuple[Any, ...]:
+    if not value[0] < value[1] <= info.context["length"]:
+        raise ValueError(f"not from one character to a later one of {info.context['length']}")
+    return value
+
+
+def _find_named(value: Any, info: Info) -> Any:
+    """A concept that is given by its identifier alone."""
+    return next(iter(info.context["index"]().find(value)), Concept(value)) if isinstance(value, str) else value
+
+
+_Offset = Annotated[int, Field(strict=True, ge=0)]
+_Ends = Annotated[Tuple[_Offset, _Offset], AfterValidator(_check_ends)]
+_Probabilities = Dict[StrictStr, Annotated[float, Field(strict=True, ge=0.0, le=1.001)]]
+
+
+class _ConceptFields(TypedDict):
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+    id: StrictStr
+    type: NotRequired[StrictStr]
+    name: NotRequired[StrictStr]
+    mentions: NotRequired[List[_Ends]]
+
+
+class _RelationFields(TypedDict):
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+    source: Annotated[_ConceptFields, BeforeValidator(_find_named)]
+    target: Annotated[_ConceptFields, BeforeValidator(_find_named)]
+    type: StrictStr
+    novelty: NotRequired[Optional[StrictStr]]
+    type_probabilities: NotRequired[Optional[_Probabilities]]
+    novelty_probabilities: NotRequired[Optional[_Probabilities]]
+
+
+class Passage(NamedTuple):
+    """A part of a document that its file tells apart: a title, an abstract, a paragraph, the caption of a figure.
+
+    start (int), end (int): Where it starts and ends, in characters of `doc.text`.
+    section (str): What its file says it is: "title", "abstract", "INTRO", "RESULTS" ...; empty if it does not.
+    """
+
+    start: _Offset
+    end: _Offset
+    section: StrictStr
+
+
+_RELATION: TypeAdapter[Any] = TypeAdapter(_RelationFields)
+_PASSAGES: TypeAdapter[Any] = TypeAdapter(List[Annotated[Passage, AfterValidator(_check_ends)]])
+
+
+def get_document_id(doc: Doc) -> str:
+    """The id of a document, as in its file; empty if it has none."""
+    identifier = doc.user_data.get(_DOCUMENT_ID_KEY, "")
+    if not isinstance(identifier, str):
+        raise InputError(f"the id of a document is {identifier!r:.200}, and not text")
+    return identifier
+
+
+def set_document_id(doc: Doc, identifier: Optional[str]) -> None:
+    """Give a document an id, or none."""
+    doc.user_data[_DOCUMENT_ID_KEY] = "" if identifier is None else str(identifier)
+
+
+def get_relations(doc: Doc) -> List[Relation]:
+    """The relations of a document: a list that belongs to the document, so that it can be changed in place."""
+    relations = _own_data(doc).setdefault(_RELATIONS_KEY, [])
+    if not isinstance(relations, list) or any(type(relation) is not Relation for relation in relations):
+        # Documents that come from bytes bring tuples and plain dictionaries.
+        set_relations(doc, relations if isinstance(relations, (list, tuple)) else [relations])
+    return doc.user_data[_RELATIONS_KEY]
+
+
+def set_relations(doc: Doc, relations: Iterable[Union[Relation, Mapping[str, Any]]]) -> None:
+    """Replace the relations of a document.
+
+    doc (Doc): The document.
+    relations (Iterable[Union[Relation, Mapping[str, Any]]]): Relations, or dictionaries with their keys, in which
+        `source` and `target` may be identifiers of concepts of the document.
+    RAISES (InputError): If a relation lacks a key, has one that relations do not have, or a value that cannot be.
+    """
+    context = {"length": len(doc.text), "index": cache(partial(ConceptIndex, doc))}
+    _own_data(doc)[_RELATIONS_KEY] = [
+        relation
+        if isinstance(relation, Relation)
+        else Relation(**_check(_RELATION, relation, "not a relation", doc, context))
+        for relation in relations
+    ]
+
+
+def _check(schema: TypeAdapter, value: Any, problem: str, doc: Doc, context: Dict[str, Any]) -> Any:
+    try:
+        return schema.validate_python(value, context=context)
+    except ValidationError as error:
+        cause = f"{problem}: {describe_validation_error(error)}"
+        raise InputError(cause, document=get_document_id(doc) or None) from error
+
+
+def get_passages(doc: Doc) -> List[Passage]:
+    """The passages of a document, in the order of the text; the whole text if the document has none."""
+    context = {"length": len(doc.text)}
+    passages = _check(_PASSAGES, _own_data(doc).get(_PASSAGES_KEY, ()), "damaged passages", doc, context)
+    return sorted(passages) or [Passage(0, context["length"], "")]
+
+
+def set_passages(doc: Doc, passages: Iterable[Passage]) -> None:
+    """Replace the passages of a document. They are in the order of the text and do not overlap."""
+    _own_data(doc)[_PASSAGES_KEY] = [list(passage) for passage in passages]
+
+
+def _own_data(doc: Doc) -> Dict[Any, Any]:
+    """The user data of a document, without the relations and passages of another text: `Span.as_doc` takes them
+    along."""
+    checksum = zlib.crc32(doc.text.encode("utf8"))
+    if doc.user_data.setdefault(_TEXT_KEY, checksum) != checksum:
+        doc.user_data[_TEXT_KEY] = checksum
+        doc.user_data.pop(_PASSAGES_KEY, None)
+        if doc.user_data.pop(_RELATIONS_KEY, None):
+            name = f"document {doc.user_data.get(_DOCUMENT_ID_KEY) or 'without id'}"
+            warnings.warn(f"relations of another text are left out of {name}", UserWarning, stacklevel=3)
+    return doc.user_data
