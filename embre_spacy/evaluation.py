@@ -7,7 +7,7 @@ from spacy.tokens import Doc
 
 from .errors import InputError
 from .relation.scoring import count_relations
-from .tokens import Relation, copy_mentions, get_relations
+from .tokens import Relation, copy_mentions, get_document_id, get_relations
 
 
 def score_documents(gold: Iterable[Doc], predicted: Iterable[Doc]) -> Tuple[Dict[str, Dict[str, Any]], List[str]]:
@@ -31,7 +31,7 @@ def score_documents(gold: Iterable[Doc], predicted: Iterable[Doc]) -> Tuple[Dict
 
 
 def _relations_by_id(docs: Iterable[Doc], what: str) -> Dict[str, List[Relation]]:
-    relations = [(doc._.document_id, get_relations(doc)) for doc in docs]
+    relations = [(get_document_id(doc), get_relations(doc)) for doc in docs]
     n_without_id = sum(not document for document, _ in relations)
     if n_without_id:
         raise InputError(f"{n_without_id} of the {len(relations)} {what} documents have no id to compare them by")

@@ -14,7 +14,7 @@ from spacy.vocab import Vocab
 from .errors import InputError
 from .formats import Rejected, read_each, write
 from .formats.record import Anomalies
-from .tokens import get_mentions
+from .tokens import get_document_id, get_mentions, get_relations
 from .util import describe_validation_error
 
 SPLITS = ("train", "dev", "test")
@@ -181,7 +181,7 @@ def _verify(docs: List[Doc], files: List[Path], expected: Optional[Dict[str, int
     counts = {
         "documents": len(docs),
         "mentions": sum(len(get_mentions(doc)) for doc in docs),
-        "relations": sum(len(doc._.relations) for doc in docs),
+        "relations": sum(len(get_relations(doc)) for doc in docs),
     }
     if expected is not None and counts != {**counts, **expected}:
         cause = f"it has {_describe_counts(counts)}, but should have {_describe_counts(expected)}"
@@ -201,7 +201,7 @@ def _read_part(part: SplitPart, files: List[Path], excluded: Set[str]) -> Tuple[
     for path in files:
         anomalies = Anomalies()
         for doc in read_each(path, vocab, anomalies=anomalies):
-            document = doc.document or "" if isinstance(doc, Rejected) else doc._.document_id
+            document = doc.document or "" if isinstance(doc, Rejected) else get_document_id(doc)
             docs.append((document, doc))
         if anomalies:
             warnings.warn(f"{path}: {anomalies}", UserWarning, stacklevel=2)

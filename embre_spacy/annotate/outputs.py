@@ -16,6 +16,7 @@ from ..files import OUTPUT_FORMATS, SUFFIXES, is_gzipped, open_output, remove_fi
 from ..formats.doc import record_from_doc
 from ..formats.record import Anomalies, Envelope
 from ..formats.writing import ENVELOPES, FORMATTERS, docbin_bytes, join_documents
+from ..tokens import get_document_id, get_relations
 
 # For a suffix that two kinds have, the format of documents.
 _BY_SUFFIX = {**{suffix: format for format, suffix in reversed(OUTPUT_FORMATS.items())}, **SUFFIXES}
@@ -134,7 +135,7 @@ def relation_rows(doc: Doc, document: Optional[str] = None) -> List[Row]:
         name of both concepts; the relation type; the novelty, or None; the probability that the two are related at all,
         that of this relation type, and that of this novelty given that they are related. What is not known is None.
     """
-    name = doc._.document_id if document is None else document
+    name = get_document_id(doc) if document is None else document
     return [
         [
             name,
@@ -146,7 +147,7 @@ def relation_rows(doc: Doc, document: Optional[str] = None) -> List[Row]:
             relation.type_probabilities.get(relation.type),
             relation.novelty_probabilities.get(relation.novelty),
         ]
-        for relation in doc._.relations
+        for relation in get_relations(doc)
     ]
 
 

@@ -21,7 +21,7 @@ from ..formats.reading import describe_error
 from ..formats.record import Anomalies, Envelope
 from ..relation import find_component
 from ..relation.component import split_by_tokens
-from ..tokens import build_tokenizer, set_relations
+from ..tokens import build_tokenizer, get_document_id, get_relations, set_relations
 from ..util import load_pipeline
 from .outputs import OutputWriter, create_writer
 from .state import Outcome, RunState, UnitReport, dump, load
@@ -178,7 +178,7 @@ class Stages:
                 if isinstance(doc, Rejected):
                     yield Entry(file.index, number, doc.document, cause=doc.cause, was_read=False)
                     continue
-                identifier = doc._.document_id
+                identifier = get_document_id(doc)
                 if not identifier:
                     taken = self._read_ids(file) if taken is None else taken
                     stem = f"{file.stem}-{number}"
@@ -193,7 +193,7 @@ class Stages:
         return read_each(file.location, self.nlp.vocab, **options)
 
     def _read_ids(self, file: InputFile) -> Set[str]:
-        return {doc._.document_id for doc in self._read_file(file) if isinstance(doc, Doc) and doc._.document_id}
+        return {get_document_id(doc) for doc in self._read_file(file) if isinstance(doc, Doc) and get_document_id(doc)}
 
     def prepare(self, chunk: Chunk) -> None:
         """Run the components before `embre_relation`, and make arrays of the documents that are left."""
@@ -270,7 +270,7 @@ class Stages:
             data, envelope = self.writer.encode(entry.doc, entry.document or "", anomalies)
         except Exception as error:
             return outcome._replace(cause=describe_error(error))
-        return outcome._replace(relations=len(entry.doc._.relations), envelope=envelope, data=data)
+        return outcome._replace(relations=len(get_relations(entry.doc)), envelope=envelope, data=data)
 
     def _run_components(self, entries: List[Entry], names: Sequence[str]) -> None:
         """Run some components as `nlp.pipe` does."""

@@ -111,6 +111,7 @@ class _Sources:
         """Yield the documents of all files, the first of each id."""
         from ..formats import Rejected, read_each
         from ..formats.record import Anomalies
+        from ..tokens import get_document_id
 
         first: Dict[str, int] = {}
         for index, path in enumerate(self._paths):
@@ -119,7 +120,7 @@ class _Sources:
                 if isinstance(doc, Rejected):
                     self._set_aside(doc)
                     continue
-                document = doc._.document_id
+                document = get_document_id(doc)
                 if document and first.setdefault(document, index) != index:
                     cause = f"{self._paths[first[document]]} has this document too"
                     self._set_aside(Rejected(str(path), document, number, cause))
@@ -146,12 +147,12 @@ class _Sources:
         self.rejected.append(rejected)
 
     def _count(self, doc: Any, sign: int) -> None:
-        from ..tokens import get_mentions
+        from ..tokens import get_mentions, get_relations
 
         for name, count in (
             ("documents", 1),
             ("mentions", len(get_mentions(doc))),
-            ("relations", len(doc._.relations)),
+            ("relations", len(get_relations(doc))),
         ):
             self.counts[name] += sign * count
         self._show(f"{self.counts['documents']} documents")

@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase
 
 from ..errors import EmbreError
 from ..labels import ENTITY_TYPES, entity_type
-from ..tokens import get_concepts, get_mentions, split_identifiers
+from ..tokens import get_concepts, get_document_id, get_mentions, split_identifiers
 from ..transformer import TaggedText, TagIds, Wordpieces, encode
 from .config import PretrainingConfig
 
@@ -117,12 +117,12 @@ def join_corpora(
 ) -> Tuple[List[Doc], List[str]]:
     """Add to a corpus what others have that is neither held out nor there already; return the documents, and a line for
     each reason to leave some out."""
-    dev_ids = {doc._.document_id for doc in dev_docs}
-    ids = {doc._.document_id for doc in docs}
+    dev_ids = {get_document_id(doc) for doc in dev_docs}
+    ids = {get_document_id(doc) for doc in docs}
     joined = list(docs)
     n_held_out = n_repeated = 0
     for doc in (doc for corpus in others for doc in corpus):
-        document_id = doc._.document_id
+        document_id = get_document_id(doc)
         if document_id and document_id in dev_ids:
             n_held_out += 1
         elif document_id and document_id in ids:

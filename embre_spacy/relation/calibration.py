@@ -13,7 +13,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from ..errors import EmbreError
-from ..tokens import Relation, copy_mentions, get_relations
+from ..tokens import Relation, copy_mentions, get_document_id, get_relations
 from .component import decision_score, find_component
 from .scoring import LEVELS, count_relations
 
@@ -73,7 +73,7 @@ def score_candidates(nlp: Language, gold: Sequence[Doc], *, batch_size: int = 64
             gold_types.append(0 if right is None else type_classes.get(right.type, 0))
             gold_novelties.append(-1 if right is None else novelty_classes.get(right.novelty, -1))
     return ScoredCandidates(
-        [reference._.document_id for reference in gold],
+        [get_document_id(reference) for reference in gold],
         gold_relations,
         predicted,
         types,

@@ -20,7 +20,7 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Optimizer, get_torch_default_device, set_dropout_rate
 
 from ..errors import EmbreError
-from ..tokens import Candidate, CandidateFunction, Relation, set_relations
+from ..tokens import Candidate, CandidateFunction, Relation, register_extensions, set_relations
 from ..util import load_pipeline
 from .loss import RelationLoss, Targets, find_labels, find_targets
 from .model import (
@@ -344,6 +344,8 @@ class EmbreRelation(TrainablePipe):
         return candidates, (types, novelties)
 
     def set_annotations(self, docs: Iterable[Doc], scores: Tuple[List[List[Candidate]], Scores]) -> None:
+        # Other packages may have taken `doc._.relations` by now.
+        register_extensions()
         for doc, relations in zip(docs, self.decide(*scores)):
             set_relations(doc, relations)
 

@@ -10,7 +10,7 @@ from thinc.api import Ops
 from thinc.types import Floats2d
 
 from ..errors import EmbreError
-from ..tokens import Candidate, get_concepts, get_relations
+from ..tokens import Candidate, get_concepts, get_document_id, get_relations
 
 
 @dataclass
@@ -61,7 +61,7 @@ def find_targets(
                 ("novelty label", relation.novelty, novelty_classes),
             ):
                 if label not in classes:
-                    document = example.reference._.document_id or "without id"
+                    document = get_document_id(example.reference) or "without id"
                     raise EmbreError(
                         f"document {document}: the relation component was not initialized with the {kind} {label!r}"
                     )

@@ -11,6 +11,7 @@ from spacy.tokens import Doc, DocBin, Span
 import embre_spacy
 from embre_spacy import Concept, Relation
 from embre_spacy.errors import InputError
+from embre_spacy.tokens import get_document_id, get_relations, register_extensions, set_document_id, set_relations
 
 TEXT = "BRCA1 and TP53 cause breast cancer, not TP53 alone."
 
@@ -237,3 +238,30 @@ def test_candidates(nlp):
     species = nlp("mouse rat")
     species.ents = [Span(species, i, i + 1, label="Species", kb_id=str(i)) for i in range(2)]
     assert species._.candidates == []
+
+
+@pytest.fixture(params=["before", "after"])
+def taken(request):
+    """Another package has taken `doc._.relations` and `doc._.document_id`, before or after ours."""
+    mine = {name: Doc.get_extension(name) for name in ("relations", "document_id")}
+    for name, default in (("relations", []), ("document_id", "theirs")):
+        Doc.set_extension(name, default=default, force=True)
+    if request.param == "before":
+        with pytest.warns(UserWarning, match="is not that of embre_spacy"):
+            register_extensions()
+    yield
+    for name, (_, _, getter, setter) in mine.items():
+        Doc.set_extension(name, getter=getter, setter=setter, force=True)
+
+
+@pytest.mark.parametrize("suffix", ["json", "spacy", "pubtator"])
+def test_what_is_written_does_not_depend_on_names_that_others_take(suffix, nlp, taken, tmp_path):
+    doc = nlp(TEXT)
+    doc.ents = [doc.char_span(*spans_of("BRCA1"), label="Gene", kb_id="672")]
+    set_document_id(doc, "mine")
+    set_relations(doc, [{"source": "672", "target": "672", "type": "Bind"}])
+    assert doc._.relations == [] and doc._.document_id == "theirs"
+    embre_spacy.write([doc], tmp_path / f"a.{suffix}")
+    (again,) = embre_spacy.read(tmp_path / f"a.{suffix}", nlp.vocab)
+    assert [relation.type for relation in get_relations(again)] == ["Bind"]
+    assert get_document_id(again) == "mine"
