@@ -175,7 +175,10 @@ def _load_record(doc: Doc) -> Optional[Record]:
     try:
         record = Record.loads(doc.user_data[RECORD_KEY])
     except (TypeError, ValueError, RecursionError) as error:
-        raise InputError(f"damaged record: {error}", document=get_document_id(doc) or None) from error
+        cause = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"the record in `doc.user_data` is damaged: {cause}", document=get_document_id(doc) or None
+        ) from error
     # `Span.as_doc` copies the user data, so the record can belong to another text. It is ignored then.
     return record if TextOffsets(record.document).text == doc.text else None
 
@@ -187,7 +190,7 @@ def check_user_data(doc: Doc) -> None:
     get_document_id(doc)
     record = _load_record(doc)
     if record is not None:
-        _find_mentions(record, TextOffsets(record.document), Anomalies())
+        _find_mentions(record, find_offsets(record.document), Anomalies())
 
 
 def _new_record(doc: Doc) -> Record:

@@ -102,7 +102,7 @@ def test_a_record_that_is_no_json_is_one_clear_error(sound, tmp_path):
         sound.user_data["embre_record"] = record
         file = tmp_path / f"{number}.spacy"
         file.write_bytes(DocBin(store_user_data=True, docs=[sound]).to_bytes())
-        with pytest.raises(InputError, match=f"{number}.spacy: document d7: damaged record"):
+        with pytest.raises(InputError, match=f"{number}.spacy: document d7: the record in `doc.user_data` is damaged"):
             list(read(file, Vocab()))
 
 
