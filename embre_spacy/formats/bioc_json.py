@@ -81,21 +81,15 @@ def _make_records(value: Any, format: str) -> Iterator[Union[Record, InputError]
 
 def _iter_values(text: str) -> Iterator[Any]:
     """Yield the values of JSON that follow each other in a text."""
-    decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+    decoder = json.JSONDecoder()
     position = _SPACE.match(text).end()  # type: ignore[union-attr]
     while position < len(text):
         try:
             value, position = decoder.raw_decode(text, position)
-        except RecursionError as error:
-            raise InputError("not BioC: the JSON is nested too deeply") from error
-        except ValueError as error:  # also a number of thousands of digits, or NaN
+        except (ValueError, RecursionError) as error:  # also a number of thousands of digits
             raise InputError(f"not valid JSON: {error}") from error
         yield value
         position = _SPACE.match(text, position).end()  # type: ignore[union-attr]
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
 
 
 def make_envelope(record: Record) -> Envelope:

@@ -39,7 +39,9 @@ pieces = st.one_of(
 def documents(draw, characters=pieces):
     text = st.lists(characters, max_size=12).map("".join)
     passages, offset, count = [], draw(st.integers(0, 30)), 0
+    ids_start_again = draw(st.booleans())
     for content_ in draw(st.lists(text, min_size=1, max_size=3)):
+        count = 0 if ids_start_again else count
         found = []
         for _ in range(draw(st.integers(0, 4)) if content_ else 0):
             places = []
@@ -51,13 +53,14 @@ def documents(draw, characters=pieces):
             found.append(annotation(str(count), draw(st.sampled_from([own, own, "other"])), *places, **infons))
             count += 1
         kind = draw(st.sampled_from([{}, {"type": "title"}, {"type": "abstract", "section": "α < β & γ"}]))
-        passages.append(passage(offset, content_, *found, infons=kind))
+        inside = [relation("R0", *(each["id"] for each in found[:2]), type="Bind")] if len(found) > 1 else []
+        passages.append(passage(offset, content_, *found, infons=kind, relations=inside))
         offset += len(content_) + draw(st.sampled_from([0, 1, 1, 5]))
     relations = []
     for number in range(draw(st.integers(0, 3))):
         sides = {"entity1": draw(st.sampled_from(IDENTIFIERS)), "entity2": draw(st.sampled_from(IDENTIFIERS))}
         novelty = draw(st.sampled_from([{}, {"novel": "Novel"}, {"novel": "No"}]))
-        relations.append(relation(f"R{number}", **sides, type=draw(st.sampled_from(["Bind", "CID"])), **novelty))
+        relations.append(relation(f"R{number + 1}", **sides, type=draw(st.sampled_from(["Bind", "CID"])), **novelty))
     return document("1", *passages, relations=relations)
 
 
@@ -152,6 +155,29 @@ def test_any_count(unit, texts, data, tmp_path, vocab):
     expected = Counter(text[start:end] for number, text in enumerate(texts) for start, end in places[number])
     assert Counter(docs[0].text[mention.start : mention.end] for mention in get_mentions(docs[0])) == expected
     assert content(tmp_path / "b.json") == collection(one)
+
+
+@SETTINGS
+@given(
+    kinds=st.sampled_from([["t"], ["t", "a"], ["front", "abstract", "paragraph"], ["title_1", "t_1"]]),
+    texts=st.lists(st.lists(pieces, max_size=6).map("".join), min_size=3, max_size=3),
+    header=st.sampled_from(["", "##MADE\n", "##MADE\n##BY α | β\n"]),
+    end=st.sampled_from(["\n", "\r\n", "\r\r\n"]),
+    data=st.data(),
+)
+def test_lines_of_pubtator(kinds, texts, header, end, data, tmp_path, vocab):
+    lines = [f"1|{kind}|{text}" for kind, text in zip(kinds, texts)]
+    offset = 0
+    for text in texts[: len(kinds)]:
+        for start in data.draw(st.lists(st.integers(0, len(text) - 1), max_size=2)) if text else []:
+            stop = data.draw(st.integers(start + 1, len(text)))
+            columns = (offset + start, offset + stop, text[start:stop], "Gene", data.draw(st.sampled_from(IDENTIFIERS)))
+            lines.append("\t".join(["1", *map(str, columns)]))
+        offset += len(text) + 1
+    expected = header + "\n".join(lines) + "\n\n"
+    (tmp_path / "a.pubtator").write_bytes(expected.replace("\n", end).encode("utf-8"))
+    through_docbin(tmp_path / "a.pubtator", tmp_path / "b.pubtator", vocab)
+    assert (tmp_path / "b.pubtator").read_bytes().decode("utf-8") == expected
 
 
 def test_the_characters_are_varied():
