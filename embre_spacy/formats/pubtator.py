@@ -42,15 +42,15 @@ def read_pubtator(file: BinaryIO) -> Iterator[Union[Record, InputError]]:
     header: List[str] = []
     for lines in _split_documents(file, header):
         block = _Block(_parse_id(lines[0][1]))
-        for number, text, damage in lines:
-            try:
+        try:
+            for line in lines:
+                number, text, damage = line
                 if damage:
                     raise damage
                 block.add_line(text)
-            except InputError as error:
-                cause = error.cause if error is damage else f"line {number}: {error.cause}"
-                yield InputError(cause, document=block.id if block.passages else None)
-                break
+        except InputError as error:
+            cause = error.cause if damage else f"line {number}: {error.cause}"
+            yield InputError(cause, document=block.id if block.passages else None)
         else:
             yield block.make_record("\n".join(header))
 
@@ -124,21 +124,19 @@ class _Block:
             raise InputError(f"neither text nor annotation nor relation ({len(columns)} columns)")
 
     def _add_annotation(self, columns: List[str]) -> None:
-        if not _OFFSET.fullmatch(columns[1]) or not _OFFSET.fullmatch(columns[2]) or int(columns[2]) < int(columns[1]):
-            raise InputError(f"offsets {columns[1]!r} and {columns[2]!r} are not a range")
-        start, end = int(columns[1]), int(columns[2])
         if len(columns) < 5:
             raise InputError("an annotation needs id, start, end, text and type")
-        infons = {"identifier": columns[5]} if len(columns) > 5 else {}
-        infons["type"] = columns[4]
-        # BC5CDR has the names of the parts of a composite mention here.
-        for number, value in enumerate(columns[6:], _FIRST_EXTRA_COLUMN):
-            infons[f"column{number}"] = value
-        if end > self._length():
-            raise InputError(f"the annotation {start} to {end} lies outside the text ({self._length()} characters)")
-        locations = [{"offset": start, "length": end - start}]
+        _, first, last, text, type, *others = columns
+        if not _OFFSET.fullmatch(first) or not _OFFSET.fullmatch(last) or int(last) < int(first):
+            raise InputError(f"offsets {first!r} and {last!r} are not a range")
+        if int(last) > self._length():
+            raise InputError(f"the annotation {first} to {last} lies outside the text ({self._length()} characters)")
+        infons = {**dict(zip(["identifier"], others)), "type": type}
+        # BC5CDR has the names of the parts of a composite mention behind the identifier.
+        infons.update((f"column{number}", name) for number, name in enumerate(others[1:], _FIRST_EXTRA_COLUMN))
+        locations = [{"offset": int(first), "length": int(last) - int(first)}]
         self.annotations.append(
-            {"id": str(len(self.annotations)), "infons": infons, "text": columns[3], "locations": locations}
+            {"id": str(len(self.annotations)), "infons": infons, "text": text, "locations": locations}
         )
 
     def make_record(self, header: str) -> Record:
@@ -178,7 +176,7 @@ def format_document(record: Record, anomalies: Anomalies) -> str:
     if record.format == "pubtator":
         types = [str(get_infons(passage).get("type")) for passage in passages]
         kinds = list(_TYPES) if types in (["title"], ["title", "abstract"]) else types
-        texts = [(kind, passage["text"]) for kind, passage in zip(kinds, passages)]
+        texts = [(kind, passage.get("text") or "") for kind, passage in zip(kinds, passages)]
     lines = [f"{record.id}|{kind}|{text}" for kind, text in texts]
     lines.extend(_annotation_lines(record, offsets, shift, anomalies))
     lines.extend(_relation_lines(record, anomalies))
@@ -189,13 +187,15 @@ def _annotation_lines(record: Record, offsets: TextOffsets, shift: int, anomalie
     annotations = list(iter_parts(record.document, "annotations"))
     if record.format == "pubtator":
         # The order of the file, which need not be that of the text.
-        annotations.sort(key=lambda item: int(item[1]["id"]))
+        annotations.sort(key=lambda item: str(item[1].get("id")).zfill(12))
     for passage, annotation in annotations:
-        mentions = find_mentions(annotation, passage, offsets)
-        ranges = [(mention.start + shift, mention.end + shift) for mention in mentions]
         if record.format == "pubtator":
-            ranges = [(place["offset"], place["offset"] + place["length"]) for place in annotation["locations"]]
-        elif not ranges:
+            places = get_list(annotation, "locations")
+            ranges = [(place["offset"], place["offset"] + place["length"]) for place in places]
+        else:
+            mentions = find_mentions(annotation, passage, offsets)
+            ranges = [(mention.start + shift, mention.end + shift) for mention in mentions]
+        if not ranges:
             anomalies.add(Anomalies.NOT_IN_PUBTATOR, record.id, f"annotation {annotation.get('id')} has no location")
         for start, end in ranges:
             # PubTator has no discontinuous mentions: each piece has a line.
@@ -208,7 +208,7 @@ def _type_columns(annotation: Node, record: Record) -> List[str]:
     infons = get_infons(annotation)
     label, identifier = label_field(annotation), identifier_field(annotation)
     if record.format == "pubtator":
-        identifier = infons.get("identifier", "")
+        identifier = str(infons.get("identifier", ""))
     extra: List[str] = []
     while (value := infons.get(f"column{_FIRST_EXTRA_COLUMN + len(extra)}")) is not None:
         extra.append(str(value))
