@@ -5,6 +5,7 @@ import warnings
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from itertools import accumulate, chain
+from operator import attrgetter
 from typing import Annotated, Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, TypeVar
 
 from pydantic import BeforeValidator, Field, StrictStr, TypeAdapter, ValidationError
@@ -261,7 +262,6 @@ class TextOffsets:
                     position += len(text) + 1
         # One space between segments whatever the gap in the file, which may be 0, 1 or thousands.
         self.text = " ".join(segment.text for segment in self.segments)
-        self._starts = [segment.start for segment in self.segments]
 
     def to_characters(self, passage: Optional[int], offset: int, length: int) -> Tuple[int, int]:
         """Find in `doc.text` a location of an annotation that a passage, or (None) the document, owns."""
@@ -302,7 +302,7 @@ class TextOffsets:
         return self.text[start:end] == annotation["text"]
 
     def _segment_at(self, character: int) -> Segment:
-        return self.segments[bisect_right(self._starts, character) - 1]
+        return self.segments[bisect_right(self.segments, character, key=attrgetter("start")) - 1]
 
     def _position(self, offset: int, is_end: int) -> Optional[int]:
         """The character at which a mention starts or (`is_end` is 1) ends, which then belongs to the text before it."""

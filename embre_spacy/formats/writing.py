@@ -55,11 +55,6 @@ def write(
     format = format_of(location, format)
     anomalies = Anomalies()
     with open_output(location) as file:
-        rest = iter(docs)
-        first_doc = next(rest, None)
-        if first_doc is None:
-            raise InputError("there is no document to write")
-        docs = chain([first_doc], rest)
         if format == "docbin":
             file.write(docbin_bytes(_refuse_repeated(docs, set())))
         else:
@@ -128,7 +123,10 @@ def join_documents(envelope: Envelope, texts: Iterable[str], file: BinaryIO) -> 
 
 def docbin_bytes(docs: Iterable[Doc]) -> bytes:
     """Make the content of a .spacy file."""
-    return DocBin(store_user_data=True, docs=docs).to_bytes()
+    docbin = DocBin(store_user_data=True, docs=docs)
+    if not len(docbin):
+        raise InputError("there is no document to write")
+    return docbin.to_bytes()
 
 
 def write_rejects(rejects: Iterable[Rejected], target: Location) -> None:
