@@ -3,6 +3,7 @@
 import logging
 import os
 import pickle
+import signal
 import tempfile
 from collections import deque
 from concurrent.futures import as_completed
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from itertools import groupby, islice
 from threading import Thread
 from time import perf_counter, sleep
-from typing import Any, Callable, Deque, Dict, Iterator, List, NamedTuple, Optional
+from typing import Any, Callable, Deque, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import torch
 from loky import ProcessPoolExecutor
@@ -126,7 +127,9 @@ class _Workers:
 
     def __init__(self, options: AnnotateOptions) -> None:
         self._options = options
-        self._executor = ProcessPoolExecutor(options.n_process, env=_ONE_THREAD)
+        # An interrupt is for the process that leads.
+        ignore = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
+        self._executor = ProcessPoolExecutor(options.n_process, env=_ONE_THREAD, **ignore)
 
     def submit(self, method: str, *arguments: Any) -> Any:
         return self._executor.submit(_run_method, self._options, os.getpid(), method, arguments)
@@ -140,16 +143,17 @@ class _Workers:
             raise EmbreError("a worker process died: is there memory for all of them?") from error
 
 
-# What a worker process has loaded.
-_loaded: Dict[AnnotateOptions, Stages] = {}
+# What a worker process has loaded, and its lock.
+_loaded: Dict[AnnotateOptions, Tuple[Stages, Any]] = {}
 
 
 def _run_method(options: AnnotateOptions, leader: int, method: str, arguments: Any) -> Any:
     if options not in _loaded:
         Thread(target=_end_with, args=(leader,), daemon=True).start()
         torch.set_num_threads(1)
-        _loaded[options] = Stages(options)
-    return None if method == "load" else getattr(_loaded[options], method)(*arguments)
+        lock = RunState(options.location).join()
+        _loaded[options] = Stages(options), lock
+    return None if method == "load" else getattr(_loaded[options][0], method)(*arguments)
 
 
 def _end_with(leader: int) -> None:
@@ -203,21 +207,27 @@ def run_ray(options: AnnotateOptions, units: List[Unit], meter: Meter) -> None:
 def _use_ray(ray: Any, is_ordered: bool) -> Iterator[None]:
     """Start Ray if it does not run, set what datasets made here need, and leave all as it was."""
     is_ours = not ray.is_initialized()
-    if is_ours:
-        ray.init(log_to_driver=False, logging_level="warning")
-    context, logger = ray.data.DataContext.get_current(), logging.getLogger("ray.data")
-    order = context.execution_options
-    before = context.enable_progress_bars, context.max_errored_blocks, order.preserve_order, logger.level
-    # What Ray says of its plan and its progress, the command says.
-    context.enable_progress_bars, context.max_errored_blocks, order.preserve_order = False, 0, is_ordered
-    logger.setLevel(logging.ERROR)
+    context, loggers = ray.data.DataContext.get_current(), [logging.getLogger(name) for name in ("ray", "ray.data")]
+    order, levels = context.execution_options, [logger.level for logger in loggers]
+    before = context.enable_progress_bars, context.max_errored_blocks, order.preserve_order
+    breakpoints, on_end = os.environ.get("PYTHONBREAKPOINT"), signal.getsignal(signal.SIGTERM)
     try:
+        if is_ours:
+            ray.init(log_to_driver=False, logging_level="warning")
+        # What Ray says of its plan and its progress, the command says.
+        context.enable_progress_bars, context.max_errored_blocks, order.preserve_order = False, 0, is_ordered
+        loggers[1].setLevel(logging.ERROR)
         yield
     finally:
-        context.enable_progress_bars, context.max_errored_blocks, order.preserve_order, level = before
-        logger.setLevel(level)
+        context.enable_progress_bars, context.max_errored_blocks, order.preserve_order = before
         if is_ours:
             ray.shutdown()
+            if breakpoints is None:
+                os.environ.pop("PYTHONBREAKPOINT", None)
+            if signal.getsignal(signal.SIGTERM) is not on_end:
+                signal.signal(signal.SIGTERM, on_end)
+        for logger, level in zip(loggers, levels):
+            logger.setLevel(level)
 
 
 def _finish_units(options: AnnotateOptions, units: List[Unit], rows: Iterator[Dict[str, Any]], meter: Meter) -> None:
@@ -241,6 +251,7 @@ class Annotator:
     def __init__(self, options: AnnotateOptions, step: str, has_gpu: bool) -> None:
         if checksum_pipeline(options.model) != options.checksum:
             raise EmbreError(f"{options.model}: the pipeline on this machine is another than that of the run")
+        self.lock = RunState(options.location).join()
         # Ray shows an actor no GPU but its own.
         self.stages = Stages(options, 0 if has_gpu else -1)
         self.step = step

@@ -40,6 +40,8 @@ COLUMNS: Tuple[str, ...] = (
     "novelty_probability",
 )
 _PARQUET_GROUP = 65_536
+# With them a cell begins that spreadsheets take for a formula.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 Row = List[Any]
 
@@ -110,19 +112,24 @@ class TableWriter(OutputWriter):
 
     may_be_empty = True
 
+    def __init__(self, format: str, quote_formulas: bool) -> None:
+        super().__init__(format)
+        self.quote_formulas = quote_formulas
+
     def encode(self, doc: Doc, identifier: str, anomalies: Anomalies) -> Tuple[bytes, Optional[Envelope]]:
         return json.dumps(relation_rows(doc, identifier), ensure_ascii=False).encode("utf-8"), None
 
     def join(self, envelope: Optional[Envelope], data: Iterator[bytes], file: BinaryIO) -> None:
-        _TABLES[self.format]((row for document in data for row in json.loads(document)), file)
+        rows = (row for document in data for row in json.loads(document))
+        _write_rows(rows, file, self.format, self.quote_formulas)
 
 
-def create_writer(format: str) -> OutputWriter:
+def create_writer(format: str, quote_formulas: bool = False) -> OutputWriter:
     """The writer of one of OUTPUT_FORMATS. RAISES (EmbreError): If the package that it needs is missing."""
     if format == "relations-parquet":
         _import_parquet()
     if format in _TABLES:
-        return TableWriter(format)
+        return TableWriter(format, quote_formulas)
     return DocBinWriter(format) if format == "docbin" else OutputWriter(format)
 
 
@@ -151,24 +158,36 @@ def relation_rows(doc: Doc, document: Optional[str] = None) -> List[Row]:
     ]
 
 
-def write_table(docs: Iterable[Doc], path: Union[str, "PathLike[str]"], kind: str) -> None:
+def write_table(
+    docs: Iterable[Doc], path: Union[str, "PathLike[str]"], kind: str, *, quote_formulas: bool = False
+) -> None:
     """Write the relations of documents as a table.
 
     docs (Iterable[Doc]): The documents.
     path (Union[str, PathLike]): The file, packed if its name ends in ".gz". It appears when it is complete.
     kind (str): "relations-csv", "relations-tsv", "relations-jsonl" or "relations-parquet".
+    quote_formulas (bool): Whether an apostrophe goes before text that a spreadsheet would take for a formula.
     RAISES (EmbreError): If the package that writes it is missing.
     """
     with open_output(Path(path)) as file:
-        _TABLES[kind]((row for doc in docs for row in relation_rows(doc)), file)
+        _write_rows((row for doc in docs for row in relation_rows(doc)), file, kind, quote_formulas)
+
+
+def _write_rows(rows: Iterator[Row], file: BinaryIO, kind: str, quote_formulas: bool) -> None:
+    _TABLES[kind](map(_quote_formulas, rows) if quote_formulas else rows, file)
+
+
+def _quote_formulas(row: Row) -> Row:
+    return [f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell for cell in row]
 
 
 def _write_delimited(rows: Iterator[Row], file: BinaryIO, delimiter: str = ",") -> None:
     line = StringIO()
-    writer = csv.writer(line, delimiter=delimiter, lineterminator="\n")
+    # What ends a line is quoted inside a cell.
+    writer = csv.writer(line, delimiter=delimiter, lineterminator="\r\n")
     for row in chain([COLUMNS], rows):
         writer.writerow(row)
-        file.write(line.getvalue().encode("utf-8"))
+        file.write(line.getvalue()[:-2].encode("utf-8") + b"\n")
         line.seek(0)
         line.truncate()
 

@@ -1,8 +1,9 @@
 """A run: from inputs to outputs, with what was finished before taken up again."""
 
 import os
+import shutil
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import chain, groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,20 +16,22 @@ from ..files import (
     OUTPUT_FORMATS,
     find_file,
     is_folder,
+    is_special,
     is_uri,
-    part_name,
+    open_output,
     remove_parts,
     strip_gz,
 )
 from ..formats import Rejected
+from ..formats.reading import describe_repeated
 from ..formats.record import Anomalies, Envelope
 from ..formats.writing import write_rejects
 from ..util import checksum_pipeline
 from .engines import Meter, Progress, run_local, run_ray
 from .outputs import OutputWriter, create_writer, output_format_of
 from .stages import AnnotateOptions
-from .state import Outcome, RunState, UnitReport
-from .units import STANDARD_INPUT, InputFile, Unit, choose_unit_bytes, copy_standard_input, find_inputs, split_units
+from .state import NO_IDENTIFIERS, STDIN, Outcome, RunState, UnitReport
+from .units import STANDARD_INPUT, InputFile, Unit, choose_unit_bytes, find_change, find_inputs, split_units
 
 ENGINES = {"local": run_local, "ray": run_ray}
 
@@ -68,6 +71,7 @@ def annotate(
     overwrite: bool = False,
     engine: str = "local",
     actors: Optional[int] = None,
+    quote_formulas: bool = False,
     on_start: Callable[[int], None] = lambda size: None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Summary:
@@ -85,6 +89,7 @@ def annotate(
     overwrite (bool): Whether outputs that exist, and what a run of another kind left, are replaced.
     engine (str): One of ENGINES.
     actors (Optional[int]): How many actors Ray starts; as many as the cluster has processors or GPUs if None.
+    quote_formulas (bool): Whether in tables an apostrophe goes before text that a spreadsheet would take for a formula.
     on_start (Callable[[int], None]): Takes how many bytes of the inputs are to be read, when prediction starts.
     on_progress (Callable[[Progress], None]): Takes how far the work is, from time to time.
     RETURNS (Summary): What came of it.
@@ -95,13 +100,13 @@ def annotate(
     if not output.endswith("/") and is_folder(output):
         output += "/"
     format = output_format_of(output, to)
-    writer = create_writer(format)
+    writer = create_writer(format, quote_formulas)
     base = output.rstrip("/") if is_uri(output) else os.path.abspath(output)
     state = RunState(f"{base}.parts")
     rejects = f"{output}rejects.jsonl" if output.endswith("/") else f"{output}.rejects.jsonl"
     rejects_location = f"{base}/rejects.jsonl" if output.endswith("/") else f"{base}.rejects.jsonl"
     device = "cpu" if gpu_id < 0 else "gpu"
-    with _copy_standard_input(inputs, base) as standard_input:
+    with state.lead(), _copy_standard_input(inputs, state.location) as standard_input:
         own = [base, state.location, rejects_location]
         files = find_inputs(inputs, from_format, standard_input=standard_input, own=own)
         if output.endswith("/"):
@@ -112,6 +117,7 @@ def annotate(
             "inputs": [[file.name, file.format, file.size, file.version] for file in files],
             "format": format,
             "folder": output.endswith("/"),
+            "quote_formulas": quote_formulas,
             # The last digits of a probability depend on what else is in its batch.
             "batch_size": batch_size,
             "device": device,
@@ -119,33 +125,33 @@ def annotate(
         }
         outputs = [file.target for file in files if file.target] or [base]
         _begin(state, settings, files, [*outputs, rejects_location], overwrite)
-        summary = state.summary()
-        if summary is None:
-            units = split_units(files, settings["unit_bytes"])
-            options = AnnotateOptions(
-                *(model, settings["model"], format, state.location, state.run),
-                batch_size=batch_size,
-                n_process=n_process,
-                gpu_id=gpu_id,
-                actors=actors,
-            )
-            finished = state.finished()
-            left = [unit for unit in units if unit.index not in finished]
-            meter = Meter(on_start, on_progress)
-            if left:
-                ENGINES[engine](options, left, meter)
-            seconds = perf_counter() - meter.began
-            joined = _Join(state, files, units)
-            joined.write(writer, base)
-            write_rejects(joined.rejected, rejects_location)
-            if not joined.documents and not writer.may_be_empty:
-                state.remove()
-                raise EmbreError(f"{output}: no document came out, and there is nothing to write: see {rejects}")
-            counts = joined.documents, joined.relations, len(joined.rejected)
-            summary = Summary(*counts, rejects, meter.progress.documents, seconds, joined.notes)._asdict()
-            state.mark_complete(summary)
+        units = split_units(files, settings["unit_bytes"])
+        options = AnnotateOptions(
+            *(model, settings["model"], format, state.location, state.run),
+            batch_size=batch_size,
+            n_process=n_process,
+            gpu_id=gpu_id,
+            actors=actors,
+            quote_formulas=quote_formulas,
+        )
+        finished = state.finished()
+        left = [unit for unit in units if unit.index not in finished]
+        meter = Meter(on_start, on_progress)
+        if left:
+            ENGINES[engine](options, left, meter)
+        seconds = perf_counter() - meter.began
+        changed = find_change(files)
+        if changed is not None:
+            state.remove()
+            raise InputError("it changed while it was read, so nothing is written", file=changed)
+        joined = _Join(state, files, units)
+        joined.write(writer, base)
+        write_rejects(joined.rejected, rejects_location)
         state.remove()
-    return Summary(**summary)
+    if not joined.documents and not writer.may_be_empty:
+        raise EmbreError(f"{output}: no document came out, and there is nothing to write: see {rejects}")
+    counts = joined.documents, joined.relations, len(joined.rejected)
+    return Summary(*counts, rejects, meter.progress.documents, seconds, joined.notes)
 
 
 def _check_arguments(
@@ -167,22 +173,15 @@ def _check_arguments(
 
 
 @contextmanager
-def _copy_standard_input(inputs: Sequence[str], base: str) -> Iterator[Optional[Tuple[Path, str]]]:
-    """A copy of standard input with its digest, if it is an input."""
-    copy = f"{base}.stdin"
-    if not is_uri(base):
-        remove_parts([copy])
-    if STANDARD_INPUT not in inputs:
-        yield None
-    elif is_uri(base):
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / "stdin"
-            yield path, copy_standard_input(sys.stdin.buffer, path)
-    else:
-        # Beside the output there is room for it, and the next run finds it if this one is killed.
-        path = Path(copy).with_name(part_name(os.path.basename(copy)))
+def _copy_standard_input(inputs: Sequence[str], folder: str) -> Iterator[Optional[Path]]:
+    """A copy of standard input, if it is an input: in the state, or, if that lies elsewhere, on this machine."""
+    with TemporaryDirectory() if is_uri(folder) else nullcontext(folder) as local_folder:
+        path = Path(local_folder) / STDIN
         try:
-            yield path, copy_standard_input(sys.stdin.buffer, path)
+            if STANDARD_INPUT in inputs:
+                with open_output(path) as file:
+                    shutil.copyfileobj(sys.stdin.buffer, file)
+            yield path
         finally:
             path.unlink(missing_ok=True)
 
@@ -203,10 +202,12 @@ def _begin(
     state: RunState, settings: Dict[str, Any], files: List[InputFile], outputs: List[str], overwrite: bool
 ) -> None:
     """Go on with the run that was begun, or begin one. What an earlier one left half written goes."""
-    names = {file.location: file.name for file in files}
+    names = {_follow_links(file.location): file.name for file in files}
     for output in outputs:
-        if output in names:
-            raise InputError("it is an input too", file=names[output])
+        if _follow_links(output) in names:
+            raise InputError("it is an input too", file=names[_follow_links(output)])
+        if is_special(output):
+            raise InputError("it is a device or a pipe, and outputs are files", file=output)
     differences = state.resume(settings)
     if differences is None and state.is_foreign():
         raise EmbreError(f"{state.location}: a folder of this name exists already, and it is not the state of a run")
@@ -215,7 +216,7 @@ def _begin(
             f"{state.location}: another run was begun here ({'; '.join(differences)}): --overwrite begins anew"
         )
     if differences is None and not overwrite:
-        for output in outputs[:-1]:
+        for output in outputs:
             if find_file(output) is not None:
                 raise InputError("it exists: --overwrite replaces it", file=output)
     if differences != []:
@@ -223,12 +224,16 @@ def _begin(
     remove_parts(outputs)
 
 
+def _follow_links(location: str) -> str:
+    return location if is_uri(location) else os.path.realpath(location)
+
+
 class _Join:
     """Joins finished units: writes what is to be written of them, and adds up what came of the documents. Of documents
     with one id only the first of a file, and the first in an output, comes out."""
 
     def __init__(self, state: RunState, files: List[InputFile], units: List[Unit]) -> None:
-        self.documents = self.relations = 0
+        self.documents = self.relations = self.without_identifiers = 0
         self.rejected: List[Rejected] = []
         self.notes: List[str] = []
         self._state = state
@@ -250,6 +255,9 @@ class _Join:
                     writer.write(of_file, self._files[index].target or "")
                 else:
                     list(of_file)
+        if self.without_identifiers:
+            cause = "relations are between identifiers, so these documents have none"
+            self.notes.insert(0, f"{NO_IDENTIFIERS}: {self.without_identifiers} ({cause})")
         order = {file.name: file.index for file in self._files}
         self.rejected.sort(key=lambda rejected: (order[rejected.file], rejected.number))
 
@@ -286,6 +294,7 @@ class _Join:
                 self.documents += 1
                 self.relations += line.relations
                 yield line.data, line.envelope
+        self.without_identifiers += anomalies.counts.pop(NO_IDENTIFIERS, (0,))[0]
         if anomalies:
             self.notes.append(f"{name}: {anomalies}")
 
@@ -293,7 +302,7 @@ class _Join:
         """Why a document is set aside, if it is. `numbers` has the number of each document that its file had so far."""
         identifier, number = outcome.document, outcome.number
         if identifier is not None and outcome.was_read and numbers.setdefault(identifier, number) != number:
-            return f"two documents have this id (number {numbers[identifier]} and {number})"
+            return describe_repeated(numbers[identifier], number)
         if outcome.cause is None and self._first is not None and identifier is not None:
             first = self._first.setdefault(identifier, outcome.file)
             if first != outcome.file:

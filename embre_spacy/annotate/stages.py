@@ -15,16 +15,16 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from ..errors import EmbreError
-from ..files import is_uri
+from ..files import FileSection, is_uri
 from ..formats import Rejected, read_each
-from ..formats.reading import describe_error
+from ..formats.reading import describe_error, read_ids
 from ..formats.record import Anomalies, Envelope
 from ..relation import find_component
 from ..relation.component import split_by_tokens
-from ..tokens import build_tokenizer, get_document_id, get_relations, set_relations
+from ..tokens import build_tokenizer, get_concepts, get_document_id, get_mentions, get_relations, set_relations
 from ..util import load_pipeline
 from .outputs import OutputWriter, create_writer
-from .state import Outcome, RunState, UnitReport, dump, load
+from .state import NO_IDENTIFIERS, Outcome, RunState, UnitReport, dump, load
 from .units import InputFile, Unit
 
 # A document that the pipeline fails on is set aside. This many failures in a row mean that the pipeline is at fault.
@@ -44,6 +44,7 @@ class AnnotateOptions:
     n_process: int = 1
     gpu_id: int = -1
     actors: Optional[int] = None
+    quote_formulas: bool = False
     is_split: bool = False  # whether to predict in a process of its own, as for a GPU
 
 
@@ -58,6 +59,16 @@ class Entry:
     cause: Optional[str] = None  # why it was set aside
     was_read: bool = True  # without an error
     anomalies: Optional[Anomalies] = None  # at the end of the file, what was odd in it
+
+
+@dataclass
+class _KnownIds:
+    """The ids of a file, and how many documents it has before a byte where a section starts."""
+
+    file: int = -1
+    ids: Set[str] = field(default_factory=set)
+    start: int = 0
+    before: int = 0
 
 
 @dataclass
@@ -104,9 +115,10 @@ class Stages:
         self.after = names[len(self.before) + 1 :]
         # A tokenizer made inside a memory zone is invalid after it; this one must last.
         self.tokenizer = build_tokenizer(self.nlp.vocab)
-        self.writer = create_writer(options.format)
+        self.writer = create_writer(options.format, options.quote_formulas)
         self.state = RunState(options.location, options.run)
         self._failures = 0
+        self._known = _KnownIds()
 
     @property
     def can_split(self) -> bool:
@@ -173,27 +185,36 @@ class Stages:
         for file, section in unit.pieces:
             anomalies = Anomalies()
             number = 0
-            taken: Optional[Set[str]] = None
-            for number, doc in enumerate(self._read_file(file, section=section, anomalies=anomalies), 1):
+            docs = read_each(
+                file.location,
+                self.nlp.vocab,
+                format=file.format,
+                name=file.name,
+                anomalies=anomalies,
+                tokenizer=self.tokenizer,
+                section=section,
+            )
+            for number, doc in enumerate(docs, 1):
                 if isinstance(doc, Rejected):
                     yield Entry(file.index, number, doc.document, cause=doc.cause, was_read=False)
-                    continue
-                identifier = get_document_id(doc)
-                if not identifier:
-                    taken = self._read_ids(file) if taken is None else taken
-                    stem = f"{file.stem}-{number}"
-                    names = chain([stem], (f"{stem}.{suffix}" for suffix in count(2)))
-                    identifier = next(name for name in names if name not in taken)
-                    taken.add(identifier)
-                yield Entry(file.index, number, identifier, doc)
+                else:
+                    identifier = get_document_id(doc) or self._make_id(file, section, number)
+                    yield Entry(file.index, number, identifier, doc)
             yield Entry(file.index, number, anomalies=anomalies)
 
-    def _read_file(self, file: InputFile, **options: Any) -> Iterator[Union[Doc, Rejected]]:
-        options = {"format": file.format, "name": file.name, "tokenizer": self.tokenizer, **options}
-        return read_each(file.location, self.nlp.vocab, **options)
-
-    def _read_ids(self, file: InputFile) -> Set[str]:
-        return {get_document_id(doc) for doc in self._read_file(file) if isinstance(doc, Doc) and get_document_id(doc)}
+    def _make_id(self, file: InputFile, section: Optional[FileSection], number: int) -> str:
+        """An id for a document that has none: its number in the file, of which a section does not know the start."""
+        start = section.start if section else 0
+        if self._known.file != file.index or start < self._known.start:
+            self._known = _KnownIds(file.index, set(read_ids(file.location, self.nlp.vocab, file.format)))
+        known = self._known
+        if known.start < start:
+            passed = FileSection(known.start, start, 1)
+            known.before += sum(1 for _ in read_ids(file.location, self.nlp.vocab, file.format, passed))
+            known.start = start
+        stem = f"{file.stem}-{known.before + number}"
+        names = chain([stem], (f"{stem}.{suffix}" for suffix in count(2)))
+        return next(name for name in names if name not in known.ids)
 
     def prepare(self, chunk: Chunk) -> None:
         """Run the components before `embre_relation`, and make arrays of the documents that are left."""
@@ -215,8 +236,6 @@ class Stages:
             try:
                 portion.scores = self.component.classify(portion.batch)
                 chunk.portions.append(portion)
-            except MemoryError:
-                raise
             except Exception:
                 self._predict_each(chunk, portion.places)
 
@@ -266,8 +285,12 @@ class Stages:
                 raise EmbreError(f"the pipeline failed on {cause}")
             return outcome
         self._failures = 0
+        if get_mentions(entry.doc) and not get_concepts(entry.doc):
+            anomalies.add(NO_IDENTIFIERS, entry.document or "", "")
         try:
             data, envelope = self.writer.encode(entry.doc, entry.document or "", anomalies)
+        except MemoryError:
+            raise
         except Exception as error:
             return outcome._replace(cause=describe_error(error))
         return outcome._replace(relations=len(get_relations(entry.doc)), envelope=envelope, data=data)
@@ -288,17 +311,19 @@ class Stages:
             self._run_each(entries, [place for place, entry in enumerate(entries) if entry.doc is not None], run)
 
     def _run_each(self, entries: List[Entry], places: List[int], function: Callable[[List[int]], None]) -> None:
-        """Run a function on documents at once. If it fails, run it on each alone, and set aside what it fails on."""
+        """Run a function on documents at once. If it fails, run it on each alone, and set aside what it fails on,
+        unless what is missing is memory."""
         try:
             function(places)
-        except MemoryError:
-            raise
         except Exception as error:
-            if len(places) == 1:
-                entries[places[0]].doc, entries[places[0]].cause = None, describe_error(error)
+            if len(places) > 1:
+                for place in places:
+                    self._run_each(entries, [place], function)
                 return
-            for place in places:
-                self._run_each(entries, [place], function)
+            entry = entries[places[0]]
+            if isinstance(error, MemoryError):
+                raise EmbreError(f"document {entry.document}: there is not enough memory for it") from error
+            entry.doc, entry.cause = None, describe_error(error)
 
 
 def finish_unit(unit: Unit, chunks: Iterable[bytes], writer: OutputWriter, state: RunState) -> None:
@@ -306,8 +331,7 @@ def finish_unit(unit: Unit, chunks: Iterable[bytes], writer: OutputWriter, state
     whole in this unit, and keep only their rejected documents."""
     targets = {file.index: file.target for file, section in unit.pieces if section is None and file.target}
     if not targets:
-        with state.create_unit(unit.index) as file:
-            file.writelines(chunks)
+        state.write_unit(unit.index, chunks)
         return
     with tempfile.TemporaryFile(dir=None if is_uri(state.location) else state.location) as spool:
         spool.writelines(chunks)
@@ -315,8 +339,7 @@ def finish_unit(unit: Unit, chunks: Iterable[bytes], writer: OutputWriter, state
         kept: List[bytes] = []
         for index, lines in groupby(load(spool), key=lambda line: line.file):
             kept += _write_file(index, lines, writer, targets[index])
-    with state.create_unit(unit.index) as file:
-        file.writelines(kept)
+    state.write_unit(unit.index, kept)
 
 
 def _write_file(

@@ -1,23 +1,38 @@
 """The state of a run: what it does and what is finished, so that the same run goes on after it was killed.
 
-It is the folder `OUTPUT.parts`, next to the output. `settings.json` says which run it is; each finished unit is a
-file; `complete.json` is there when all outputs are. All of them appear whole or not at all.
+It is the folder `OUTPUT.parts`, next to the output. `settings.json` says which run it is, and is there until all
+outputs are; each finished unit is a file. They appear whole or not at all, and end with a digest, so that damage is
+noticed. The process that leads has locked `lock`, its workers `workers`. `stdin` is a copy of standard input.
 """
 
 import json
 import re
-from contextlib import AbstractContextManager
-from typing import Any, BinaryIO, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple, Union
+from contextlib import contextmanager
+from hashlib import sha256
+from itertools import chain
+from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple, Union
 from uuid import uuid4
 
-from ..files import add_file_to_errors, find_file, list_names, open_input, open_output, remove_file, remove_folder
+from ..errors import EmbreError
+from ..files import (
+    add_file_to_errors,
+    find_file,
+    list_names,
+    open_input,
+    open_lock,
+    open_output,
+    remove_file,
+    remove_folder,
+)
 from ..formats.record import Envelope
 from ..util import diff_settings
 
-SETTINGS, COMPLETE = "settings.json", "complete.json"
+SETTINGS, LOCK, WORKERS, STDIN = "settings.json", "lock", "workers", "stdin"
+# A kind of anomaly that is noted once for all files.
+NO_IDENTIFIERS = "documents with mentions of which none has an identifier"
 # The number of the unit and the name of the run: workers of a killed run may go on when the next one has begun.
 _UNIT = re.compile(r"(\d{8})\.([0-9a-f]{8})")
-_OWN = re.compile(rf"{re.escape(COMPLETE)}|{_UNIT.pattern}|\..+\.part", re.DOTALL)
+_OWN = re.compile(rf"{_UNIT.pattern}|\..+\.part|{LOCK}|{WORKERS}|{STDIN}", re.DOTALL)
 # Where a cause counts the documents of the section that was read.
 _NUMBER = re.compile(r"(?<=\bdocument )\d+(?= of the file\b)")
 
@@ -57,8 +72,8 @@ def dump(line: Union[Outcome, UnitReport]) -> bytes:
 
 
 def load(file: BinaryIO) -> Iterator[Union[Outcome, UnitReport]]:
-    """The outcomes and reports that `dump` wrote."""
-    while line := file.readline():
+    """The outcomes and reports that `dump` wrote, as far as an empty line or the end of the file."""
+    while (line := file.readline()) not in (b"\n", b""):
         fields = json.loads(line)
         if isinstance(fields, dict):
             yield UnitReport(**fields)
@@ -74,64 +89,89 @@ class RunState:
         self.location = location
         self.run = run
 
+    @contextmanager
+    def lead(self) -> Iterator[None]:
+        """Have the folder for one run, and wait until the workers of one that was killed have ended.
+
+        RAISES (EmbreError): If another run is at work there.
+        """
+        lock = open_lock(f"{self.location}/{LOCK}")
+        if lock is None:
+            raise EmbreError(f"{self.location}: another run is at work there")
+        with lock:
+            try:
+                if workers := open_lock(f"{self.location}/{WORKERS}", waits=True):
+                    workers.close()
+                yield
+            finally:
+                remove_file(f"{self.location}/{LOCK}")
+                if find_file(f"{self.location}/{SETTINGS}") is None:
+                    remove_file(f"{self.location}/{WORKERS}")
+                    if not list_names(self.location):
+                        remove_folder(self.location)
+
+    def join(self) -> Any:
+        """Say that this process works on the run, for as long as what is returned is kept."""
+        return open_lock(f"{self.location}/{WORKERS}", is_shared=True, waits=True)
+
     def resume(self, settings: Dict[str, Any]) -> Optional[List[str]]:
         """Take up the run of the folder, and say how its settings differ from these; None if no run was begun."""
         if find_file(f"{self.location}/{SETTINGS}") is None:
             return None
-        before, after = self._load(SETTINGS), dict(settings)
+        if not self._is_whole(SETTINGS):
+            return [f"{SETTINGS} is damaged"]
+        with open_input(f"{self.location}/{SETTINGS}") as file:
+            before, after = json.loads(file.readline()), dict(settings)
         self.run = before.pop("run")
         return [*_diff_inputs(before.pop("inputs"), after.pop("inputs")), *diff_settings(before, after)]
 
     def begin(self, settings: Dict[str, Any]) -> None:
-        """Begin a run. What the folder had goes."""
+        """Begin a run. What the folder has of another goes."""
         self.remove()
         self.run = uuid4().hex[:8]
-        self._write(SETTINGS, {**settings, "run": self.run})
+        self._write(SETTINGS, [json.dumps({**settings, "run": self.run}).encode()])
 
     def finished(self) -> Set[int]:
-        """The indices of the finished units."""
+        """The indices of the finished units. One that is damaged is not finished."""
         matches = map(_UNIT.fullmatch, list_names(self.location))
-        return {int(match[1]) for match in matches if match and match[2] == self.run}
+        return {int(match[1]) for match in matches if match and match[2] == self.run and self._is_whole(match[0])}
 
-    def create_unit(self, index: int) -> AbstractContextManager[BinaryIO]:
-        """Open the file of a unit for writing. The unit is finished when it is closed."""
-        return open_output(self._unit(index))
+    def write_unit(self, index: int, lines: Iterable[bytes]) -> None:
+        """Keep the lines of a unit that is finished."""
+        self._write(f"{index:08d}.{self.run}", lines)
 
     def read_unit(self, index: int) -> Iterator[Union[Outcome, UnitReport]]:
         """The outcomes and reports of a finished unit."""
-        with add_file_to_errors(self._unit(index)), open_input(self._unit(index)) as file:
+        location = f"{self.location}/{index:08d}.{self.run}"
+        with add_file_to_errors(location), open_input(location) as file:
             yield from load(file)
-
-    def mark_complete(self, summary: Dict[str, Any]) -> None:
-        """Say that all outputs are written, and what came of the run."""
-        self._write(COMPLETE, summary)
-
-    def summary(self) -> Optional[Dict[str, Any]]:
-        """What came of the run, if all outputs are written."""
-        return self._load(COMPLETE) if find_file(f"{self.location}/{COMPLETE}") else None
 
     def is_foreign(self) -> bool:
         """Whether a folder without settings has files that no run writes."""
         return any(not _OWN.fullmatch(name) for name in list_names(self.location))
 
     def remove(self) -> None:
-        """Remove the folder, the settings last: as long as they are there, it says how far the run is."""
-        for name in list_names(self.location):
-            if name not in (SETTINGS, COMPLETE):
-                remove_file(f"{self.location}/{name}")
+        """Remove what belongs to the run, the settings first: without them nothing goes on."""
         remove_file(f"{self.location}/{SETTINGS}")
-        remove_folder(self.location)
+        for name in list_names(self.location):
+            if _OWN.fullmatch(name) and name not in (LOCK, WORKERS, STDIN):
+                remove_file(f"{self.location}/{name}")
 
-    def _unit(self, index: int) -> str:
-        return f"{self.location}/{index:08d}.{self.run}"
-
-    def _load(self, name: str) -> Any:
-        with add_file_to_errors(f"{self.location}/{name}"), open_input(f"{self.location}/{name}") as file:
-            return json.loads(file.read())
-
-    def _write(self, name: str, value: Any) -> None:
+    def _write(self, name: str, parts: Iterable[bytes]) -> None:
+        digest = sha256()
         with open_output(f"{self.location}/{name}", make_folder=True) as file:
-            file.write((json.dumps(value, ensure_ascii=False) + "\n").encode("utf-8"))
+            for part in chain(parts, [b"\n"]):
+                digest.update(part)
+                file.write(part)
+            file.write(digest.hexdigest().encode())
+
+    def _is_whole(self, name: str) -> bool:
+        digest, last = sha256(), b""
+        with add_file_to_errors(f"{self.location}/{name}"), open_input(f"{self.location}/{name}") as file:
+            for line in file:
+                digest.update(last)
+                last = line
+        return last == digest.hexdigest().encode()
 
 
 def _diff_inputs(before: List[List[Any]], after: List[List[Any]]) -> List[str]:

@@ -1,10 +1,9 @@
 """What is to be annotated: input files, and the units of work that they are cut into."""
 
 import glob
-import hashlib
 import os
 from pathlib import Path
-from typing import BinaryIO, Callable, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ..errors import InputError
 from ..files import (
@@ -21,6 +20,7 @@ from ..files import (
     strip_gz,
 )
 from ..formats.reading import CUTS, can_be_cut
+from ..util import checksum
 
 STANDARD_INPUT = "-"
 # The least and the most that a unit has. On a CPU a process does 1 MiB, some 350 abstracts, in half a minute, and this
@@ -41,7 +41,7 @@ class InputFile(NamedTuple):
     location: str
     format: str
     size: int
-    version: str  # what changes when the file does
+    version: str  # its digest, or what storage elsewhere tells versions by
     relative: str  # its name below the input that named it
     stem: str  # its name without suffixes, or another if a file before it has that
     target: Optional[str] = None  # where its output goes, if it has one of its own
@@ -66,13 +66,13 @@ def find_inputs(
     inputs: Iterable[str],
     format: Optional[str] = None,
     *,
-    standard_input: Optional[Tuple[Path, str]] = None,
+    standard_input: Optional[Path] = None,
     own: Sequence[str] = (),
 ) -> List[InputFile]:
     """Find the files that inputs name: files, folders, patterns, URIs and "-", in this order, those of one by name.
 
     A folder gives all files below it whose suffix is known; all of them, if the format is given. Standard input is the
-    path and the digest of its copy. Folders and patterns do not give the run's own files.
+    path of its copy. Folders and patterns do not give the run's own files.
     RAISES (InputError): If an input names no file, two name the same one, or a format is not known; or if in a folder
         there is a folder that cannot be read, or a link to nothing.
     """
@@ -81,8 +81,7 @@ def find_inputs(
     stems: Set[str] = set()
     for name in inputs:
         if name == STANDARD_INPUT and standard_input is not None:
-            path, digest = standard_input
-            infos = [FileInfo(str(path), "stdin", path.stat().st_size, digest)]
+            infos = [FileInfo(str(standard_input), "stdin", standard_input.stat().st_size, "")]
         else:
             infos = _find(name, format, own)
         for info in infos:
@@ -92,22 +91,23 @@ def find_inputs(
                 raise InputError("it is named twice", file=shown)
             locations.add(location)
             stem = os.path.splitext(strip_gz(info.relative.rpartition("/")[2]))[0]
+            # It becomes an id, and names of files need not be text.
+            stem = stem.encode("utf-8", "replace").decode("utf-8")
             stem = f"{stem}.{len(files)}" if stem in stems else stem
             stems.add(stem)
             read_as = format_of(info.relative, format)
-            files.append(InputFile(len(files), shown, location, read_as, info.size, info.version, info.relative, stem))
+            version = info.version if is_uri(location) else checksum(location)
+            files.append(InputFile(len(files), shown, location, read_as, info.size, version, info.relative, stem))
     return files
 
 
-def copy_standard_input(stream: BinaryIO, path: Path) -> str:
-    """Keep standard input in a file, and give its digest, by which a run that starts again can tell if it changed."""
-    digest = hashlib.sha256()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        while block := stream.read(_BLOCK):
-            digest.update(block)
-            file.write(block)
-    return digest.hexdigest()
+def find_change(files: Iterable[InputFile]) -> Optional[str]:
+    """The name of a file that is no longer what it was when it was found, if there is one."""
+    for file in files:
+        info = find_file(file.location) if is_uri(file.location) else None
+        if (info.version if info else checksum(file.location)) != file.version:
+            return file.name
+    return None
 
 
 def choose_unit_bytes(files: Sequence[InputFile], device: str) -> int:

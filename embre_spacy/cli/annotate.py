@@ -73,6 +73,14 @@ def annotate_command(
             min=1, help="How many actors Ray starts; by default one for each processor, or each GPU with --gpu-id 0."
         ),
     ] = None,
+    quote_formulas: Annotated[
+        bool,
+        typer.Option(
+            "--quote-formulas",
+            help="In tables, put an apostrophe before text that begins with =, +, -, @, a tab or a carriage return. "
+            "Spreadsheets would take it for a formula, and run it.",
+        ),
+    ] = False,
 ) -> None:
     """Predict the relations of all documents of **any number of files**, in every format that `convert` reads, and
     write them with their mentions as **BioC XML**, **BioC JSON**, **PubTator** or **DocBin** (.xml, .json, .jsonl,
@@ -114,6 +122,7 @@ def annotate_command(
                 overwrite=overwrite,
                 engine=engine.value,
                 actors=actors,
+                quote_formulas=quote_formulas,
                 on_start=bar.start,
                 on_progress=bar.move,
             )

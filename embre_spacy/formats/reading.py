@@ -4,7 +4,7 @@ import gzip
 import os
 import re
 import zlib
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from os import PathLike
 from typing import BinaryIO, Callable, Dict, Iterator, NamedTuple, Optional, Union
 
@@ -168,6 +168,22 @@ def describe_error(error: Exception) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:500]
 
 
+def describe_repeated(first: int, second: int) -> str:
+    """Say why the second of two documents of a file with one id was set aside."""
+    hint = "the passages of one text must be one document, or have ids of their own"
+    return f"two documents have this id (number {first} and {second}): {hint}"
+
+
+def read_ids(location: Location, vocab: Vocab, format: str, section: Optional[FileSection] = None) -> Iterator[str]:
+    """Yield the ids of the documents of a file; an empty one for those that have none, or are damaged."""
+    with suppress(InputError), add_file_to_errors(location):
+        if format == "docbin":
+            yield from (get_document_id(doc) for doc in _read_docbin(location, vocab) if isinstance(doc, Doc))
+            return
+        for record in _read_records(location, format, Anomalies(), section):
+            yield record.id if isinstance(record, Record) and isinstance(record.document, dict) else ""
+
+
 def find_format(location: Location, format: Optional[str] = None) -> str:
     """Find the format of an input file, and make sure that the file is there."""
     with add_file_to_errors(location):
@@ -269,9 +285,7 @@ def _refuse_repeated(docs: Iterator[Union[Doc, Exception]]) -> Iterator[Union[Do
     for number, doc in enumerate(docs, 1):
         identifier = get_document_id(doc) if isinstance(doc, Doc) else ""
         if identifier and numbers.setdefault(identifier, number) != number:
-            cause = f"two documents have this id (number {numbers[identifier]} and {number})"
-            hint = "the passages of one text must be one document, or have ids of their own"
-            doc = InputError(f"{cause}: {hint}", document=identifier)
+            doc = InputError(describe_repeated(numbers[identifier], number), document=identifier)
         yield doc
 
 

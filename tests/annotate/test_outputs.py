@@ -4,8 +4,10 @@ import csv
 import gzip
 import io
 import json
+import re
 
 import pytest
+import spacy
 from annotate_files import block, pubtator, relations
 
 from embre_spacy.annotate import COLUMNS, relation_rows, write_table
@@ -104,3 +106,39 @@ def test_documents_that_the_output_cannot_have_are_set_aside(run, nlp, tmp_path)
     reject = json.loads((tmp_path / "out.xml.rejects.jsonl").read_text())
     assert reject["document"] == "2" and reject["cause"].startswith("cannot be written as XML")
     assert run("a.jsonl", "out.pubtator").rejected == 0
+
+
+def names_of(*names):
+    """Documents whose concepts have these names, with a relation each."""
+    for number, name in enumerate(names):
+        doc = spacy.blank("en")("text")
+        doc._.document_id = str(number)
+        doc._.relations = [{"source": "D1", "target": "D2", "type": "Bind"}]
+        doc._.relations[0].source["name"] = name
+        yield doc
+
+
+@pytest.mark.parametrize("kind, delimiter", [("relations-csv", ","), ("relations-tsv", "\t")])
+def test_line_ends_in_names_end_no_row(kind, delimiter, tmp_path):
+    names = ["one\rtwo", "one\ntwo", "\r\n", "a\u2028b", "plain"]
+    write_table(names_of(*names), tmp_path / "out", kind)
+    for newline in ("", None):
+        with (tmp_path / "out").open(newline=newline, encoding="utf8") as file:
+            rows = list(csv.DictReader(file, delimiter=delimiter))
+        expected = names if newline == "" else [re.sub("\r\n?", "\n", name) for name in names]
+        assert [row["source_name"] for row in rows] == expected
+    assert (tmp_path / "out").read_bytes().endswith(b"\n") and b"plain" in (tmp_path / "out").read_bytes()
+
+
+def test_text_that_is_a_formula_is_quoted_if_that_is_asked_for(nlp, run, tmp_path):
+    names = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "a=1", "1"]
+    for quotes in (False, True):
+        write_table(names_of(*names), tmp_path / "out.csv", "relations-csv", quote_formulas=quotes)
+        with (tmp_path / "out.csv").open(newline="", encoding="utf8") as file:
+            found = [row["source_name"] for row in csv.DictReader(file)]
+        assert found == ([f"'{name}" for name in names[:6]] + names[6:] if quotes else names)
+    (tmp_path / "a.pubtator").write_text(block(1).replace("Aspirin", "=spirin"))
+    for output, to in (("t.tsv", None), ("t/", "relations-csv")):
+        run("a.pubtator", output, to=to, quote_formulas=True)
+        path = tmp_path / ("t/a.csv" if to else output)
+        assert "'=spirin" in path.read_text() and not re.search(r"(^|[,\t])=", path.read_text())

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import os
+import re
 import subprocess
 import sys
 
@@ -117,7 +119,7 @@ def bad_lines():
 
 def bad_blocks():
     blocks = [block(number).encode() for number in range(40)]
-    blocks[7], blocks[20] = blocks[7].replace(b"|a|", b"|b|"), b"wrong\n"
+    blocks[7], blocks[20] = blocks[7].replace(b"|a|", b"|"), b"wrong\n"
     blocks[30], blocks[35] = blocks[3], blocks[35].replace("“".encode(), b"\xff")
     return b"\n".join(blocks)
 
@@ -149,7 +151,7 @@ def test_a_file_that_is_cut_gives_what_it_gives_as_a_whole(name, make, run, tmp_
 def test_five_bad_documents_among_a_thousand(run, nlp, tmp_path):
     blocks = [block(number) for number in range(1000)]
     for number in (0, 17, 18, 500, 999):
-        blocks[number] = blocks[number].replace("\tDisease\tD005334", "\t", 1).replace("|a|", "|b|")
+        blocks[number] = blocks[number].replace("\tDisease\tD005334", "\t", 1).replace("|a|", "|")
     (tmp_path / "a.pubtator").write_text("\n".join(blocks))
     summary = run("a.pubtator", "out.csv")
     assert (summary.documents, summary.rejected) == (995, 5)
@@ -257,6 +259,63 @@ def test_an_output_that_is_named_as_an_input_is_refused(run, tmp_path):
         (tmp_path / name).write_text("{}")
         with pytest.raises(InputError, match=f"{name}: it is an input too"):
             run(name, name.removesuffix(".rejects.jsonl"), overwrite=True)
+
+
+def test_an_output_that_a_link_names_or_that_is_no_file_is_refused(run, tmp_path):
+    (tmp_path / "a.jsonl").write_text("{}")
+    (tmp_path / "out.csv").symlink_to("a.jsonl")
+    (tmp_path / "b.csv.rejects.jsonl").symlink_to(tmp_path / "a.jsonl")
+    (tmp_path / "deep").symlink_to(".")
+    for output in ("out.csv", "b.csv", "deep/a.jsonl"):
+        with pytest.raises(InputError, match=r"^a\.jsonl: it is an input too"):
+            run("a.jsonl", output, overwrite=True)
+    os.mkfifo(tmp_path / "c.csv")
+    os.mkfifo(tmp_path / "d.csv.rejects.jsonl")
+    (tmp_path / "e.csv").symlink_to("/dev/null")
+    for output in ("c.csv", "d.csv", "e.csv"):
+        with pytest.raises(InputError, match="it is a device or a pipe"):
+            run("a.jsonl", output, overwrite=True)
+    assert (tmp_path / "a.jsonl").read_text() == "{}" and not list(tmp_path.glob("*.parts"))
+
+
+def test_rejects_of_an_earlier_run_are_not_replaced_unawares(run, tmp_path):
+    (tmp_path / "a.pubtator").write_text(pubtator([1]) + "\nwrong\n")
+    (tmp_path / "b.pubtator").write_text(pubtator([2]))
+    run("a.pubtator", "out/", to="relations-csv")
+    before = (tmp_path / "out" / "rejects.jsonl").read_bytes()
+    with pytest.raises(InputError, match=r"out/rejects\.jsonl: it exists: --overwrite replaces it"):
+        run("b.pubtator", "out/", to="relations-csv")
+    assert (tmp_path / "out" / "rejects.jsonl").read_bytes() == before
+    run("b.pubtator", "out/", to="relations-csv", overwrite=True)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.csv", "b.csv"]
+
+
+@pytest.mark.parametrize("identifier", ["", "\t-", "\t-1"])
+def test_mentions_without_identifiers_are_noted_once(identifier, run, tmp_path):
+    for name, numbers in (("a", range(4)), ("b", range(4, 6))):
+        blocks = [re.sub(r"\t(D\d+|500\d)$", identifier, block(number), flags=re.M) for number in numbers]
+        # One mention that has an identifier is enough, and no mention is no matter.
+        text = "\n".join([*blocks, block(10 + min(numbers)), f"{20 + min(numbers)}|t|Nothing here\n"])
+        (tmp_path / f"{name}.pubtator").write_text(text.replace("\tGold", "\tOther"))
+    for output in ("out.csv", "out/"):
+        notes = run("a.pubtator", "b.pubtator", output, to="relations-csv").notes
+        found = [note for note in notes if "identifier" in note and "mentions" in note]
+        assert len(found) == 1 and found[0].startswith(
+            "documents with mentions of which none has an identifier: 6 (relations are between identifiers"
+        )
+    (tmp_path / "c.pubtator").write_text(block(1))
+    assert run("c.pubtator", "c.csv").notes == []
+
+
+def test_a_name_that_is_not_utf8_gives_ids_and_rejects(run, nlp, tmp_path):
+    write([spacy.blank("en")("no id"), spacy.blank("en")("id")], tmp_path / "a.spacy")
+    (tmp_path / "a.spacy").rename(os.fsdecode(os.fsencode(tmp_path) + b"/a\xe9.spacy"))
+    (tmp_path / os.fsdecode(b"b\xe8.pubtator")).write_text(pubtator([1]) + "\nwrong\n")
+    for names in (("a\udce9.spacy", "b\udce8.pubtator"), (".",)):
+        summary = run(*names, "out.jsonl", overwrite=True)
+        assert (summary.documents, summary.rejected) == (3, 1)
+        assert sorted(relations(tmp_path / "out.jsonl", nlp.vocab)) == ["1", "a?-1", "a?-2"]
+        assert json.loads((tmp_path / "out.jsonl.rejects.jsonl").read_text())["file"].endswith("\udce8.pubtator")
 
 
 def test_a_folder_for_the_outputs_of_its_own_files(run, tmp_path):

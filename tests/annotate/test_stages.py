@@ -145,3 +145,21 @@ def test_an_id_that_is_made_up_is_not_that_of_another_document(run, tmp_path):
     assert run("notes.spacy", "out.jsonl").rejected == 0
     found = [json.loads(line)["id"] for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert found == ["notes-1.2", "notes-1", "notes-3"]
+
+
+@Language.component("test_hungry")
+def be_hungry(doc):
+    """What takes more memory than there is, for some documents alone and for all of them together."""
+    if "POISON" in doc.text:
+        raise MemoryError
+    return doc
+
+
+def test_missing_memory_is_no_fault_of_a_document(model, run, tmp_path):
+    nlp = spacy.load(model)
+    nlp.add_pipe("test_hungry", first=True)
+    nlp.to_disk(tmp_path / "model")
+    (tmp_path / "a.pubtator").write_text("\n".join([block(1), block(2, title=POISON)]))
+    with pytest.raises(EmbreError, match="document 2: there is not enough memory for it"):
+        run("a.pubtator", "out.csv", model=str(tmp_path / "model"))
+    assert not (tmp_path / "out.csv").exists() and not (tmp_path / "out.csv.rejects.jsonl").exists()

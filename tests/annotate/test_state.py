@@ -2,7 +2,6 @@
 
 import gzip
 import io
-import json
 import os
 import random
 import signal
@@ -128,15 +127,120 @@ def test_a_run_does_not_take_what_an_earlier_one_finishes_late(tmp_path):
     # Workers may go on for a while after a run was killed.
     earlier, state = RunState(f"{tmp_path}/out.parts"), RunState(f"{tmp_path}/out.parts")
     earlier.begin({"inputs": []})
-    with pytest.raises(InputError, match="no such file"), earlier.create_unit(0) as file:
+
+    def late():
+        yield b"first\n"
         assert state.resume({"inputs": [], "device": "gpu"}) == ["device was not set and is 'gpu'"]
         state.begin({"inputs": [], "device": "gpu"})
-        file.write(b"")
-    for run, index in ((earlier, 0), (state, 1)):
-        with run.create_unit(index) as file:
-            file.write(b"")
+
+    with pytest.raises(InputError, match="no such file"):
+        earlier.write_unit(0, late())
+    earlier.write_unit(0, [])
+    state.write_unit(1, [])
     assert state.finished() == {1}
     assert RunState(f"{tmp_path}/out.parts").resume({"inputs": [], "device": "gpu"}) == []
+
+
+def damage(path, how):
+    content = path.read_bytes()
+    middle = len(content) // 2
+    changed = {
+        "cut": content[:middle],
+        "without its last line": content[: content.rstrip().rindex(b"\n") + 1],
+        "empty": b"",
+        "another byte": content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :],
+        "foreign": b"{}\n",
+        "no text": b"\xff\x00\n\n",
+        "longer": content + b"\n",
+    }
+    path.write_bytes(changed[how])
+
+
+DAMAGE = ["cut", "without its last line", "empty", "another byte", "foreign", "no text", "longer"]
+
+
+def test_units_that_are_damaged_are_done_again(run, files, tmp_path):
+    run(*files, "expected.jsonl")
+    break_off(run, *files, "out.jsonl", at=200)
+    work = tmp_path / "out.jsonl.parts"
+    done = finished(work)
+    for name, how in zip(done, DAMAGE):
+        damage(work / name, how)
+    (work / done[7]).unlink()
+    # What a run does not write stays, and so does the folder.
+    (work / "notes.txt").write_text("mine")
+    summary = run(*files, "out.jsonl", batch_size=2)
+    # Some 200 were done, and eight units of them are done again.
+    assert 400 < summary.predicted < 561
+    for name in ("out.jsonl", "out.jsonl.rejects.jsonl"):
+        assert (tmp_path / name).read_bytes() == (tmp_path / name.replace("out", "expected", 1)).read_bytes()
+    assert [path.name for path in work.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_run_whose_settings_are_damaged_is_begun_anew_if_that_is_asked_for(how, run, tmp_path):
+    (tmp_path / "a.pubtator").write_text(pubtator(range(3)))
+    break_off(run, "a.pubtator", "out.csv", at=1)
+    damage(tmp_path / "out.csv.parts" / "settings.json", how)
+    with pytest.raises(EmbreError, match=r"settings\.json is damaged\): --overwrite begins anew"):
+        run("a.pubtator", "out.csv", batch_size=2)
+    assert run("a.pubtator", "out.csv", batch_size=2, overwrite=True).documents == 3
+    assert not (tmp_path / "out.csv.parts").exists()
+
+
+def test_an_input_that_keeps_its_size_and_time_is_another(run, tmp_path):
+    path = tmp_path / "a.pubtator"
+    path.write_text(pubtator(range(9)))
+    time = path.stat().st_mtime_ns
+    break_off(run, "a.pubtator", "out.csv", at=2)
+
+    def change(*progress):
+        path.write_text(path.read_text().replace("mice", "rats"))
+        os.utime(path, ns=(time, time))
+
+    change()
+    with pytest.raises(EmbreError, match=r"the input a\.pubtator has changed\)"):
+        run("a.pubtator", "out.csv", batch_size=2)
+    # Also while it is being read, or between reading and writing.
+    path.write_text(pubtator(range(9)))
+    for moment in ("on_start", "on_progress"):
+        with pytest.raises(InputError, match=r"a\.pubtator: it changed while it was read"):
+            run("a.pubtator", "out.csv", overwrite=True, **{moment: change})
+        path.write_text(pubtator(range(9)))
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_second_run_is_refused_as_long_as_the_first_lives(run, files, model, tmp_path):
+    work = tmp_path / "out.csv.parts"
+    run(*files, "expected.csv")
+    process = start(model, *files, "out.csv", "-n", "2", "--batch-size", "2", cwd=tmp_path)
+    wait_for(lambda: finished(work), process)
+    # It stands still, and is alive.
+    process.send_signal(signal.SIGSTOP)
+    for overwrite in (False, True):
+        with pytest.raises(EmbreError, match=r"out\.csv\.parts: another run is at work there"):
+            run(*files, "out.csv", batch_size=2, overwrite=overwrite)
+    # Another output is no matter.
+    assert run(files[2], "out.tsv").documents > 0
+    # At once: workers of the killed run are still at work, and nothing that they write is taken or missed.
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    run(*files, "out.csv", batch_size=2)
+    process.communicate()
+    assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "expected.csv").read_bytes()
+    assert not work.exists()
+
+
+def test_an_interrupt_is_one_line_and_the_run_goes_on_later(run, files, model, tmp_path):
+    work = tmp_path / "out.csv.parts"
+    command = [sys.executable, "-c", WITH_SMALL_UNITS, "annotate", model, *files, "out.csv", "-n", "2"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, start_new_session=True)
+    wait_for(lambda: finished(work), process)
+    # As a terminal does: to all processes.
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.communicate(timeout=60)[1] == b"Error: interrupted\n"
+    assert process.returncode == 130 and finished(work)
+    assert run(*files, "out.csv").predicted < 561
 
 
 def test_numbers_are_shifted_in_causes_too():
@@ -231,4 +335,4 @@ def test_workers_end_with_a_parent_that_was_killed_and_a_worker_that_dies_is_an_
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 1
     assert stderr.splitlines()[-1] == "Error: a worker process died: is there memory for all of them?"
-    assert not (tmp_path / "out.csv").exists() and json.loads((work / "settings.json").read_text())
+    assert not (tmp_path / "out.csv").exists() and (work / "settings.json").exists()
