@@ -2,6 +2,8 @@
 
 import logging
 import multiprocessing
+import os
+import signal
 import threading
 import time
 from dataclasses import replace
@@ -134,14 +136,18 @@ def test_ray_with_folders_and_other_storage(cluster, run, files, tmp_path, monke
 def test_ray_that_was_started_here_ends_and_leaves_no_settings(ray_module, run, tmp_path):
     import ray.data
 
-    context, logger = ray.data.DataContext.get_current(), logging.getLogger("ray.data")
-    context.max_errored_blocks, level = 7, logger.level
+    def process_state():
+        levels = [logging.getLogger(name).level for name in ("ray", "ray.data")]
+        return levels, signal.getsignal(signal.SIGTERM), os.environ.get("PYTHONBREAKPOINT")
+
+    context = ray.data.DataContext.get_current()
+    context.max_errored_blocks, of_process = 7, process_state()
     before = context.enable_progress_bars, context.execution_options.preserve_order
     (tmp_path / "a.pubtator").write_text(block(1))
     try:
         assert run("a.pubtator", "out.csv", engine="ray").documents == 1
         assert not ray_module.is_initialized()
-        assert (context.max_errored_blocks, logger.level) == (7, level)
+        assert context.max_errored_blocks == 7 and process_state() == of_process
         assert (context.enable_progress_bars, context.execution_options.preserve_order) == before
     finally:
         context.max_errored_blocks = 0

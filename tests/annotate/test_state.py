@@ -307,8 +307,8 @@ def test_what_a_killed_run_left_is_removed(run, model, tmp_path, monkeypatch):
     command = [sys.executable, "-c", ENDED_WHEN_IT_HAD_BEGUN, model]
     assert subprocess.run(command, cwd=tmp_path, input=text).returncode == 9
     (tmp_path / ".other.part").write_text("not ours")
-    # The work folder, standard input, and an output.
-    assert len(list(tmp_path.iterdir())) == 4
+    # The work folder, with standard input in it, and an output.
+    assert len(list(tmp_path.iterdir())) == 3 and (tmp_path / "out.csv.parts" / "stdin").is_file()
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
     assert run("-", "out.csv", from_format="pubtator").documents == 4
     assert sorted(path.name for path in tmp_path.iterdir()) == [".other.part", "out.csv"]
