@@ -9,12 +9,12 @@ from spacy.training import Example
 
 from .errors import InputError
 from .formats import read
-from .tokens import copy_mentions
+from .tokens import make_example
 
 
 def create_corpus(path: Optional[Union[str, Path]], limit: int = 0) -> Callable[[Language], Iterable[Example]]:
     """Create the reader of a corpus (`embre_spacy.Corpus.v1`). The predicted documents of its examples have the gold
-    mentions and no relations.
+    mentions for relations, but no entities: a recognizer beside is scored by what it finds.
 
     path (Optional[Union[str, Path]]): A file in any format that `embre_spacy.read` reads, or a folder with DocBin
         files.
@@ -30,7 +30,7 @@ def _read_examples(nlp: Language, *, path: Optional[Union[str, Path]], limit: in
     count = 0
     for file in list_corpus_files(path):
         for reference in read(file, nlp.vocab):
-            yield Example(copy_mentions(reference), reference)
+            yield make_example(reference)
             count += 1
             if count == limit:
                 return

@@ -20,7 +20,7 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Optimizer, get_torch_default_device, set_dropout_rate
 
 from ..errors import EmbreError
-from ..tokens import Candidate, CandidateFunction, Relation, register_extensions, set_relations
+from ..tokens import Candidate, CandidateFunction, Relation, complete_examples, register_extensions, set_relations
 from ..util import load_pipeline
 from .loss import RelationLoss, Targets, find_labels, find_targets
 from .model import (
@@ -364,6 +364,7 @@ class EmbreRelation(TrainablePipe):
         examples = list(examples)
         validate_examples(examples, "EmbreRelation.update")
         set_dropout_rate(self.model, drop)
+        examples = self._complete(examples)
         docs = [example.predicted for example in examples]
         candidates = [self.candidates(doc) for doc in docs]
         targets = self._find_targets(examples, candidates)
@@ -381,9 +382,35 @@ class EmbreRelation(TrainablePipe):
 
     def get_loss(self, examples: Iterable[Example], scores: RelationScores) -> Tuple[float, RelationScores]:
         """The loss of the scores of all candidates, as the model returns them, and its gradient."""
-        examples = list(examples)
+        examples = self._complete(list(examples))
         targets = self._find_targets(examples, [self.candidates(example.predicted) for example in examples])
         return self._loss(self.model.ops, scores, targets)
+
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
+        """Score the relations of examples. If no predicted document has a mention with an identifier, since nothing in
+        the pipeline finds them, what is scored is the relations that are found between the mentions of gold."""
+        examples = list(examples)
+        completed = self._complete(examples)
+        docs = [new.predicted for new, old in zip(completed, examples) if new is not old]
+        if docs and self._listens:
+            warnings.warn(
+                f"{self.name} shares a layer, so it cannot be scored on documents without mentions: use "
+                f"`python -m embre_spacy evaluate`, or the reader embre_spacy.Corpus.v1",
+                UserWarning,
+                stacklevel=2,
+            )
+            return super().score(examples, **kwargs)
+        if docs:
+            self.set_annotations(docs, self.predict(docs))
+        return super().score(completed, **kwargs)
+
+    @property
+    def _listens(self) -> bool:
+        return any(hasattr(layer, "upstream_name") for layer in self.model.walk())
+
+    def _complete(self, examples: Sequence[Example]) -> List[Example]:
+        # What listens knows documents by their tokens.
+        return complete_examples(examples, keep_tokens=self._listens)
 
     def _find_targets(self, examples: Sequence[Example], candidates: Sequence[List[Candidate]]) -> Targets:
         targets = find_targets(examples, candidates, self.labels, self.novelty_labels)
@@ -413,6 +440,7 @@ class EmbreRelation(TrainablePipe):
         # Wrong examples fail here, with a clear message, rather than deep in the training loop.
         sample = list(islice(get_examples(), 10))
         validate_examples(sample, "EmbreRelation.initialize")
+        sample = self._complete(sample)
         new_labels = labels if labels is not None else find_labels(get_examples())
         merged = {
             # Mentions of which nobody says what they are have no tags and no class of their own.
@@ -428,7 +456,7 @@ class EmbreRelation(TrainablePipe):
         if not any(self.candidates(example.predicted) for example in sample):
             warnings.warn(
                 f"{self.name}: the first training documents have no candidates, without which nothing is learned. "
-                f"Mentions are given by the reader embre_spacy.Corpus.v1, or by an annotating component",
+                f"Candidates are pairs of mentions with identifiers, whose entity types may be related",
                 UserWarning,
                 stacklevel=2,
             )

@@ -2,7 +2,7 @@
 
 from .candidates import Candidate, CandidateFunction
 from .concepts import Concept, ConceptIndex, Relation, get_concepts
-from .copies import copy_mentions
+from .copies import complete_examples, copy_mentions, make_example
 from .extensions import register_extensions
 from .identifiers import normalize_identifier, split_identifiers
 from .mentions import MENTIONS_KEY, Mention, get_mentions, set_mentions
@@ -29,6 +29,7 @@ __all__ = [
     "Passage",
     "Relation",
     "build_tokenizer",
+    "complete_examples",
     "copy_mentions",
     "get_concepts",
     "get_document_id",
@@ -36,6 +37,7 @@ __all__ = [
     "get_passages",
     "get_relations",
     "get_tokenizer",
+    "make_example",
     "normalize_identifier",
     "register_extensions",
     "set_document_id",

@@ -9,6 +9,8 @@ from .identifiers import split_identifiers
 
 # The span group of the mentions that `doc.ents` cannot hold: overlapping, nested and discontinuous ones.
 MENTIONS_KEY = "mentions"
+# That of the mentions that examples bring for relations: they count in place of all others.
+_GIVEN_KEY = "embre_given_mentions"
 
 
 class Mention(NamedTuple):
@@ -26,14 +28,14 @@ def get_mentions(doc: Doc) -> List[Mention]:
     the text, enclosing ones first."""
     mentions = [
         Mention(span.start_char, span.end_char, span.label_, _find_identifiers(span))
-        for span in [*doc.ents, *_read_group(doc)]
+        for span in (_read_group(doc, _GIVEN_KEY) or [*doc.ents, *_read_group(doc, MENTIONS_KEY)])
     ]
     return sorted(mentions, key=lambda mention: (mention.start, -mention.end))
 
 
-def _read_group(doc: Doc) -> List[Span]:
-    """The spans of `doc.spans["mentions"]`, of which the characters and names are right, but not always the tokens."""
-    group = doc.spans.get(MENTIONS_KEY)
+def _read_group(doc: Doc, key: str) -> List[Span]:
+    """The spans of a group, of which the characters and names are right, but not always the tokens."""
+    group = doc.spans.get(key)
     try:
         return list(group or ())
     except IndexError:
@@ -64,6 +66,11 @@ def set_mentions(doc: Doc, mentions: Iterable[Mention], pieces: Iterable[Mention
     others = [*(_make_span(doc, piece) for piece in pieces), *(span for span in spans if id(span) not in chosen)]
     if others:
         doc.spans[MENTIONS_KEY] = sorted(others, key=lambda span: (span.start_char, -span.end_char))
+
+
+def give_mentions(doc: Doc, mentions: Iterable[Mention]) -> None:
+    """Give a document mentions for relations alone: `doc.ents` stays as it is."""
+    doc.spans[_GIVEN_KEY] = [_make_span(doc, mention) for mention in mentions]
 
 
 def _make_span(doc: Doc, mention: Mention) -> Span:

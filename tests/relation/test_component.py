@@ -9,12 +9,12 @@ import pytest
 import spacy
 import torch
 from relation_docs import MENTIONS, TEXT, make_doc, outcome, without_novelty
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from embre_spacy.errors import EmbreError
 from embre_spacy.relation.model import get_network
-from embre_spacy.tokens import copy_mentions, get_concepts, register_extensions
+from embre_spacy.tokens import copy_mentions, get_concepts, make_example, register_extensions
 
 
 def predicted(nlp, make_examples):
@@ -267,10 +267,48 @@ def test_a_trained_component_learns_no_other_labels(trained, make_examples):
 @pytest.mark.parametrize("encoder_kind", ["document"])
 def test_training_documents_without_candidates_are_told(make_nlp, make_examples):
     nlp = make_nlp()
-    # As a reader does that gives the texts alone.
-    examples = [Example(nlp.make_doc(one.reference.text), one.reference) for one in make_examples(nlp)]
-    with pytest.warns(UserWarning, match=r"no candidates.*embre_spacy\.Corpus\.v1"):
+    examples = make_examples(nlp)
+    for example in examples:
+        for doc in (example.reference, example.predicted):
+            doc.ents = [Span(doc, ent.start, ent.end, label=ent.label_) for ent in doc.ents]
+    with pytest.warns(UserWarning, match="no candidates.*mentions with identifiers"):
         nlp.initialize(lambda: examples)
+
+
+@pytest.mark.parametrize("encoder_kind", ["document", "tokens"])
+def test_texts_alone_are_learned_and_scored_with_the_mentions_of_gold(make_nlp, make_examples):
+    nlp, other = make_nlp(threshold=0.0), make_nlp(threshold=0.0)
+    given = make_examples(nlp)
+    alone = [Example(nlp.make_doc(one.reference.text), one.reference) for one in given]
+    for pipeline, examples in ((nlp, given), (other, alone)):
+        spacy.util.fix_random_seed(0)
+        optimizer = pipeline.initialize(lambda examples=examples: examples)
+        losses = pipeline.update(examples, sgd=optimizer)
+        assert losses["embre_relation"] > 0.0
+        assert not any(one.predicted.ents for one in alone)
+    scores = nlp.evaluate(given)
+    for examples in (given, alone, [make_example(one.reference) for one in given]):
+        found = other.evaluate(examples)
+        assert {key: found[key] for key in scores if key.startswith("relation")} == {
+            key: scores[key] for key in scores if key.startswith("relation")
+        }
+    assert scores["relation_pair_f"] > 0.0
+
+
+@pytest.mark.parametrize("encoder_kind", ["document"])
+def test_mentions_that_a_pipeline_finds_are_those_that_are_scored(trained, make_examples):
+    examples = make_examples(trained)
+    alone = [Example(trained.make_doc(one.reference.text), one.reference) for one in examples]
+    assert trained.evaluate(alone)["relation_pair_r"] > 0.0
+    # A recognizer without identifiers is scored by itself; with identifiers, relations are between what it has found.
+    ruler = trained.add_pipe("entity_ruler", first=True)
+    word = next(ent for ent in examples[0].reference.ents)
+    for identifier, relations_are_scored in (("", True), ("X", False)):
+        ruler.clear()
+        ruler.add_patterns([{"label": word.label_, "pattern": word.text, "id": identifier}])
+        scores = trained.evaluate(alone)
+        assert 0.0 < scores["ents_r"] < 1.0
+        assert (scores["relation_pair_r"] > 0.0) == relations_are_scored
 
 
 @pytest.mark.parametrize("encoder_kind", ["document"])

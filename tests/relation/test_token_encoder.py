@@ -8,6 +8,7 @@ import spacy
 import torch
 from encoders import TOK2VEC
 from relation_docs import make_doc, outcome
+from spacy.training import Example
 from spacy.util import load_config, load_model_from_config, registry
 from thinc.api import Model, get_current_ops, to_numpy
 from transformers import AutoTokenizer
@@ -20,7 +21,7 @@ from embre_spacy.relation.features import DocCandidates
 from embre_spacy.relation.model import build_relation_model, initialize_network, prepare_batch
 from embre_spacy.relation.teachers import Teachers
 from embre_spacy.relation.token_encoder import average, create_token_encoder
-from embre_spacy.tokens import copy_mentions, get_mentions
+from embre_spacy.tokens import copy_mentions, get_mentions, make_example
 from embre_spacy.transformer import resolve_checkpoint
 
 CONFIG = Path(__file__).parents[2] / "configs" / "shared.cfg"
@@ -389,3 +390,14 @@ def test_candidates_are_scored_as_in_the_pipeline(make_shared, make_examples, ta
         expected = [outcome(doc) for doc in nlp.pipe(predicted(nlp, make_examples))]
         relations = scored.predicted(component.cfg["threshold"])
         assert [[(one.pair, one.type, one.novelty) for one in of_document] for of_document in relations] == expected
+
+
+def test_texts_alone_are_learned_from_but_only_scored_with_given_mentions(make_shared, make_examples):
+    nlp = make_shared()
+    examples, optimizer = start(nlp, make_examples)
+    alone = [Example(nlp.make_doc(one.reference.text), one.reference) for one in examples]
+    assert nlp.update(alone, sgd=optimizer)["embre_relation"] > 0.0
+    given = [make_example(one.reference) for one in examples]
+    assert nlp.evaluate(given)["relation_pair_r"] == nlp.evaluate(examples)["relation_pair_r"]
+    with pytest.warns(UserWarning, match="shares a layer, so it cannot be scored"):
+        assert nlp.evaluate(alone)["relation_pair_r"] == 0.0
