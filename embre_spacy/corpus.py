@@ -9,7 +9,7 @@ from spacy.training import Example
 
 from .errors import InputError
 from .formats import read
-from .tokens import make_example
+from .tokens import copy_mentions
 
 
 def create_corpus(path: Optional[Union[str, Path]], limit: int = 0) -> Callable[[Language], Iterable[Example]]:
@@ -30,7 +30,7 @@ def _read_examples(nlp: Language, *, path: Optional[Union[str, Path]], limit: in
     count = 0
     for file in list_corpus_files(path):
         for reference in read(file, nlp.vocab):
-            yield make_example(reference)
+            yield Example(copy_mentions(reference), reference)
             count += 1
             if count == limit:
                 return

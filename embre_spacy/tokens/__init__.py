@@ -2,7 +2,7 @@
 
 from .candidates import Candidate, CandidateFunction
 from .concepts import Concept, ConceptIndex, Relation, get_concepts
-from .copies import complete_examples, copy_mentions, make_example
+from .copies import complete_examples, copy_mentions
 from .extensions import register_extensions
 from .identifiers import normalize_identifier, split_identifiers
 from .mentions import MENTIONS_KEY, Mention, get_mentions, set_mentions
@@ -37,7 +37,6 @@ __all__ = [
     "get_passages",
     "get_relations",
     "get_tokenizer",
-    "make_example",
     "normalize_identifier",
     "register_extensions",
     "set_document_id",

@@ -1,8 +1,10 @@
 """Candidates: the pairs of concepts of a document that may be related."""
 
 from bisect import bisect_right
+from collections import defaultdict
 from functools import partial
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, product
+from operator import attrgetter
 from typing import Callable, Dict, List, Optional, Sequence, Set, Tuple, Union
 
 from spacy.tokens import Doc
@@ -10,14 +12,12 @@ from spacy.tokens import Doc
 from ..errors import EmbreError
 from ..labels import TYPE_PAIRS
 from .concepts import Concept, get_concepts
-from .user_data import get_passages
+from .user_data import Passage, get_passages
 
 Candidate = Tuple[Concept, Concept]
 CandidateFunction = Callable[[Doc], List[Candidate]]
 
-# What candidates may have to share: a passage by its number, a section by its name. Its mentions, by their characters.
-_Place = Union[int, str]
-_Mentions = List[Tuple[int, int]]
+_Places = Dict[Union[int, str], List[Tuple[int, int]]]
 _PLACES = ("passage", "section")
 
 
@@ -75,51 +75,26 @@ def _pairs_of_types(doc: Doc, *, allowed: Set[Tuple[str, ...]]) -> List[Candidat
 def _nearby_pairs(
     doc: Doc, *, get_all: CandidateFunction, same: Optional[str], distance: Optional[int]
 ) -> List[Candidate]:
-    find_place = _make_place_finder(doc, same)
-    by_concept: Dict[int, Dict[_Place, _Mentions]] = {}
-
-    def by_place(concept: Concept) -> Dict[_Place, _Mentions]:
-        if id(concept) not in by_concept:
-            places = by_concept[id(concept)] = {}
-            for start, end in concept.mentions:
-                places.setdefault(find_place(start), []).append((start, end))
-        return by_concept[id(concept)]
-
-    return [
-        (source, target)
-        for source, target in get_all(doc)
-        if _are_near(by_place(source), by_place(target), source is target, distance)
-    ]
+    pairs, passages = get_all(doc), get_passages(doc)
+    concepts = {id(concept): concept for pair in pairs for concept in pair}
+    places = {key: _group_mentions(concept, passages, same) for key, concept in concepts.items()}
+    return [pair for pair in pairs if _are_near(places[id(pair[0])], places[id(pair[1])], distance)]
 
 
-def _make_place_finder(doc: Doc, same: Optional[str]) -> Callable[[int], _Place]:
-    """Make a function that gives the place of a character of a document."""
-    if same is None:
-        return lambda character: 0
-    passages = get_passages(doc)
-    starts = [passage.start for passage in passages]
-
-    def find_place(character: int) -> _Place:
-        number = max(bisect_right(starts, character) - 1, 0)
-        return number if same == "passage" else passages[number].section
-
-    return find_place
+def _group_mentions(concept: Concept, passages: List[Passage], same: Optional[str]) -> _Places:
+    """The mentions of a concept by what candidates have to share: the numbers of passages, or the names of sections."""
+    places: _Places = defaultdict(list)
+    for start, end in concept.mentions:
+        number = max(bisect_right(passages, start, key=attrgetter("start")) - 1, 0)
+        places[{None: 0, "passage": number, "section": passages[number].section}[same]].append((start, end))
+    return places
 
 
-def _are_near(
-    source: Dict[_Place, _Mentions], target: Dict[_Place, _Mentions], is_same: bool, distance: Optional[int]
-) -> bool:
-    shared: Set[_Place] = source.keys() & target.keys()
-    if is_same:
-        shared = {place for place in shared if len(source[place]) > 1}
-    if distance is None:
-        return bool(shared)
-    return any(_least_gap(source[place], target[place], is_same) <= distance for place in shared)
-
-
-def _least_gap(first: _Mentions, second: _Mentions, is_same: bool) -> int:
-    """The least number of characters between two mentions; 0 if they touch or overlap."""
-    if is_same:
-        # In the order of the text the nearest of others is a neighbour.
-        return min(max(after[0] - before[1], 0) for before, after in zip(first, first[1:]))
-    return min(max(b[0] - a[1], a[0] - b[1], 0) for a in first for b in second)
+def _are_near(source: _Places, target: _Places, distance: Optional[int]) -> bool:
+    for place in source.keys() & target.keys():
+        mentions = source[place]
+        # In the order of the text the nearest of the others of a concept is a neighbour.
+        pairs = zip(mentions, mentions[1:]) if source is target else product(mentions, target[place])
+        if any(distance is None or max(b[0] - a[1], a[0] - b[1]) <= distance for a, b in pairs):
+            return True
+    return False

@@ -59,26 +59,19 @@ def tokenize_at(tokenizer: Tokenizer, text: str, boundaries: Iterable[int], *, s
     """Tokenize a text so that tokens meet at each of the boundaries, whatever the tokenizer would do there. Those of
     `spaces` are tokens of their own, because a span starts or ends with them."""
     doc = tokenizer(text)
-    tokens = [(token.idx, token.idx + len(token), bool(token.whitespace_)) for token in doc]
     alone = set(spaces)
-    present = {start for start, _, _ in tokens} | {end for _, end, _ in tokens}
-    missing = sorted({*boundaries, *alone, *(space + 1 for space in alone)} - present)
-    if not missing and not alone:
+    # Where a space is that belongs to the token before it.
+    gaps = {token.idx + len(token) for token in doc if token.whitespace_}
+    present = gaps.union(*((token.idx, token.idx + len(token)) for token in doc), [len(text)])
+    cuts = sorted(present.union(boundaries, alone, (space + 1 for space in alone)))
+    if len(cuts) == len(present) and not alone:
         return doc
     words: List[str] = []
     follows: List[bool] = []
-    cuts = iter([*missing, len(text) + 1])
-    cut = next(cuts)
-    for start, end, has_space in tokens:
-        while cut < end:
-            if start < cut:
-                words.append(text[start:cut])
-                follows.append(False)
-                start = cut
-            cut = next(cuts)
-        words.append(text[start:end])
-        follows.append(has_space and end not in alone)
-        if has_space and end in alone:
-            words.append(text[end])
+    for start, end in zip(cuts, cuts[1:]):
+        if start in gaps and start not in alone:
+            follows[-1] = True
+        else:
+            words.append(text[start:end])
             follows.append(False)
     return Doc(tokenizer.vocab, words=words, spaces=follows)

@@ -14,7 +14,7 @@ from spacy.training import Example
 
 from embre_spacy.errors import EmbreError
 from embre_spacy.relation.model import get_network
-from embre_spacy.tokens import copy_mentions, get_concepts, make_example, register_extensions
+from embre_spacy.tokens import copy_mentions, get_concepts, register_extensions
 
 
 def predicted(nlp, make_examples):
@@ -267,10 +267,10 @@ def test_a_trained_component_learns_no_other_labels(trained, make_examples):
 @pytest.mark.parametrize("encoder_kind", ["document"])
 def test_training_documents_without_candidates_are_told(make_nlp, make_examples):
     nlp = make_nlp()
-    examples = make_examples(nlp)
-    for example in examples:
-        for doc in (example.reference, example.predicted):
-            doc.ents = [Span(doc, ent.start, ent.end, label=ent.label_) for ent in doc.ents]
+    references = [example.reference for example in make_examples(nlp)]
+    for doc in references:
+        doc.ents = [Span(doc, ent.start, ent.end, label=ent.label_) for ent in doc.ents]
+    examples = [Example(copy_mentions(reference), reference) for reference in references]
     with pytest.warns(UserWarning, match="no candidates.*mentions with identifiers"):
         nlp.initialize(lambda: examples)
 
@@ -287,7 +287,7 @@ def test_texts_alone_are_learned_and_scored_with_the_mentions_of_gold(make_nlp, 
         assert losses["embre_relation"] > 0.0
         assert not any(one.predicted.ents for one in alone)
     scores = nlp.evaluate(given)
-    for examples in (given, alone, [make_example(one.reference) for one in given]):
+    for examples in (given, alone, [Example(copy_mentions(one.reference), one.reference) for one in given]):
         found = other.evaluate(examples)
         assert {key: found[key] for key in scores if key.startswith("relation")} == {
             key: scores[key] for key in scores if key.startswith("relation")

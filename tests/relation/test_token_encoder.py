@@ -21,7 +21,7 @@ from embre_spacy.relation.features import DocCandidates
 from embre_spacy.relation.model import build_relation_model, initialize_network, prepare_batch
 from embre_spacy.relation.teachers import Teachers
 from embre_spacy.relation.token_encoder import average, create_token_encoder
-from embre_spacy.tokens import copy_mentions, get_mentions, make_example
+from embre_spacy.tokens import copy_mentions, get_mentions
 from embre_spacy.transformer import resolve_checkpoint
 
 CONFIG = Path(__file__).parents[2] / "configs" / "shared.cfg"
@@ -397,7 +397,7 @@ def test_texts_alone_are_learned_from_but_only_scored_with_given_mentions(make_s
     examples, optimizer = start(nlp, make_examples)
     alone = [Example(nlp.make_doc(one.reference.text), one.reference) for one in examples]
     assert nlp.update(alone, sgd=optimizer)["embre_relation"] > 0.0
-    given = [make_example(one.reference) for one in examples]
+    given = [Example(copy_mentions(one.reference), one.reference) for one in examples]
     assert nlp.evaluate(given)["relation_pair_r"] == nlp.evaluate(examples)["relation_pair_r"]
     with pytest.warns(UserWarning, match="shares a layer, so it cannot be scored"):
         assert nlp.evaluate(alone)["relation_pair_r"] == 0.0
