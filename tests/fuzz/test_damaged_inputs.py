@@ -67,9 +67,8 @@ def docs(sample_dir, tmp_path_factory):
 
 def describe(doc):
     """What a document says, as far as all formats keep it."""
-    mentions = [(mention.start_char, mention.end_char, mention.label_, mention.kb_id_) for mention in get_mentions(doc)]
     relations = [(relation.pair, relation.type, relation.novelty) for relation in doc._.relations]
-    return doc._.document_id, doc.text, tuple(sorted(mentions)), tuple(sorted(relations))
+    return doc._.document_id, doc.text, tuple(sorted(get_mentions(doc))), tuple(sorted(relations))
 
 
 def use(doc, path):
