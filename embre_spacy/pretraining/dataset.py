@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 from transformers import PreTrainedTokenizerBase
 
-from ..transformer import special_tokens, split_windows
+from ..transformer import round_up, special_tokens, split_windows
 from .data import DEV_STREAM, ORDER_STREAM, TRAIN_STREAM, EncodedDocument, make_rng
 from .masking import MaskedDocument, Masker
 
@@ -108,7 +108,7 @@ class Collator:
             windows.extend(
                 numpy.concatenate([self.before, document.ids[start:end], self.after]) for start, end in doc_spans
             )
-        longest = max(map(len, windows))
+        longest = round_up(max(map(len, windows)), self.window + len(self.before) + len(self.after))
         ids = numpy.full((len(windows), longest), self.padding_id, dtype="int64")
         mask = numpy.zeros((len(windows), longest), dtype="int64")
         for row, window in enumerate(windows):

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
+from ..transformer import round_up
 from .config import ObjectiveConfig
 from .data import NO_LABEL
 
@@ -79,7 +80,7 @@ class EntityMaskingModel(nn.Module):
         self, name: str, scores: Tensor, labels: Tensor, items: Dict[str, Tensor], counts: Tensor
     ) -> Tensor:
         """Compute the weighted mean loss of the items that have a label, and count them for their documents."""
-        scores = scores.float()
+        scores = scores[: len(labels)].float()
         losses = functional.cross_entropy(scores, labels, ignore_index=NO_LABEL, reduction="none")
         has_label = labels != NO_LABEL
         with torch.no_grad():
@@ -107,6 +108,7 @@ class WordHead(nn.Module):
 
 
 def _average(vectors: Tensor, items: Dict[str, Tensor]) -> Tensor:
-    """Average the vectors of the flattened windows, shape (places, width), for each item of a batch."""
-    averages = torch.zeros(len(items["documents"]), vectors.shape[1], device=vectors.device)
+    """Average the vectors of the flattened windows, shape (places, width), for each item of a batch, and zeros behind
+    them; see `round_up`."""
+    averages = torch.zeros(round_up(len(items["documents"])), vectors.shape[1], device=vectors.device)
     return averages.index_add(0, items["rows"], vectors[items["places"]].float() * items["weights"].unsqueeze(-1))

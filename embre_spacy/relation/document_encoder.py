@@ -25,6 +25,7 @@ from ..transformer import (
     encode,
     first_position,
     has_given_positions,
+    round_up,
     split_windows,
 )
 from .encoder import MAX_CANDIDATES, TransformerEncoder, pad, split_candidates
@@ -240,9 +241,11 @@ class DocumentEncoder(TransformerEncoder):
         padding = self.transformer.config.pad_token_id or 0
         windows = [arrays.windows[i] for i in group]
         if not self.settings["markers"]:
-            ids, mask = pad(windows, padding, self.device)
+            ids, mask = pad(windows, padding, self.device, self.choose_width(windows))
             return {"input_ids": ids} if mask is None else {"input_ids": ids, "attention_mask": mask}
-        ids, mask, positions = pad_with_markers(windows, [arrays.markers[i] for i in group], padding)
+        markers = [arrays.markers[i] for i in group]
+        width = max(map(len, windows)) + 2 * max(map(len, markers))
+        ids, mask, positions = pad_with_markers(windows, markers, padding, round_up(width) if self.training else width)
         positions += first_position(self.transformer)
         inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": positions}
         if self.takes_segments:
@@ -337,13 +340,12 @@ def _align_markers(
 
 
 def pad_with_markers(
-    windows: Sequence[NDArray[numpy.int64]], markers: Sequence[NDArray[numpy.int64]], padding: int
+    windows: Sequence[NDArray[numpy.int64]], markers: Sequence[NDArray[numpy.int64]], padding: int, width: int
 ) -> Tuple[Tensor, Tensor, Tensor]:
-    """Windows, their markers behind the longest text, and `padding` behind what is shorter: ids, shape (windows, t);
-    the attention mask, shape (windows, t, t); and positions from 0, shape (windows, t). Markers have the positions of
-    the wordpieces that they stand for, and the two of a candidate are next to each other."""
+    """Windows, their markers behind the longest text, and `padding` behind what is shorter: ids, shape (windows,
+    width); the attention mask, shape (windows, width, width); and positions from 0, shape (windows, width). Markers
+    have the positions of the wordpieces that they stand for, and the two of a candidate are next to each other."""
     length = max(map(len, windows))
-    width = length + 2 * max(map(len, markers))
     ids = torch.full((len(windows), width), padding)
     positions = torch.arange(width).clamp(max=length - 1).repeat(len(windows), 1)
     attention_mask = torch.zeros(len(windows), width, width)

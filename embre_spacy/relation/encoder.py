@@ -8,14 +8,25 @@ import numpy
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 from transformers import MODEL_MAPPING, AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from ..transformer import add_tags, get_tag_ids, load_checkpoint, remove_pooler, set_dropouts, special_tokens
+from ..errors import EmbreError
+from ..transformer import (
+    add_tags,
+    get_tag_ids,
+    load_checkpoint,
+    prepare_tokenizer,
+    remove_pooler,
+    round_up,
+    set_dropouts,
+    special_tokens,
+)
 from .features import DocCandidates
 
 # The most candidates whose vectors are in memory at once in prediction: all of a full text would take gigabytes.
 MAX_CANDIDATES = 2**11
+# The files that a fast tokenizer is saved in.
+TOKENIZER_FILES = ("special_tokens_map.json", "tokenizer.json", "tokenizer_config.json")
 
 
 class CandidateEncoder(nn.Module):
@@ -71,6 +82,12 @@ class TransformerEncoder(CandidateEncoder):
     def device(self) -> torch.device:
         return self.transformer.device
 
+    def choose_width(self, rows: Sequence[NDArray[numpy.int64]]) -> int:
+        """How long rows of wordpieces become by padding, in training more than the longest; see `round_up`."""
+        longest = max(map(len, rows))
+        most = self.window + len(self.before) + len(self.after)
+        return round_up(longest, most) if self.training else longest
+
     def choose_window(self) -> int:
         """The number of wordpieces in one pass, beside the special tokens around them. Raises EmbreError if the setting
         `window` does not fit the transformer, or is too small."""
@@ -96,9 +113,6 @@ class TransformerEncoder(CandidateEncoder):
         """Make the layers beside a transformer without pooler that is there already, and a tokenizer with its tags."""
         self.transformer = transformer
         self.tokenizer = tokenizer
-        # Left to the first call, this would change a tokenizer that several threads may be using.
-        tokenizer.backend_tokenizer.no_truncation()
-        tokenizer.backend_tokenizer.no_padding()
         self.entity_types = list(entity_types)
         self.tag_ids = get_tag_ids(tokenizer, entity_types) if self.settings.get("tags", True) else {}
         self.before, self.after = (numpy.asarray(ids, dtype="int64") for ids in special_tokens(tokenizer))
@@ -123,15 +137,21 @@ def _save_tokenizer(tokenizer: PreTrainedTokenizerBase) -> Dict[str, str]:
     with tempfile.TemporaryDirectory() as folder:
         # One file of the fast tokenizer, and not those of the slow one, which may be binary.
         tokenizer.save_pretrained(folder, legacy_format=False)
-        return {path.name: path.read_text(encoding="utf8") for path in sorted(Path(folder).iterdir())}
+        files = [Path(folder) / name for name in TOKENIZER_FILES]
+        return {file.name: file.read_text(encoding="utf8") for file in files if file.is_file()}
 
 
 def _load_tokenizer(files: Dict[str, str]) -> PreTrainedTokenizerBase:
-    """A tokenizer of its files."""
+    """A tokenizer of its files. Raises EmbreError for files that no tokenizer has, and never runs code that is named in
+    one: saved pipelines come from strangers."""
+    unknown = sorted(set(files) - set(TOKENIZER_FILES))
+    if unknown:
+        raise EmbreError(f"{unknown[0]!r} is no file of a tokenizer")
     with tempfile.TemporaryDirectory() as folder:
         for name, text in files.items():
             (Path(folder) / name).write_text(text, encoding="utf8")
-        return AutoTokenizer.from_pretrained(folder, use_fast=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False, local_files_only=True)
+    return prepare_tokenizer(tokenizer)
 
 
 def split_candidates(candidates: NDArray[numpy.int64]) -> List[NDArray[numpy.int64]]:
@@ -139,10 +159,12 @@ def split_candidates(candidates: NDArray[numpy.int64]) -> List[NDArray[numpy.int
     return numpy.split(candidates, range(MAX_CANDIDATES, len(candidates), MAX_CANDIDATES))
 
 
-def pad(rows: Sequence[NDArray], value: int, device: torch.device) -> Tuple[Tensor, Optional[Tensor]]:
-    """Rows of integers as one tensor, with a value behind their ends, and a mask: 1 where they are, 0 where they have
-    ended; None if they are all of one length, as attention is fastest without a mask."""
+def pad(rows: Sequence[NDArray], value: int, device: torch.device, width: int = 0) -> Tuple[Tensor, Optional[Tensor]]:
+    """Rows of integers as one tensor, at least `width` wide, with a value behind their ends, and a mask: 1 where they
+    are, 0 where they have ended; None if they are all of one length, as attention is fastest without a mask."""
     lengths = torch.tensor([len(row) for row in rows])
-    padded = pad_sequence([torch.from_numpy(row) for row in rows], batch_first=True, padding_value=value)
+    padded = torch.full((len(rows), max(width, *map(len, rows))), value)
+    for of_row, row in zip(padded, rows):
+        of_row[: len(row)] = torch.from_numpy(row)
     mask = (torch.arange(padded.shape[1]) < lengths.unsqueeze(-1)).long()
     return padded.to(device), None if mask.all() else mask.to(device)

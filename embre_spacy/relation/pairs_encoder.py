@@ -127,10 +127,10 @@ class PairsEncoder(TransformerEncoder):
         # One autocast context for all calls, so that weights are cast once.
         with autocast(self.settings["precision"], self.device):
             for group in groups:
-                rows = ((arrays.inputs, padding), (arrays.sources, 0), (arrays.targets, 0))
-                arguments = [
-                    tensor for of_all, value in rows for tensor in pad([of_all[i] for i in group], value, self.device)
-                ]
+                inputs = [arrays.inputs[i] for i in group]
+                arguments = [*pad(inputs, padding, self.device, self.choose_width(inputs))]
+                for openings in (arrays.sources, arrays.targets):
+                    arguments.extend(pad([openings[i] for i in group], 0, self.device))
                 if is_recomputed:
                     outputs.append(checkpoint(self._read, *arguments, use_reentrant=False))
                 else:

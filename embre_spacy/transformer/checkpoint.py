@@ -19,6 +19,7 @@ from transformers import (
 )
 
 from ..errors import EmbreError
+from .text import prepare_tokenizer
 
 PRECISIONS = ("auto", "bfloat16", "float32")
 
@@ -100,11 +101,14 @@ def load_checkpoint(
     weights are those of the checkpoint if None. An EmbreError says that it cannot be loaded, or what it lacks."""
     source = resolve_checkpoint(name)
     try:
-        config = AutoConfig.from_pretrained(source)
+        # Code that a checkpoint brings is not run.
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
         set_dropouts(config, hidden_dropout, attention_dropout)
         with _quiet_loading():
-            transformer, info = AutoModel.from_pretrained(source, config=config, output_loading_info=True)
-        tokenizer = AutoTokenizer.from_pretrained(source, use_fast=True)
+            transformer, info = AutoModel.from_pretrained(
+                source, config=config, output_loading_info=True, trust_remote_code=False
+            )
+        tokenizer = AutoTokenizer.from_pretrained(source, use_fast=True, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise EmbreError(f"encoder {name!r} cannot be loaded: {str(error).strip().splitlines()[0]}") from error
     missing = sorted(key for key in info["missing_keys"] if not key.startswith("pooler."))
@@ -115,7 +119,7 @@ def load_checkpoint(
     if not tokenizer.is_fast:
         raise EmbreError(f"encoder {name!r} has no fast tokenizer")
     remove_pooler(transformer)
-    return transformer, tokenizer
+    return transformer, prepare_tokenizer(tokenizer)
 
 
 @contextmanager

@@ -1,16 +1,22 @@
 """Text with mentions as wordpieces: tags around mentions, special tokens around texts, windows over long texts."""
 
 import re
+from bisect import bisect_left
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from itertools import pairwise
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy
 import torch
 from numpy.typing import NDArray
+from tokenizers import Encoding, Tokenizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 # The wordpiece ids of the opening and the closing tag of each entity type.
 TagIds = Dict[str, Tuple[int, int]]
+# oneDNN keeps the kernels of a thousand shapes of bfloat16, about a megabyte each. In training the lengths of batches
+# are multiples of this, so that there are not so many.
+LENGTH_STEP = 64
 
 
 @dataclass
@@ -47,53 +53,80 @@ class Wordpieces:
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, texts: Sequence[TaggedText]) -> List[Wordpieces]:
-    """Encode texts of any length. No wordpiece crosses the border of a mention."""
-    cuts = [sorted({0, len(text.text), *(offset for mention in text.mentions for offset in mention)}) for text in texts]
-    segments = [
-        text.text[start:end] for text, offsets in zip(texts, cuts) for start, end in zip(offsets[:-1], offsets[1:])
-    ]
-    pieces = iter(
-        tokenizer(
-            segments,
-            add_special_tokens=False,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-            # No warning of texts that are longer than a window.
-            verbose=False,
-        )["input_ids"]
-        if segments
-        else ()
+    """Encode texts of any length, each at once. No wordpiece crosses the border of a mention: a word that a border cuts
+    is two words."""
+    backend = tokenizer.backend_tokenizer
+    encodings = backend.encode_batch([text.text for text in texts], add_special_tokens=False)
+    # Some models have the characters of special tokens among their wordpieces: in a text these are cut, too.
+    special = re.compile("|".join(map(re.escape, tokenizer.all_special_tokens)) or "(?!)")
+    pieces = []
+    for text, encoding in zip(texts, encodings):
+        borders = {offset for mention in text.mentions for offset in mention}
+        borders.update(match.start() + 1 for match in special.finditer(text.text))
+        pieces.append(_lay_out(text, *_cut_words(backend, text.text, sorted(borders), encoding)))
+    return pieces
+
+
+def _cut_words(
+    backend: Tokenizer, characters: str, borders: Sequence[int], encoding: Encoding
+) -> Tuple[List[int], List[int]]:
+    """The ids of the wordpieces of a text, and where each starts, but for white space. Words that borders cut are
+    encoded part by part."""
+    ids, starts = list(encoding.ids), []
+    for start, end in encoding.offsets:
+        # Some tokenizers count the space before a word to it.
+        while start < end and characters[start].isspace():
+            start += 1
+        starts.append(start)
+    bounds: Dict[int, Tuple[int, int]] = {}
+    cut: Dict[int, List[int]] = {}
+    for border in borders:
+        piece = bisect_left(starts, border) - 1
+        word = encoding.token_to_word(piece) if piece >= 0 else None
+        if word is not None:
+            first, last = bounds.setdefault(word, encoding.word_to_tokens(word))
+            if border < encoding.offsets[last - 1][1]:
+                cut.setdefault(word, []).append(border)
+    # From the last, so that the places of those before do not change.
+    for word in sorted(cut, reverse=True):
+        first, last = bounds[word]
+        edges = [starts[first], *cut[word], encoding.offsets[last - 1][1]]
+        parts = [(_encode_part(backend, characters, *part), part[0]) for part in pairwise(edges)]
+        ids[first:last] = [id for of_part, _ in parts for id in of_part]
+        starts[first:last] = [start for of_part, start in parts for _ in of_part]
+    return ids, starts
+
+
+def _encode_part(backend: Tokenizer, characters: str, start: int, end: int) -> List[int]:
+    """The ids of a part of a word, with the space before it and without one that the tokenizer adds to each text."""
+    is_after_space = start > 0 and characters[start - 1].isspace()
+    part = characters[start - is_after_space : end]
+    part = part if backend.normalizer is None else backend.normalizer.normalize_str(part)
+    words = (
+        [part] if backend.pre_tokenizer is None else [word for word, _ in backend.pre_tokenizer.pre_tokenize_str(part)]
     )
-    return [_lay_out(text, offsets, pieces) for text, offsets in zip(texts, cuts)]
+    if words and start > 0 and not is_after_space:
+        words[0] = words[0].removeprefix("\u2581").removeprefix("\u0120")
+    return [piece.id for word in words for piece in backend.model.tokenize(word)]
 
 
-def _lay_out(text: TaggedText, cuts: Sequence[int], pieces: Iterator[List[int]]) -> Wordpieces:
+def _lay_out(text: TaggedText, ids: List[int], starts: List[int]) -> Wordpieces:
+    """Put the tags among the wordpieces. A mention encloses its own."""
     tags = text.tags if text.tags is not None else [None] * len(text.mentions)
-    ids: List[int] = []
-    is_tag: List[bool] = []
+    borders = sort_borders(text.mentions)
+    places = numpy.searchsorted(starts, [text.mentions[mention][side] for mention, side in borders])
+    of_borders = [None if tags[mention] is None else tags[mention][side] for mention, side in borders]
+    is_tagged = numpy.asarray([tag is not None for tag in of_borders], dtype="bool")
+    new = [tag for tag in of_borders if tag is not None]
     spans = numpy.zeros((len(text.mentions), 2), dtype="int64")
-    position = 0
-
-    def add_text(until: int) -> None:
-        nonlocal position
-        while cuts[position] < until:
-            position += 1
-            segment = next(pieces)
-            ids.extend(segment)
-            is_tag.extend([False] * len(segment))
-
-    for mention, side in sort_borders(text.mentions):
-        add_text(text.mentions[mention][side])
-        # A mention encloses its own tags.
-        if not side:
-            spans[mention, side] = len(ids)
-        if tags[mention] is not None:
-            ids.append(tags[mention][side])
-            is_tag.append(True)
-        if side:
-            spans[mention, side] = len(ids)
-    add_text(cuts[-1])
-    return Wordpieces(numpy.asarray(ids, dtype="int64"), spans, numpy.asarray(is_tag, dtype="bool"))
+    n_before = numpy.cumsum(is_tagged) - is_tagged
+    for (mention, side), place, before, is_own in zip(borders, places, n_before, is_tagged):
+        spans[mention, side] = place + before + (is_own and side)
+    return Wordpieces(
+        numpy.insert(numpy.asarray(ids, dtype="int64"), places[is_tagged], new),
+        spans,
+        numpy.insert(numpy.zeros(len(ids), dtype="bool"), places[is_tagged], True),
+    )
 
 
 def sort_borders(mentions: Sequence[Tuple[int, int]]) -> List[Tuple[int, int]]:
@@ -109,14 +142,24 @@ def sort_borders(mentions: Sequence[Tuple[int, int]]) -> List[Tuple[int, int]]:
     return sorted(((mention, side) for mention in range(len(mentions)) for side in (0, 1)), key=key)
 
 
+def prepare_tokenizer(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """A tokenizer that encodes texts as they are: whole, and without special tokens where a text happens to have their
+    characters. Nothing of it changes when it is used, so that several threads can use it."""
+    backend = tokenizer.backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    backend.encode_special_tokens = True
+    return tokenizer
+
+
 def special_tokens(tokenizer: PreTrainedTokenizerBase) -> Tuple[List[int], List[int]]:
     """The ids of the special tokens that a tokenizer puts before a text ([CLS] for BERT) and after it ([SEP]).
 
     They are read off an encoded text, since only its post-processor knows what a fast tokenizer adds:
     `build_inputs_with_special_tokens` of a plain `PreTrainedTokenizerFast`, which ModernBERT has, adds nothing.
     """
-    encoded = tokenizer("a", return_special_tokens_mask=True)
-    ids, is_special = encoded["input_ids"], encoded["special_tokens_mask"]
+    encoding = tokenizer.backend_tokenizer.encode("a")
+    ids, is_special = encoding.ids, encoding.special_tokens_mask
     n_before = is_special.index(0)
     n_after = is_special[::-1].index(0)
     return ids[:n_before], ids[len(ids) - n_after :]
@@ -156,11 +199,17 @@ def add_tags(transformer: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, e
         with torch.no_grad():
             for token, entity_type in new.items():
                 words = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", entity_type)
-                pieces = tokenizer(words, add_special_tokens=False)["input_ids"]
+                pieces = tokenizer.backend_tokenizer.encode(words, add_special_tokens=False).ids
                 # A name may have no wordpieces, and the mean of nothing is no number.
                 of_name = embeddings[pieces] if pieces else embeddings
                 embeddings[tokenizer.convert_tokens_to_ids(token)] = of_name.mean(dim=0)
     return get_tag_ids(tokenizer, entity_types)
+
+
+def round_up(length: int, most: Optional[int] = None) -> int:
+    """The next multiple of `LENGTH_STEP`, or `most` if that is less, to pad what is learned from to a few lengths."""
+    rounded = -(-length // LENGTH_STEP) * LENGTH_STEP
+    return rounded if most is None else max(min(rounded, most), length)
 
 
 def split_windows(length: int, size: int, overlap: int) -> List[Tuple[int, int]]:

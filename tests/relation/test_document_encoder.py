@@ -4,7 +4,7 @@ import numpy
 import pytest
 import spacy
 import torch
-from encoders import make_tiny_encoder, use_plain_tokenizer
+from encoders import make_modern_encoder, make_tiny_encoder, use_plain_tokenizer
 from relation_docs import make_doc
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
@@ -171,6 +171,23 @@ def make_pipe(make_nlp, make_examples):
         return nlp.get_pipe("embre_relation"), nlp.vocab
 
     return make
+
+
+@pytest.mark.parametrize("kind", ["byte-level", "sentencepiece"])
+def test_encoders_that_count_the_space_to_the_word_read_the_text_as_it_is(kind, make_pipe, make_examples, tmp_path):
+    pipe, vocab = make_pipe(name=str(make_modern_encoder(tmp_path / "encoder", kind)), markers=False)
+    encoder = get_network(pipe.model).encoder
+    doc = make_doc(vocab)
+    [window] = pipe.prepare([doc]).arrays.windows
+    tags = {id for pair in encoder.tag_ids.values() for id in pair}
+    text = encoder.tokenizer.backend_tokenizer.encode(doc.text).ids
+    assert len(tags) == 6 and [id for id in window.tolist() if id not in tags] == text
+    assert encoder.tokenizer.convert_ids_to_tokens([text[0], text[-1]]) == ["[CLS]", "[SEP]"]
+    expected = pipe.predict([doc])[1]
+    pipe.to_disk(tmp_path / "saved")
+    again, _ = make_pipe(name=str(tmp_path / "encoder"), markers=False)
+    for found, right in zip(again.from_disk(tmp_path / "saved").predict([doc])[1], expected):
+        numpy.testing.assert_allclose(found, right, atol=1e-6)
 
 
 def read(pipe, docs, candidates=None):

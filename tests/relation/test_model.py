@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy
 import pytest
+import spacy
 import torch
-from relation_docs import count_threads_of, make_doc, outcome
+from relation_docs import MENTIONS, count_threads_of, make_doc, outcome
 from spacy.language import Language
 
 from embre_spacy.relation.model import get_network
@@ -61,6 +62,21 @@ def test_the_network_learns_in_the_mode_of_training_alone(pipe, make_examples):
     numpy.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.parametrize("encoder_kind", ["document", "pairs"])
+def test_training_has_batches_of_few_lengths(pipe):
+    # For each length kernels are kept, which filled the memory step by step.
+    lengths = {True: set(), False: set()}
+    network = get_network(pipe.model)
+    network.encoder.transformer.register_forward_pre_hook(
+        lambda module, args, kwargs: lengths[network.training].add(kwargs["input_ids"].shape[1]), with_kwargs=True
+    )
+    for count in range(8):
+        doc = make_doc(pipe.vocab, "Aspirin lowers fever." + " It does." * count, MENTIONS[:1] + MENTIONS[2:3], [])
+        pipe.model.begin_update(pipe.prepare([doc], is_train=True))
+        pipe.predict([doc])
+    assert lengths[True] <= {62, 64} and len(lengths[False]) == 8
+
+
 @pytest.mark.parametrize("encoder_kind", ["document"])
 def test_what_is_loaded_is_drawn_by_nobody(pipe, make_nlp):
     data = pipe.to_bytes()
@@ -95,6 +111,28 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 @pytest.mark.parametrize("encoder_kind", ["document"])
 def test_processes_that_others_fork_keep_their_threads(encoder_kind):
     assert subprocess.run([sys.executable, "-c", FORK], timeout=120).returncode == 2
+
+
+@pytest.mark.parametrize("encoder_kind", ["document"])
+def test_pipelines_are_loaded_in_many_threads_at_once(pipe, make_nlp, tmp_path):
+    nlp = make_nlp()
+    folder = tmp_path / "model"
+    nlp.get_pipe("embre_relation").from_bytes(pipe.to_bytes())
+    nlp.to_disk(folder)
+    expected = pipe.predict([make_doc(pipe.vocab)])[1][0]
+    start = threading.Barrier(16)
+
+    def load(_):
+        start.wait()
+        loaded = spacy.load(folder)
+        return loaded.get_pipe("embre_relation").predict([make_doc(loaded.vocab)])[1][0]
+
+    with ThreadPoolExecutor(16) as executor:
+        for found in executor.map(load, range(16)):
+            numpy.testing.assert_allclose(found, expected, atol=1e-6)
+    # Others can make layers as before, with weights that are drawn.
+    layer = torch.nn.Linear(3, 3)
+    assert layer.weight.device.type == "cpu" and layer.weight.abs().sum() > 0
 
 
 @pytest.mark.parametrize("encoder_kind", ["tokens"])

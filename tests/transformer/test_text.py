@@ -1,7 +1,7 @@
 """Wordpieces, tags, special tokens and windows."""
 
 import pytest
-from encoders import make_tiny_encoder, use_plain_tokenizer
+from encoders import make_modern_encoder, make_tiny_encoder, use_plain_tokenizer
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers.processors import TemplateProcessing
@@ -60,6 +60,67 @@ def test_tags_enclose_mentions_outer_ones_first(tiny):
         assert tokens[start] == opening and tokens[end - 1] == opening.replace("[", "[/")
     assert len(empty) == 0 and len(empty.mentions) == 0
     assert not last.is_tag.any() and last.mentions[0, 1] == len(last)
+
+
+TEXT = "(aspirin) raises cancer risk,  not fever; in breastcancer (gene2protein) it is aspirin/pain"
+WHOLE_WORDS = ["aspirin", "cancer", "cancer risk", "fever", "gene2protein", "aspirin/pain", "pain", TEXT]
+PARTS = ["breast", "cancer (", "gene", "2", "protein", "ancer", "s"]
+
+
+def find_mentions(words):
+    """The first place of each, as a mention."""
+    return [(TEXT.index(one), TEXT.index(one) + len(one)) for one in words]
+
+
+@pytest.fixture(scope="module", params=["byte-level", "trimmed", "sentencepiece", "wordpiece"])
+def any_tokenizer(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("encoder") / "any"
+    make = make_tiny_encoder(folder) if request.param == "wordpiece" else make_modern_encoder(folder, request.param)
+    return load_checkpoint(str(make))[1]
+
+
+def read_pieces(tokenizer, ids):
+    """The text of wordpieces, without what they say of spaces."""
+    return tokenizer.backend_tokenizer.decode(list(ids)).replace(" ", "").replace("##", "")
+
+
+def test_mentions_change_nothing_of_a_text_whose_words_they_do_not_cut(any_tokenizer):
+    mentions = find_mentions(WHOLE_WORDS)
+    whole = any_tokenizer.backend_tokenizer.encode(TEXT, add_special_tokens=False).ids
+    [marked] = encode(any_tokenizer, [TaggedText(TEXT, mentions)])
+    assert marked.ids.tolist() == whole
+    for word, (first, last) in zip(WHOLE_WORDS, marked.mentions):
+        assert read_pieces(any_tokenizer, whole[first:last]) == word.replace(" ", "")
+
+
+def test_no_piece_crosses_the_border_of_a_mention(any_tokenizer):
+    mentions = find_mentions([*WHOLE_WORDS, *PARTS])
+    tags = (len(any_tokenizer), len(any_tokenizer) + 1)
+    [plain, tagged] = encode(
+        any_tokenizer, [TaggedText(TEXT, mentions), TaggedText(TEXT, mentions, [tags] * len(mentions))]
+    )
+    assert tagged.ids[~tagged.is_tag].tolist() == plain.ids.tolist() and tagged.is_tag.sum() == 2 * len(mentions)
+    pieces = [any_tokenizer.convert_ids_to_tokens(id) for id in plain.ids.tolist()]
+    for (start, end), (first, last), (opening, closing) in zip(mentions, plain.mentions, tagged.mentions):
+        assert read_pieces(any_tokenizer, plain.ids[first:last]) == TEXT[start:end].replace(" ", "")
+        inside = tagged.ids[opening:closing]
+        assert inside[[0, -1]].tolist() == list(tags)
+        assert inside[~tagged.is_tag[opening:closing]].tolist() == plain.ids[first:last].tolist()
+        # Where a word is cut there is no space that the text has not.
+        if start and not TEXT[start - 1].isspace():
+            assert not pieces[first].startswith(("\u2581", "\u0120"))
+
+
+@pytest.mark.parametrize("token", ["[MASK]", "[SEP]", "[CLS]", "[PAD]", "[UNK]", "[Gene]"])
+def test_special_tokens_in_a_text_are_text(any_tokenizer, tmp_path, token):
+    any_tokenizer.add_special_tokens({"additional_special_tokens": ["[Gene]"]})
+    text = f"aspirin {token} fever{token}"
+    for mentions in ([], [(8, 8 + len(token))], [(9, 10)]):
+        [found] = encode(any_tokenizer, [TaggedText(text, mentions)])
+        # The text is all there, in pieces of which none is a special token.
+        read = read_pieces(any_tokenizer, found.ids)
+        assert read == text.replace(" ", "").lower() or read == text.replace(" ", "")
+        assert not {*any_tokenizer.all_special_ids} & {*found.ids.tolist()}
 
 
 def test_tags_are_added_once_and_start_from_the_words_of_the_type(tiny):
