@@ -3,7 +3,7 @@
 import warnings
 import weakref
 from itertools import islice
-from math import isclose
+from math import inf, isclose
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
@@ -31,7 +31,7 @@ from .model import (
     initialize_network,
     prepare_batch,
 )
-from .network import RelationBatch, load_network, save_network
+from .network import RelationBatch, load_network, name_damaged, save_network
 from .scoring import LEVELS
 from .teachers import Teachers
 
@@ -208,16 +208,24 @@ class EmbreRelation(TrainablePipe):
         self.cfg: Dict[str, Any] = {**{key: [] for key in LABELS}, **decision, "config": dict(decision)}
         self._loss = RelationLoss(**loss_settings)
         self._teachers: Optional[Teachers] = None
-        for setting in ("temperature", "novelty_temperature"):
-            if decision[setting] <= 0.0:
-                raise EmbreError(f"`{setting}` of {name} must be above 0, not {decision[setting]}")
-        shares = {**decision, "teacher_weight": self._loss.teacher_weight}
-        for setting in ("threshold", "type_certainty", "teacher_weight"):
-            if not 0.0 <= shares[setting] <= 1.0:
-                raise EmbreError(f"`{setting}` of {name} must be between 0 and 1, not {shares[setting]}")
+        self._check_cfg()
+        if not 0.0 <= self._loss.teacher_weight <= 1.0:
+            raise EmbreError(f"`teacher_weight` of {name} must be between 0 and 1, not {self._loss.teacher_weight}")
         smoothing = self._loss.novelty_smoothing
         if not 0.0 <= smoothing < 1.0:
             raise EmbreError(f"`novelty_smoothing` of {name} must be at least 0 and below 1, not {smoothing}")
+
+    def _check_cfg(self) -> None:
+        """Raise EmbreError for values that `cfg` cannot have."""
+        for setting in ("temperature", "novelty_temperature"):
+            if not 0.0 < self.cfg[setting] < inf:
+                raise EmbreError(f"`{setting}` of {self.name} must be above 0, not {self.cfg[setting]}")
+        for setting in ("threshold", "type_certainty"):
+            if not 0.0 <= self.cfg[setting] <= 1.0:
+                raise EmbreError(f"`{setting}` of {self.name} must be between 0 and 1, not {self.cfg[setting]}")
+        for key in LABELS:
+            if not (isinstance(self.cfg[key], list) and all(isinstance(label, str) for label in self.cfg[key])):
+                raise EmbreError(f"`{key}` of {self.name} must be a list of names")
 
     @property
     def labels(self) -> Tuple[str, ...]:
@@ -491,7 +499,7 @@ class EmbreRelation(TrainablePipe):
         the config."""
         config = self.cfg["config"]
         readers: Dict[str, Callable[[Path], Any]] = {
-            "cfg": lambda file: self.cfg.update(srsly.read_json(file)),
+            "cfg": self._read_cfg,
             "vocab": lambda folder: self.vocab.from_disk(folder, exclude=exclude),
         }
         if "model" not in exclude:
@@ -502,9 +510,15 @@ class EmbreRelation(TrainablePipe):
         self._prefer_config(config)
         return self
 
+    def _read_cfg(self, file: Path) -> None:
+        with name_damaged(file):
+            self.cfg.update(srsly.read_json(file))
+            self._check_cfg()
+
     def _load_tok2vec(self, file: Path) -> None:
         if file.is_file():
-            self.model.get_ref("tok2vec").from_disk(file)
+            with name_damaged(file):
+                self.model.get_ref("tok2vec").from_disk(file)
         else:
             # So it was saved before it had a file of its own.
             self.model.from_bytes(file.with_name("model").read_bytes())

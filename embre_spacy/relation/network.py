@@ -6,15 +6,16 @@ the folder or the hub that a transformer once came from.
 
 import json
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy
 import safetensors.torch
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from spacy.tokens import Doc
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
@@ -142,29 +143,42 @@ def network_from_bytes(network: RelationNetwork, data: bytes, device: torch.devi
 
 
 def load_network(network: RelationNetwork, file: Path, device: torch.device) -> RelationNetwork:
-    """Give a network the layers and weights that a file holds. An EmbreError says if the file is missing, damaged or of
-    a later version, or which setting does not fit the weights."""
+    """Give a network the layers and weights that a file holds. An EmbreError names a file that is missing, damaged or
+    of a later version, or whose weights do not fit a setting."""
     if not file.is_file():
         raise EmbreError(f"{file}: the file with the weights of the model is missing")
-    try:
+    with name_damaged(file):
         with safe_open(file, framework="pt") as opened:
             description = json.loads(opened.metadata()[_METADATA])
             # Copied, because these are views of the file, which may be written again while the network is in use.
             names = opened.keys()
             state = {_current_name(name): opened.get_tensor(name).to(device, copy=True) for name in names}
-    except SafetensorError as error:
-        raise EmbreError(f"{file}: the weights cannot be read ({error})") from error
-    if description["version"] > _VERSION:
-        raise EmbreError("this pipeline was saved by a later version of embre_spacy, which it needs")
-    if "shape" in description:
-        _check_settings(network, description)
-        shape = description["shape"]
-        with _SkipInit():
-            network.encoder.restore(description, shape["entity_types"])
-            network.build_heads(shape["entity_types"], shape["n_relation_types"], shape["n_novelty_labels"])
-        network.load_state_dict(state, assign=True)
-        network.to(device)
+        if description["version"] > _VERSION:
+            raise EmbreError("the weights were saved by a later version of embre_spacy, which they need")
+        if "shape" in description:
+            _check_settings(network, description)
+            shape = description["shape"]
+            with _SkipInit():
+                network.encoder.restore(description, shape["entity_types"])
+                network.build_heads(shape["entity_types"], shape["n_relation_types"], shape["n_novelty_labels"])
+            network.load_state_dict(state, assign=True)
+            network.to(device)
     return network
+
+
+@contextmanager
+def name_damaged(file: Path) -> Iterator[None]:
+    """Name a file of a saved pipeline, and the cause, in the error that it cannot be read. A damaged file can fail
+    anywhere in the packages that read it, with any error."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except EmbreError as error:
+        raise EmbreError(f"{file}: {error}") from error
+    except Exception as error:
+        cause = " ".join([f"{type(error).__name__}:", *str(error).split()])
+        raise EmbreError(f"{file}: the file is damaged ({cause.rstrip(':')})") from error
 
 
 def _current_name(name: str) -> str:

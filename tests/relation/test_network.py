@@ -1,5 +1,8 @@
 """The network: what is saved of it, and what of it the config may change."""
 
+import io
+import json
+
 import pytest
 import spacy
 from relation_docs import outcome
@@ -105,7 +108,7 @@ def test_what_no_weight_depends_on_can_be_chosen_in_loading(trained, tmp_path, m
 )
 def test_a_setting_that_does_not_fit_the_weights_is_named(trained, tmp_path, setting, value, cause):
     trained.to_disk(tmp_path / "model")
-    with pytest.raises(EmbreError, match=cause):
+    with pytest.raises(EmbreError, match=f"weights.safetensors: {cause}"):
         spacy.load(tmp_path / "model", config={f"components.embre_relation.model.{setting}": value})
 
 
@@ -115,17 +118,124 @@ def test_the_weights_of_another_encoder_are_an_error(trained, tmp_path, tiny_enc
     encoder = {"@architectures": "embre_spacy.PairsEncoder.v1", "name": str(tiny_encoder)}
     config = spacy.util.load_config(tmp_path / "model" / "config.cfg")
     config["components"]["embre_relation"]["model"]["encoder"] = encoder
-    with pytest.raises(EmbreError, match="config has a PairsEncoder, but the saved weights are those of a DocumentEnc"):
+    with pytest.raises(
+        EmbreError,
+        match=r"weights.safetensors: the config has a PairsEncoder, but the saved weights are those of a DocumentEnc",
+    ):
         spacy.util.load_model_from_config(config).from_disk(tmp_path / "model")
 
 
+def change_description(file, change):
+    """Change what the metadata of weights say of the network."""
+    with safe_open(file, framework="pt") as opened:
+        description = json.loads(opened.metadata()["embre_relation"])
+    change(description)
+    save_file(load_file(file), file, metadata={"embre_relation": json.dumps(description)})
+
+
+def change_tokenizer(name, text):
+    return lambda description: description["tokenizer"].__setitem__(name, text)
+
+
+WEIGHTS_DAMAGE = {
+    "cut": lambda file: file.write_bytes(file.read_bytes()[:1000]),
+    "empty": lambda file: file.write_bytes(b""),
+    "other data": lambda file: file.write_bytes(b"{}" * 500),
+    "no metadata": lambda file: save_file(load_file(file), file),
+    "no JSON": lambda file: save_file(load_file(file), file, metadata={"embre_relation": "{"}),
+    "no version": lambda file: change_description(file, dict.clear),
+    "a list": lambda file: save_file(load_file(file), file, metadata={"embre_relation": "[]"}),
+    "a later version": lambda file: change_description(file, lambda description: description.update(version=99)),
+    "no tokenizer": lambda file: change_description(file, lambda description: description.pop("tokenizer")),
+    "a cut tokenizer": lambda file: change_description(file, change_tokenizer("tokenizer.json", '{"version": "1.0", ')),
+    "an empty tokenizer": lambda file: change_description(file, change_tokenizer("tokenizer.json", "")),
+    "no settings of the tokenizer": lambda file: change_description(
+        file, change_tokenizer("tokenizer_config.json", "")
+    ),
+    "another transformer": lambda file: change_description(
+        file, lambda description: description["transformer"].update(intermediate_size=7)
+    ),
+    "an unknown transformer": lambda file: change_description(
+        file, lambda description: description["transformer"].update(model_type="none")
+    ),
+    "a weight too few": lambda file: save_file(
+        dict(list(load_file(file).items())[1:]), file, metadata=safe_open(file, framework="pt").metadata()
+    ),
+}
+
+
+@pytest.fixture
+def saved(initialized, tmp_path):
+    """The folder of a component that was saved, in that of its pipeline."""
+    initialized.to_disk(tmp_path / "model")
+    return tmp_path / "model" / "embre_relation"
+
+
 @pytest.mark.parametrize("encoder_kind", ["document"])
-def test_damaged_weights_are_named(trained, tmp_path):
-    trained.to_disk(tmp_path / "model")
-    file = tmp_path / "model" / "embre_relation" / "weights.safetensors"
-    file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(EmbreError, match=r"weights\.safetensors: the weights cannot be read"):
-        spacy.load(tmp_path / "model")
+def test_damaged_weights_are_named(saved):
+    file = saved / "weights.safetensors"
+    whole = file.read_bytes()
+    for name, damage in WEIGHTS_DAMAGE.items():
+        file.write_bytes(whole)
+        damage(file)
+        with pytest.raises(EmbreError, match=r"embre_relation.weights\.safetensors: ") as caught:
+            spacy.load(saved.parent)
+        assert "()" not in str(caught.value) and "\n" not in str(caught.value), name
+
+
+@pytest.mark.parametrize("encoder_kind", ["tokens"])
+def test_damaged_settings_and_layers_are_named(saved):
+    cfg = json.loads((saved / "cfg").read_text())
+    damaged = [
+        ("cfg", b""),
+        ("cfg", b'{"labels": ['),
+        ("cfg", b"[1, 2]"),
+        *(
+            ("cfg", json.dumps({**cfg, key: value}).encode())
+            for key, value in [("threshold", "high"), ("temperature", 0), ("labels", None), ("entity_types", [1])]
+        ),
+        ("tok2vec", b""),
+        ("tok2vec", b"\x93\x01\x02"),
+        ("tok2vec", (saved / "tok2vec").read_bytes()[:-100]),
+    ]
+    for name, data in damaged:
+        whole = (saved / name).read_bytes()
+        (saved / name).write_bytes(data)
+        with pytest.raises(EmbreError, match=f"embre_relation.{name}: ") as caught:
+            spacy.load(saved.parent)
+        assert "()" not in str(caught.value) and "\n" not in str(caught.value), data
+        (saved / name).write_bytes(whole)
+    assert spacy.load(saved.parent)
+
+
+@pytest.mark.parametrize("encoder_kind", ["document"])
+@pytest.mark.parametrize("name", ["../../planted.py", "{folder}/planted.py", "planted.py", "config.json", ".."])
+def test_a_pipeline_writes_no_files_but_those_of_its_tokenizer(saved, tmp_path, name):
+    name = name.format(folder=tmp_path)
+    change_description(saved / "weights.safetensors", change_tokenizer(name, "import os"))
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(EmbreError, match=r"weights\.safetensors: .* is no file of a tokenizer"):
+        spacy.load(saved.parent)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("encoder_kind", ["document"])
+def test_a_pipeline_runs_no_code_of_its_tokenizer(saved, tmp_path, monkeypatch):
+    planted = tmp_path / "code"
+    planted.mkdir()
+    (planted / "planted.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Planted: pass\n")
+    # A yes to whoever asks.
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n" * 100))
+    for settings in (
+        {"auto_map": {"AutoTokenizer": [None, f"{planted}--planted.Planted"]}, "tokenizer_class": "Planted"},
+        {"auto_map": {"AutoTokenizer": [None, "planted.Planted"]}},
+    ):
+        change_description(
+            saved / "weights.safetensors", change_tokenizer("tokenizer_config.json", json.dumps(settings))
+        )
+        with pytest.raises(EmbreError, match=r"weights\.safetensors: "):
+            spacy.load(saved.parent)
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("encoder_kind", ["document"])
