@@ -131,7 +131,8 @@ class _Block:
             raise InputError(f"offsets {first!r} and {last!r} are not a range")
         if int(last) > self._length():
             raise InputError(f"the annotation {first} to {last} lies outside the text ({self._length()} characters)")
-        infons = {**dict(zip(["identifier"], others)), "type": type}
+        infons = {"identifier": others[0]} if others else {}
+        infons["type"] = type
         # BC5CDR has the names of the parts of a composite mention behind the identifier.
         infons.update((f"column{number}", name) for number, name in enumerate(others[1:], _FIRST_EXTRA_COLUMN))
         locations = [{"offset": int(first), "length": int(last) - int(first)}]

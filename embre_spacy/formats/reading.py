@@ -81,10 +81,10 @@ def read(
     """Read the documents of a file.
 
     Mentions are in `doc.ents` (identifiers in `kb_id_`), those that overlap or are discontinuous in
-    `doc.spans["mentions"]`, relations in `doc._.relations`, the id in `doc._.document_id`. All else that the file says
-    stays with the `Doc`, through bytes and DocBin, and `write` gives it back.
+    `doc.spans["mentions"]`, relations in `doc._.relations`, the id in `doc._.document_id`, empty if there is none. All
+    else that the file says stays with the `Doc`, through bytes and DocBin, and `write` gives it back.
 
-    path (Union[str, PathLike]): The file, or its URI: BioC XML, BioC JSON (also PubTator3's, or a document per
+    path (Union[str, PathLike]): The file, or its URI: BioC XML, BioC JSON (also PubTator3's, or a value per
         line), PubTator, each plain or ".gz", or DocBin.
     vocab (Vocab): The vocabulary that the documents share (`nlp.vocab`).
     format (Optional[str]): One of FORMATS; the suffix decides if None.
