@@ -5,7 +5,7 @@ from collections import defaultdict
 from functools import partial
 from itertools import combinations_with_replacement, product
 from operator import attrgetter
-from typing import Callable, Dict, List, Optional, Sequence, Set, Tuple, Union
+from typing import Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple, Union
 
 from spacy.tokens import Doc
 
@@ -63,13 +63,18 @@ def create_nearby_candidates(
     return partial(_nearby_pairs, get_all=candidates or create_type_pair_candidates(), same=same, distance=distance)
 
 
+def _iter_pairs(doc: Doc) -> Iterator[Candidate]:
+    for source, target in combinations_with_replacement(get_concepts(doc), 2):
+        if source is not target or len(source.mentions) > 1:
+            yield source, target
+
+
 def _all_pairs(doc: Doc) -> List[Candidate]:
-    pairs = combinations_with_replacement(get_concepts(doc), 2)
-    return [(source, target) for source, target in pairs if source is not target or len(source.mentions) > 1]
+    return list(_iter_pairs(doc))
 
 
 def _pairs_of_types(doc: Doc, *, allowed: Set[Tuple[str, ...]]) -> List[Candidate]:
-    return [pair for pair in _all_pairs(doc) if (pair[0].type, pair[1].type) in allowed]
+    return [pair for pair in _iter_pairs(doc) if (pair[0].type, pair[1].type) in allowed]
 
 
 def _nearby_pairs(

@@ -1,6 +1,7 @@
 """Identifiers: the field of a mention that has them, and what each of them says of a concept."""
 
 import re
+from functools import lru_cache
 from typing import Dict, List
 
 # What resources and tables have in place of an identifier; some put the name of a database before everything. "NA" is
@@ -49,6 +50,8 @@ def split_identifiers(field: str) -> List[str]:
     return list(dict.fromkeys(part for part in parts if not _NO_IDENTIFIER.fullmatch(part)))
 
 
+# Training asks for the same identifiers again and again.
+@lru_cache(maxsize=2**16)
 def normalize_identifier(identifier: str) -> str:
     """Bring an identifier into the form that is the same for every resource: without a database prefix that others
     leave out; for a variant that several fields describe, its reference SNP number, or else its tmVar or HGVS form with
