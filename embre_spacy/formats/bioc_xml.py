@@ -164,7 +164,7 @@ def _text(element: Any) -> str:
 
 def make_envelope(record: Record) -> Envelope:
     """Make the envelope of a BioC XML collection, with what the first document says about its collection."""
-    head = _make_element(_complete(record.collection, "collection", Anomalies(), record.id), "collection", record)
+    head = _encode(record.collection, "collection", record, Anomalies())
     doctype = f"{record.doctype}\n" if record.doctype else ""
     start = f"<?xml version='1.0' encoding='utf-8'?>\n{doctype}<collection>{''.join(map(_serialize, head))}\n"
     return Envelope(start, "\n", "\n</collection>")
@@ -172,8 +172,15 @@ def make_envelope(record: Record) -> Envelope:
 
 def format_document(record: Record, anomalies: Anomalies) -> str:
     """Make the element `document`. Other keys than BioC's become infons."""
-    document = _complete(record.document, "document", anomalies, record.id)
-    return _serialize(_make_element(document, "document", record))
+    return _serialize(_encode(record.document, "document", record, anomalies))
+
+
+def _encode(node: Node, tag: str, record: Record, anomalies: Anomalies) -> Any:
+    complete = _complete(node, tag, anomalies, record.id)
+    try:
+        return _make_element(complete, tag)
+    except ValueError as error:
+        raise InputError(f"cannot be written as XML: {error}", document=record.id) from error
 
 
 def _complete(node: Node, tag: str, anomalies: Anomalies, document: str) -> Node:
@@ -201,26 +208,22 @@ def _complete(node: Node, tag: str, anomalies: Anomalies, document: str) -> Node
     return complete
 
 
-def _make_element(node: Node, tag: str, record: Record) -> Any:
+def _make_element(node: Node, tag: str) -> Any:
     element = etree.Element(tag)
     # The text of an annotation comes after its locations.
-    keys = [key for key in _KEYS[tag] if key != "text"] + ["text"] if tag == "annotation" else _KEYS[tag]
-    try:
-        for key in keys:
-            if key == "infons":
-                for name, value in node[key].items():
-                    is_repeated = isinstance(value, list) and len(value) > 1 and set(map(type, value)) == {str}
-                    for item in value if is_repeated else [value]:
-                        etree.SubElement(element, "infon", key=name).text = _as_text(item)
-            elif key in _LISTS:
-                element.extend([_make_element(child, _LISTS[key], record) for child in node[key]])
-            elif key in _ATTRIBUTES.get(tag, ()):
-                if node[key] != "":
-                    element.set(key, str(node[key]))
-            elif key != "text" or node[key]:
+    for key in sorted(_KEYS[tag], key=lambda key: key == "text" and tag == "annotation"):
+        if key == "infons":
+            for name, value in node[key].items():
+                is_repeated = isinstance(value, list) and len(value) > 1 and set(map(type, value)) == {str}
+                for item in value if is_repeated else [value]:
+                    etree.SubElement(element, "infon", key=name).text = _as_text(item)
+        elif key in _LISTS:
+            element.extend([_make_element(child, _LISTS[key]) for child in node[key]])
+        elif key not in _ATTRIBUTES.get(tag, ()):
+            if key != "text" or node[key]:
                 etree.SubElement(element, key).text = str(node[key])
-    except ValueError as error:
-        raise InputError(f"cannot be written as XML: {error}", document=record.id) from error
+        elif node[key] != "":
+            element.set(key, str(node[key]))
     return element
 
 

@@ -1,9 +1,11 @@
 """BioC XML as BioC allows it, and as it does not."""
 
+import pytest
 from builders import annotation, document, passage, save
 from canonical import content
 
 import embre_spacy
+from embre_spacy.errors import InputError
 
 
 def write_bytes(path, text, **options):
@@ -89,3 +91,22 @@ def test_inputs_of_several_collections(tmp_path, vocab):
     embre_spacy.write([*first, *second], tmp_path / "c.json")
     written = content(tmp_path / "c.json")
     assert (written["source"], [one["id"] for one in written["documents"]]) == ("made up", ["1", "7", "2"])
+
+
+def test_what_xml_cannot_have_is_said_once(tmp_path, vocab):
+    mention = annotation("0", "x", (0, 1), type="Gene", note="a\x00b")
+    (doc,) = embre_spacy.read(save(tmp_path / "a.json", document("1", passage(0, "x", mention))), vocab)
+    with pytest.raises(InputError) as error:
+        embre_spacy.write([doc], tmp_path / "b.xml")
+    assert str(error.value).startswith(f"{tmp_path / 'b.xml'}: document 1: cannot be written as XML: All strings must")
+
+
+def test_keys_of_places_are_told(tmp_path, vocab):
+    """BioC has nothing for them, and infons of a location are no exception."""
+    mention = annotation("0", "x", (0, 1), type="Gene")
+    mention["locations"][0]["infons"] = {"sure": "no"}
+    (doc,) = embre_spacy.read(save(tmp_path / "a.json", document("1", passage(0, "x", mention))), vocab)
+    with pytest.warns(
+        UserWarning, match=r"BioC XML cannot express \(left out\): 1 \(first in document 1: infons of a loc"
+    ):
+        embre_spacy.write([doc], tmp_path / "b.xml")
