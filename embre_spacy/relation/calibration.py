@@ -56,11 +56,14 @@ class ScoredCandidates:
 
 
 def score_candidates(nlp: Language, gold: Sequence[Doc], *, batch_size: int = 64) -> ScoredCandidates:
-    """Score all candidates of gold documents with a pipeline. Raises EmbreError if it has no relation component."""
+    """Score all candidates of gold documents with a pipeline. Raises EmbreError if it has no relation component, or one
+    whose probabilities are no numbers."""
     component = find_component(nlp)
     position = [pipe for _, pipe in nlp.pipeline].index(component)
     docs = nlp.pipe(map(copy_mentions, gold), batch_size=batch_size, disable=nlp.pipe_names[position:])
     candidates, (types, novelties) = component.predict(docs)
+    if not (numpy.isfinite(types).all() and numpy.isfinite(novelties).all()):
+        raise EmbreError("the pipeline gives probabilities that are no numbers: its weights cannot be used")
     type_classes = {label: index for index, label in enumerate(component.labels, start=1)}
     novelty_classes = {label: index for index, label in enumerate(component.novelty_labels)}
     predicted = component.decide(candidates, (types, novelties), threshold=0.0)

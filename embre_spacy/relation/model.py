@@ -22,6 +22,7 @@ from thinc.api import (
 from thinc.types import Floats2d
 
 from ..errors import EmbreError
+from ..labels import entity_type
 from ..tokens import Candidate, get_mentions
 from .encoder import CandidateEncoder
 from .features import DocCandidates
@@ -181,6 +182,8 @@ def prepare_batch(
     """Documents as arrays for a model, with the vectors of their tokens where it has a `tok2vec`; in training with the
     documents themselves. Those without candidates cost nothing."""
     documents = [DocCandidates(doc, get_mentions(doc), of_doc) for doc, of_doc in zip(docs, candidates) if of_doc]
+    for document in documents:
+        _check_candidates(document)
     batch = RelationBatch(list(candidates), get_network(model).encoder.prepare(documents, is_train=is_train))
     tok2vec = model.maybe_get_ref("tok2vec")
     if tok2vec is not None and is_train:
@@ -189,6 +192,18 @@ def prepare_batch(
         vectors = tok2vec.predict([document.doc for document in documents])
         batch.tokens = to_numpy(tok2vec.ops.xp.concatenate(vectors))
     return batch
+
+
+def _check_candidates(document: DocCandidates) -> None:
+    """Raise EmbreError for candidates with mentions that their document does not have: users can give the function."""
+    known = {(mention.start, mention.end, entity_type(mention.label)) for mention in document.mentions}
+    for concept in {id(concept): concept for pair in document.candidates for concept in pair}.values():
+        places = {(start, end, concept.type) for start, end in concept.mentions}
+        if not places or not places <= known:
+            raise EmbreError(
+                f"document {document.doc._.document_id or 'without id'}: the candidates have a concept {concept.id!r} "
+                f"of type {concept.type!r} with mentions at {concept.mentions}, which are none of the document"
+            )
 
 
 def backprop_zeros(model: RelationModel, docs: Sequence[Doc]) -> None:

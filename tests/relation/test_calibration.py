@@ -17,6 +17,7 @@ from embre_spacy.relation.calibration import (
     fit_temperature,
     score_candidates,
 )
+from embre_spacy.relation.model import get_network
 from embre_spacy.tokens import copy_mentions
 
 # The texts that came through a pipeline.
@@ -101,6 +102,19 @@ def test_a_failing_component_leaves_the_temperatures_as_they_were(trained, make_
     with pytest.raises(ValueError, match="not this document"):
         calibrate(trained, [example.reference for example in make_examples(trained)])
     assert cfg == before
+
+
+@pytest.mark.parametrize("head", ["relation", "novelty"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_probabilities_that_are_no_numbers_are_told(trained, make_examples, head, value):
+    pipe = trained.get_pipe("embre_relation")
+    before = dict(pipe.cfg)
+    getattr(get_network(pipe.model), head)[-1].bias.data[0] = value
+    gold = [example.reference for example in make_examples(trained)]
+    for score in (score_candidates, calibrate):
+        with pytest.raises(EmbreError, match="probabilities that are no numbers"):
+            score(trained, gold)
+    assert pipe.cfg == before
 
 
 def test_documents_are_read_once(trained, make_examples):

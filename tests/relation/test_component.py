@@ -14,7 +14,7 @@ from spacy.training import Example
 
 from embre_spacy.errors import EmbreError
 from embre_spacy.relation.model import get_network
-from embre_spacy.tokens import copy_mentions, get_concepts, register_extensions
+from embre_spacy.tokens import Concept, copy_mentions, get_concepts, register_extensions
 
 
 def predicted(nlp, make_examples):
@@ -199,6 +199,22 @@ def test_candidates_are_a_choice(make_nlp, make_examples):
     pairs = {frozenset((a.type, b.type)) for a, b in nlp.get_pipe("embre_relation").candidates(doc)}
     assert frozenset(["DiseaseOrPhenotypicFeature"]) in pairs
     assert frozenset(["DiseaseOrPhenotypicFeature"]) not in {frozenset((a.type, b.type)) for a, b in doc._.candidates}
+
+
+@pytest.mark.parametrize(
+    "start, end, type", [(0, 3, "ChemicalEntity"), (0, 7, "GeneOrGeneProduct"), (900, 907, "ChemicalEntity")]
+)
+def test_candidates_outside_the_mentions_are_told(trained, make_examples, start, end, type):
+    pipe = trained.get_pipe("embre_relation")
+    doc = make_examples(trained)[0].predicted
+    doc._.document_id = "doc 7"
+    other = doc._.concepts[1]
+    pipe.candidates = lambda doc: [(other, Concept("C9", type, "Asp", [(start, end)]))]
+    with pytest.raises(EmbreError, match="document doc 7: the candidates have a concept 'C9' of type"):
+        trained(doc)
+    pipe.candidates = lambda doc: [(Concept("C9", "ChemicalEntity", "Asp"), other)]
+    with pytest.raises(EmbreError, match=r"document doc 7: .* 'C9' .* with mentions at \[\]"):
+        list(trained.pipe([doc]))
 
 
 def test_wrong_input_is_an_error(trained):
