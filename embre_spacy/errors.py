@@ -29,11 +29,3 @@ class InputError(EmbreError):
         if self.document is not None:
             where.append(f"document {self.document}")
         return ": ".join([*where, self.cause])
-
-    def __reduce__(self):
-        # Errors cross process borders (`nlp.pipe(n_process=2)`), and keyword arguments do not pickle by default.
-        return _rebuild_input_error, (self.cause, self.file, self.document)
-
-
-def _rebuild_input_error(cause: str, file: Optional[str], document: Optional[str]) -> InputError:
-    return InputError(cause, file=file, document=document)

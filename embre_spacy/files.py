@@ -50,6 +50,8 @@ OUTPUT_FORMATS: Dict[str, str] = {
     "relations-parquet": ".parquet",
 }
 
+# These are compressed in themselves.
+_NEVER_GZIPPED = ("docbin", "relations-parquet")
 _PART = re.compile(r"\.(.+)\.[0-9a-f]{32}\.part", re.DOTALL)
 # Texts are packed to a fifth or a tenth. A bomb is packed to a thousandth, and has gone far before it is recognized.
 _MOST_PACKED = 100
@@ -90,19 +92,21 @@ def strip_gz(name: str) -> str:
     return name[:-3] if is_gzipped(name) else name
 
 
-def format_of(location: Location, format: Optional[str] = None) -> str:
+def format_of(location: Location, format: Optional[str] = None, formats: Tuple[str, ...] = FORMATS) -> str:
     """The format of a file: that which is given, or else that of its suffix (in any case, ".gz" ignored).
 
-    RAISES (InputError): If neither is known, or the format is not written with ".gz".
+    RAISES (InputError): If it is none of the formats, or is not written with ".gz".
     """
-    suffix = PurePath(strip_gz(str(location))).suffix.lower()
-    format = format or SUFFIXES.get(suffix)
+    # Files with one suffix have documents rather than a table.
+    suffixes = {OUTPUT_FORMATS[name]: name for name in formats if OUTPUT_FORMATS[name] not in SUFFIXES}
+    suffixes = {**SUFFIXES, **suffixes}
+    format = format or suffixes.get(PurePath(strip_gz(str(location))).suffix.lower())
     if format is None:
-        raise InputError(f"unknown suffix: name the format or use one of {', '.join(SUFFIXES)}", file=str(location))
-    if format not in FORMATS:
-        raise InputError(f"unknown format {format!r}: use one of {', '.join(FORMATS)}", file=str(location))
-    if format == "docbin" and is_gzipped(location):
-        raise InputError("a .spacy file is compressed already and cannot be .gz", file=str(location))
+        raise InputError(f"unknown suffix: name the format or use one of {', '.join(suffixes)}", file=str(location))
+    if format not in formats:
+        raise InputError(f"unknown format {format!r}: use one of {', '.join(formats)}", file=str(location))
+    if is_gzipped(location) and format in _NEVER_GZIPPED:
+        raise InputError(f"a {OUTPUT_FORMATS[format]} file is compressed already and cannot be .gz", file=str(location))
     return format
 
 

@@ -8,6 +8,7 @@ import tempfile
 from collections import deque
 from concurrent.futures import as_completed
 from contextlib import contextmanager
+from functools import partial
 from itertools import groupby, islice
 from threading import Thread
 from time import perf_counter, sleep
@@ -70,10 +71,10 @@ def run_local(options: AnnotateOptions, units: List[Unit], meter: Meter) -> None
             stages.annotate_unit(unit, meter.add)
             meter.add(0, unit.size)
     else:
-        with _Workers(options) as workers:
-            workers.submit("load").result()
+        with _start_workers(options) as submit:
+            submit("load").result()
             meter.start(units)
-            sizes = {workers.submit("annotate_unit", unit): unit.size for unit in units}
+            sizes = {submit("annotate_unit", unit): unit.size for unit in units}
             for future in as_completed(sizes):
                 meter.add(future.result(), sizes[future])
 
@@ -83,19 +84,19 @@ def _run_split(options: AnnotateOptions, units: List[Unit], meter: Meter, stages
     folder = tempfile.gettempdir() if is_uri(options.location) else options.location
     left = iter(units)
 
-    with _Workers(options) as workers:
+    with _start_workers(options) as submit:
 
         def read_ahead(count: int) -> Iterator[Any]:
             for unit in islice(left, count):
                 # What is read of a large unit must not be in memory.
                 path = os.path.join(folder, part_name(f"{unit.index:08d}.{options.run}"))
-                yield unit, path, workers.submit("save_chunks", unit, path)
+                yield unit, path, submit("save_chunks", unit, path)
 
         def predict(path: str) -> Iterator[bytes]:
             writing: Deque[Any] = deque()
             for chunk in _load_chunks(path):
                 stages.predict(chunk)
-                writing.append((chunk.n_read, workers.submit("write_predicted", chunk)))
+                writing.append((chunk.n_read, submit("write_predicted", chunk)))
                 while len(writing) > 2 * options.n_process:
                     yield take(*writing.popleft())
             while writing:
@@ -122,32 +123,25 @@ def _load_chunks(path: str) -> Iterator[Chunk]:
             yield pickle.load(file)
 
 
-class _Workers:
-    """Worker processes. They run methods of the `Stages` that they load, and end with this process."""
-
-    def __init__(self, options: AnnotateOptions) -> None:
-        self._options = options
-        # An interrupt is for the process that leads.
-        ignore = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
-        self._executor = ProcessPoolExecutor(options.n_process, env=_ONE_THREAD, **ignore)
-
-    def submit(self, method: str, *arguments: Any) -> Any:
-        return self._executor.submit(_run_method, self._options, os.getpid(), method, arguments)
-
-    def __enter__(self) -> "_Workers":
-        return self
-
-    def __exit__(self, kind: Any, error: Optional[BaseException], traceback: Any) -> None:
-        self._executor.shutdown(kill_workers=True)
-        if isinstance(error, BrokenProcessPool):
-            raise EmbreError("a worker process died: is there memory for all of them?") from error
+@contextmanager
+def _start_workers(options: AnnotateOptions) -> Iterator[Callable[..., Any]]:
+    """Worker processes, which end with this one. What is given runs a method of the `Stages` that they load."""
+    # An interrupt is for the process that leads.
+    ignore = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
+    executor = ProcessPoolExecutor(options.n_process, env=_ONE_THREAD, **ignore)
+    try:
+        yield partial(executor.submit, _run_method, options, os.getpid())
+    except BrokenProcessPool as error:
+        raise EmbreError("a worker process died: is there memory for all of them?") from error
+    finally:
+        executor.shutdown(kill_workers=True)
 
 
 # What a worker process has loaded, and its lock.
 _loaded: Dict[AnnotateOptions, Tuple[Stages, Any]] = {}
 
 
-def _run_method(options: AnnotateOptions, leader: int, method: str, arguments: Any) -> Any:
+def _run_method(options: AnnotateOptions, leader: int, method: str, *arguments: Any) -> Any:
     if options not in _loaded:
         Thread(target=_end_with, args=(leader,), daemon=True).start()
         torch.set_num_threads(1)
@@ -232,7 +226,7 @@ def _use_ray(ray: Any, is_ordered: bool) -> Iterator[None]:
 
 def _finish_units(options: AnnotateOptions, units: List[Unit], rows: Iterator[Dict[str, Any]], meter: Meter) -> None:
     """Finish units of the chunks that come in their order."""
-    writer, state = create_writer(options.format), RunState(options.location, options.run)
+    writer, state = create_writer(options.format, options.quote_formulas), RunState(options.location, options.run)
     by_index = {unit.index: unit for unit in units}
 
     def take(row: Dict[str, Any]) -> bytes:

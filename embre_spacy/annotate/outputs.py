@@ -6,22 +6,17 @@ import json
 from io import StringIO
 from itertools import chain, islice
 from os import PathLike
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, BinaryIO, Callable, Dict, Iterable, Iterator, List, Optional, Tuple, Union
 
 from spacy.tokens import Doc, DocBin
 
 from ..errors import EmbreError, InputError
-from ..files import OUTPUT_FORMATS, SUFFIXES, is_gzipped, open_output, remove_file, strip_gz
+from ..files import OUTPUT_FORMATS, format_of, open_output, remove_file
 from ..formats.doc import record_from_doc
 from ..formats.record import Anomalies, Envelope
 from ..formats.writing import ENVELOPES, FORMATTERS, docbin_bytes, join_documents
 from ..tokens import get_document_id, get_relations
-
-# For a suffix that two kinds have, the format of documents.
-_BY_SUFFIX = {**{suffix: format for format, suffix in reversed(OUTPUT_FORMATS.items())}, **SUFFIXES}
-# These are compressed in themselves.
-_NEVER_GZIPPED = ("docbin", "relations-parquet")
 
 # In the order of `relation_rows`. In Parquet, names that end in `_probability` are numbers, all others are text. The
 # README and the help of the command list them too.
@@ -53,14 +48,7 @@ def output_format_of(output: str, to: Optional[str] = None) -> str:
     """
     if output.endswith("/") and to is None:
         raise InputError("a folder has no suffix: name the format of its files (--to)", file=output)
-    format = to or _BY_SUFFIX.get(PurePath(strip_gz(output)).suffix.lower())
-    if format is None:
-        raise InputError(f"unknown suffix: name the format or use one of {', '.join(_BY_SUFFIX)}", file=output)
-    if format not in OUTPUT_FORMATS:
-        raise InputError(f"unknown format {format!r}: use one of {', '.join(OUTPUT_FORMATS)}", file=output)
-    if is_gzipped(output) and format in _NEVER_GZIPPED:
-        raise InputError(f"a {OUTPUT_FORMATS[format]} file is compressed already and cannot be .gz", file=output)
-    return format
+    return format_of(output, to, tuple(OUTPUT_FORMATS))
 
 
 class OutputWriter:

@@ -1,16 +1,14 @@
 """`annotate`: relations for many documents."""
 
 from enum import Enum
-from time import monotonic
 from typing import Annotated, List, Optional, Tuple
 
 import typer
 from rich.console import Console
 
-from ..files import FORMATS, OUTPUT_FORMATS
-from .app import BatchSize, GpuId, app, note, report_errors, say
+from ..files import OUTPUT_FORMATS
+from .app import BatchSize, GpuId, InputFormat, app, note, report_errors, say
 
-InputFormat = Enum("InputFormat", {name: name for name in FORMATS}, type=str)  # type: ignore[misc]
 OutputFormat = Enum("OutputFormat", {name: name for name in OUTPUT_FORMATS}, type=str)  # type: ignore[misc]
 Engine = Enum("Engine", {name: name for name in ("local", "ray")}, type=str)  # type: ignore[misc]
 
@@ -42,10 +40,7 @@ def annotate_command(
             show_default=False,
         ),
     ],
-    from_: Annotated[
-        Optional[InputFormat],
-        typer.Option("--from", help="The format of the inputs, if their suffixes are not to decide."),
-    ] = None,
+    from_: InputFormat = None,
     to: Annotated[
         Optional[OutputFormat],
         typer.Option("--to", help="The format of the output, if its suffix is not to decide. A folder needs it."),
@@ -158,7 +153,6 @@ class _Bar:
             disable=not console.is_terminal,
         )
         self._task = self._progress.add_task("loading the pipeline", total=None)
-        self._began = monotonic()
 
     def __enter__(self) -> "_Bar":
         self._progress.start()
@@ -168,11 +162,9 @@ class _Bar:
         self._progress.stop()
 
     def start(self, size: int) -> None:
-        self._began = monotonic()
         self._progress.reset(self._task, total=size, description="no document yet")
 
     def move(self, progress: Tuple[int, int]) -> None:
         documents, size = progress
-        seconds = monotonic() - self._began
-        rate = documents / seconds if seconds else 0.0
+        rate = documents / (self._progress.tasks[0].elapsed or 1)
         self._progress.update(self._task, completed=size, description=f"{documents} documents, {rate:.1f} per second")

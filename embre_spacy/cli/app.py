@@ -5,22 +5,27 @@ import json
 import sys
 import warnings
 from contextlib import contextmanager
+from enum import Enum
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any, Dict, Iterator, List
+from typing import Annotated, Any, Dict, Iterator, List, Optional
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from ..errors import EmbreError
-from ..files import open_output
+from ..files import FORMATS, open_output
 
 # Arguments and options that several commands have.
 Model = Annotated[str, typer.Argument(help="A pipeline: its folder, or the name of an installed package.")]
 Gold = Annotated[Path, typer.Argument(help="The gold documents, in any format that `convert` reads.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="How many documents the pipeline gets at once.")]
 GpuId = Annotated[int, typer.Option("--gpu-id", "-g", help="The GPU to use; -1 for the CPU.")]
+Format = Enum("Format", {name: name for name in FORMATS}, type=str)  # type: ignore[misc]
+InputFormat = Annotated[
+    Optional[Format], typer.Option("--from", help="The format of the inputs, if their suffixes are not to decide.")
+]
 _HEAD = ("gold", "tp", "fp", "fn", "P", "R", "F1")
 
 app = typer.Typer(
@@ -105,6 +110,5 @@ def _format_row(row: Dict[str, Any]) -> List[str]:
 
 def write_json(data: Dict[str, Any], path: Path) -> None:
     """Write a JSON file, and the folders above it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open_output(path) as file:
+    with open_output(path, make_folder=True) as file:
         file.write((json.dumps(data, indent=1) + "\n").encode())

@@ -1,6 +1,5 @@
 """`convert` and `prepare`: documents from one format to another, and the splits of a corpus to DocBin."""
 
-from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Callable, Dict, Iterator, List, Optional, Tuple
 
@@ -8,10 +7,8 @@ import typer
 from rich.console import Console
 
 from ..errors import InputError
-from ..files import FORMATS, is_special
-from .app import app, note, report_errors, say
-
-Format = Enum("Format", {name: name for name in FORMATS}, type=str)  # type: ignore[misc]
+from ..files import is_special
+from .app import Format, InputFormat, app, note, report_errors, say
 
 
 @app.command()
@@ -21,10 +18,7 @@ def convert(
         typer.Argument(metavar="INPUT", help="Files to read. Several become one, in this order.", show_default=False),
     ],
     output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="The file to write.", show_default=False)],
-    from_: Annotated[
-        Optional[Format],
-        typer.Option("--from", help="The format of the inputs, if their suffixes are not to decide."),
-    ] = None,
+    from_: InputFormat = None,
     to: Annotated[
         Optional[Format], typer.Option("--to", help="The format of the output, if its suffix is not to decide.")
     ] = None,
@@ -62,17 +56,12 @@ def convert(
 
         rejects = f"{output}.rejects.jsonl"
         with Console(stderr=True).status("no document yet") as status:
-            sources = _Sources(inputs, English().vocab, from_ and from_.value, strict, status.update)
+            sources = _Sources(inputs, status.update, vocab=English().vocab, format=from_ and from_.value)
             # Beside a device there is no place for rejects.
             sources.refuses = strict or is_special(output)
             try:
-                write(
-                    sources.iter_docs(),
-                    output,
-                    format=to and to.value,
-                    on_anomalies=sources.notes.append,
-                    on_error=sources.leave_out,
-                )
+                docs, notes = sources.iter_docs(strict), sources.notes
+                write(docs, output, format=to and to.value, on_anomalies=notes.append, on_error=sources.leave_out)
             except InputError:
                 if sources.counts["documents"] or not sources.rejected:
                     raise
@@ -82,7 +71,7 @@ def convert(
                 raise InputError(f"no document came out: see {rejects}", file=str(output)) from None
         if not sources.refuses:
             write_rejects(sources.rejected, rejects)
-        for line in sources.notes:
+        for line in notes:
             note(f"Note: {line}")
         say(f"{output}: {', '.join(f'{name} {count}' for name, count in sources.counts.items())}")
     if sources.rejected:
@@ -93,21 +82,18 @@ def convert(
 class _Sources:
     """The documents of files, counted. What cannot be used is set aside, or, if `refuses`, an error."""
 
-    def __init__(
-        self, paths: List[Path], vocab: Any, format: Optional[str], strict: bool, show: Callable[[str], None]
-    ) -> None:
+    def __init__(self, paths: List[Path], show: Callable[[str], None], **options: Any) -> None:
         self.refuses = False
         self.counts = {"documents": 0, "mentions": 0, "relations": 0}
         self.rejected: List[Any] = []
         self.notes: List[str] = []
         self._paths = paths
-        self._options = {"vocab": vocab, "format": format}
-        self._strict = strict
         self._show = show
+        self._options = options
         # The file and number of each document by its place in memory, which it has until it is written.
         self._places: Dict[int, Tuple[str, int]] = {}
 
-    def iter_docs(self) -> Iterator[Any]:
+    def iter_docs(self, strict: bool) -> Iterator[Any]:
         """Yield the documents of all files, the first of each id."""
         from ..formats import Rejected, read_each
         from ..formats.record import Anomalies
@@ -115,15 +101,16 @@ class _Sources:
 
         first: Dict[str, int] = {}
         for index, path in enumerate(self._paths):
-            anomalies = Anomalies(self._strict)
+            anomalies = Anomalies(strict)
             for number, doc in enumerate(read_each(path, anomalies=anomalies, **self._options), 1):
                 if isinstance(doc, Rejected):
-                    self._set_aside(doc)
+                    self._set_aside(*doc)
                     continue
                 document = get_document_id(doc)
                 if document and first.setdefault(document, index) != index:
-                    cause = f"{self._paths[first[document]]} has this document too"
-                    self._set_aside(Rejected(str(path), document, number, cause))
+                    self._set_aside(
+                        str(path), document, number, f"{self._paths[first[document]]} has this document too"
+                    )
                     continue
                 self._places[id(doc)] = str(path), number
                 self._count(doc, 1)
@@ -133,27 +120,21 @@ class _Sources:
 
     def leave_out(self, doc: Any, error: InputError) -> None:
         """Set aside a document that cannot be written."""
+        file, number = self._places[id(doc)]
+        self._count(doc, -1)
+        self._set_aside(file, error.document, number, error.cause)
+
+    def _set_aside(self, file: str, document: Optional[str], number: int, cause: str) -> None:
         from ..formats import Rejected
 
         if self.refuses:
-            raise error
-        file, number = self._places[id(doc)]
-        self._count(doc, -1)
-        self._set_aside(Rejected(file, error.document, number, error.cause))
-
-    def _set_aside(self, rejected: Any) -> None:
-        if self.refuses:
-            raise rejected.as_error()
-        self.rejected.append(rejected)
+            raise InputError(cause, file=file, document=document)
+        self.rejected.append(Rejected(file, document, number, cause))
 
     def _count(self, doc: Any, sign: int) -> None:
         from ..tokens import get_mentions, get_relations
 
-        for name, count in (
-            ("documents", 1),
-            ("mentions", len(get_mentions(doc))),
-            ("relations", len(get_relations(doc))),
-        ):
+        for name, count in zip(self.counts, (1, len(get_mentions(doc)), len(get_relations(doc)))):
             self.counts[name] += sign * count
         self._show(f"{self.counts['documents']} documents")
 

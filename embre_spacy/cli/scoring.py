@@ -5,6 +5,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from ..files import remove_file
 from .app import BatchSize, Gold, GpuId, Model, app, note, print_counts, report_errors, write_json
 
 
@@ -28,7 +29,7 @@ def evaluate_command(
             note(f"{gold}: not there, so nothing is evaluated on it")
             if output is not None:
                 # Scores that an earlier run left would stand beside others as if they belonged to this pipeline.
-                output.unlink(missing_ok=True)
+                remove_file(output)
             return
         from ..evaluation import evaluate_pipeline
         from ..formats import read

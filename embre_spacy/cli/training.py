@@ -9,6 +9,7 @@ from typing import Annotated, Any, Dict, List, Optional, Sequence
 import typer
 
 from ..errors import EmbreError
+from ..files import add_file_to_errors
 from .app import BatchSize, GpuId, Model, app, note, report_errors, write_json
 
 
@@ -130,7 +131,8 @@ def calibrate_command(
             raise EmbreError(f"--level must be one of {', '.join(LEVELS)}, not {level!r}")
         nlp = load_pipeline(model, gpu_id)
         results = calibrate(nlp, list(read(dev, nlp.vocab)), level=level, batch_size=batch_size)
-        nlp.to_disk(output)
+        with add_file_to_errors(output):
+            nlp.to_disk(output)
         for name, row in results["calibration"].items():
             note(
                 f"{name}: temperature {row['temperature']:.3f}, calibration error {row['ece']:.4f} before, "
