@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict, deque
 from itertools import count, product
-from typing import Any, DefaultDict, Deque, Dict, List, Optional, Set, Tuple
+from typing import Any, DefaultDict, Deque, Dict, List, Mapping, Optional, Set, Tuple
 
 from spacy.tokenizer import Tokenizer
 from spacy.tokens import Doc
@@ -216,13 +216,14 @@ def _update_annotations(document: Node, doc: Doc) -> None:
         if node.get("annotations"):
             node["annotations"] = kept
     used_ids = [int(id) for id in ids if id.isascii() and id.isdigit() and len(id) < 10]
+    text = doc.text
     for id, key in enumerate(sorted(unmatched.elements()), max(used_ids, default=-1) + 1):
         node, offset, length = offsets.to_file(key.start, key.end)
         identifier = {"identifier": key.identifier} if key.identifier else {}
         annotation = {
             "id": str(id),
             "infons": {**identifier, "type": key.label},
-            "text": doc.text[key.start : key.end],
+            "text": text[key.start : key.end],
             "locations": [{"offset": offset, "length": length}],
         }
         node["annotations"] = [*get_list(node, "annotations"), annotation]
@@ -278,13 +279,15 @@ def _add_relations(record: Record, doc: Doc, relations: List[Relation], used_ids
         or "relations_display" in document
         or any("role1" in get_infons(relation) for _, relation in iter_parts(document, "relations"))
     )
+    # PubTator3's names of types, which the mentions still have; of equal mentions that of the first.
+    labels = {(*one[:2], entity_type(one.label)): one.label for one in reversed(get_mentions(doc))}
     added: List[Node] = []
     new_ids = (id for id in map("R{}".format, count(len(used_ids))) if id not in used_ids)
     for relation in relations:
         infons: Dict[str, Any] = {}
         for number, concept in enumerate((relation.source, relation.target), 1):
             if has_roles:
-                infons[f"role{number}"] = _make_role(concept, doc, as_text=record.format == "bioc-xml")
+                infons[f"role{number}"] = _make_role(concept, labels, as_text=record.format == "bioc-xml")
             else:
                 infons[f"entity{number}"] = concept.id
         infons["type"] = relation.type
@@ -294,14 +297,10 @@ def _add_relations(record: Record, doc: Doc, relations: List[Relation], used_ids
     document["relations"] = [*get_list(document, "relations"), *added]
 
 
-def _make_role(concept: Concept, doc: Doc, as_text: bool) -> Any:
-    """A role as PubTator3 has it, with PubTator3's name of the type, which the mentions still have."""
-    labels = (
-        mention.label
-        for mention in get_mentions(doc)
-        if [mention.start, mention.end] in concept.mentions and entity_type(mention.label) == concept.type
-    )
-    type = next(labels, concept.type)
+def _make_role(concept: Concept, labels: Mapping[Tuple[int, int, str], str], as_text: bool) -> Any:
+    """A role as PubTator3 has it."""
+    keys = ((start, end, concept.type) for start, end in concept.mentions)
+    type = next((labels[key] for key in keys if key in labels), concept.type)
     return f"{type}|{concept.id}" if as_text else {"identifier": concept.id, "type": type}
 
 
