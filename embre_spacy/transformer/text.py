@@ -72,28 +72,28 @@ def _cut_words(
 ) -> Tuple[List[int], List[int]]:
     """The ids of the wordpieces of a text, and where each starts, but for white space. Words that borders cut are
     encoded part by part."""
-    ids, starts = list(encoding.ids), []
+    ids, words, starts, ends = list(encoding.ids), encoding.word_ids, [], []
     for start, end in encoding.offsets:
         # Some tokenizers count the space before a word to it.
         while start < end and characters[start].isspace():
             start += 1
         starts.append(start)
-    bounds: Dict[int, Tuple[int, int]] = {}
-    cut: Dict[int, List[int]] = {}
+        ends.append(end)
+    cut: Dict[Tuple[int, int], List[int]] = {}
     for border in borders:
-        piece = bisect_left(starts, border) - 1
-        word = encoding.token_to_word(piece) if piece >= 0 else None
-        if word is not None:
-            first, last = bounds.setdefault(word, encoding.word_to_tokens(word))
-            if border < encoding.offsets[last - 1][1]:
-                cut.setdefault(word, []).append(border)
+        first = last = bisect_left(starts, border) - 1
+        while first > 0 and words[first - 1] == words[last]:
+            first -= 1
+        while 0 <= last < len(words) - 1 and words[last + 1] == words[first]:
+            last += 1
+        if last >= 0 and border < ends[last]:
+            cut.setdefault((first, last + 1), []).append(border)
     # From the last, so that the places of those before do not change.
-    for word in sorted(cut, reverse=True):
-        first, last = bounds[word]
-        edges = [starts[first], *cut[word], encoding.offsets[last - 1][1]]
-        parts = [(_encode_part(backend, characters, *part), part[0]) for part in pairwise(edges)]
-        ids[first:last] = [id for of_part, _ in parts for id in of_part]
-        starts[first:last] = [start for of_part, start in parts for _ in of_part]
+    for (first, last), inside in sorted(cut.items(), reverse=True):
+        parts = list(pairwise([starts[first], *inside, ends[last - 1]]))
+        encoded = [_encode_part(backend, characters, *part) for part in parts]
+        ids[first:last] = [id for of_part in encoded for id in of_part]
+        starts[first:last] = [start for (start, _), of_part in zip(parts, encoded) for _ in of_part]
     return ids, starts
 
 

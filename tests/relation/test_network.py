@@ -52,25 +52,6 @@ def test_the_weights_are_in_a_file_of_their_own(trained, tmp_path, make_examples
         spacy.load(tmp_path / "model")
 
 
-def test_weights_with_the_names_of_earlier_versions_load(trained, tmp_path, make_examples):
-    trained.to_disk(tmp_path / "model")
-    folder = tmp_path / "model" / "embre_relation"
-    file = folder / "weights.safetensors"
-    with safe_open(file, framework="pt") as opened:
-        metadata = opened.metadata()
-    state = {
-        f"classifier.{name}".replace("encoder.pooling.", "encoder."): value for name, value in load_file(file).items()
-    }
-    save_file(state, file, metadata=metadata)
-    if (folder / "tok2vec").exists():
-        (folder / "tok2vec").unlink()
-        (folder / "model").write_bytes(trained.get_pipe("embre_relation").model.to_bytes())
-    reloaded = spacy.load(tmp_path / "model")
-    assert [sorted(outcome(reloaded(doc))) for doc in predicted(reloaded, make_examples)] == expected(
-        trained, make_examples
-    )
-
-
 @pytest.mark.parametrize("encoder_kind", ["document"])
 def test_what_no_weight_depends_on_can_be_chosen_in_loading(trained, tmp_path, make_examples):
     trained.to_disk(tmp_path / "model")
