@@ -34,7 +34,15 @@ TOPICS = {
     ".": {"end_to_end", "fill_readme", "project"},
     "annotate": {"annotate", "ray", "resuming", "storage"},
     "fuzz": {"damaged_inputs"},
-    "formats": {"bioc_objects", "corpora", "doc_mentions", "doc_relations", "properties", "round_trip"},
+    "formats": {
+        "bioc_objects",
+        "corpora",
+        "doc_mentions",
+        "doc_relations",
+        "doc_user_data",
+        "properties",
+        "round_trip",
+    },
     "pretraining": {"pretrain_command"},
 }
 
