@@ -88,7 +88,7 @@ def _find_mentions(record: Record, offsets: TextOffsets, anomalies: Anomalies) -
         if keys and not is_same_text(annotation.get("text"), texts):
             detail = f"{name} has {annotation['text']!r}, the document {' ... '.join(texts)!r} at its offsets"
             anomalies.add(Anomalies.TEXT_DIFFERS, record.id, detail)
-        unread = find_unread_key(annotation)
+        unread = None if keys and keys[0].identifier else find_unread_key(annotation)
         if unread is not None:
             anomalies.add(Anomalies.UNKNOWN_KEY, record.id, f"{name} has {unread!r}, which is not read")
         if not all(offsets.is_inside(passage, key.start, key.end) for key in keys):

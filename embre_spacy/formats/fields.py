@@ -62,7 +62,9 @@ def label_field(annotation: Node) -> str:
 def identifier_field(annotation: Node) -> str:
     """The identifier field of an annotation: the surest that has an identifier, or else the surest, or else nothing."""
     fields = _identifier_fields(annotation)
-    return next((field for field in fields if split_identifiers(field)), fields[0] if fields else "")
+    if len(fields) > 1:
+        return next((field for field in fields if split_identifiers(field)), fields[0])
+    return fields[0] if fields else ""
 
 
 def find_unread_key(annotation: Node) -> Optional[str]:
@@ -94,7 +96,7 @@ def _join_items(value: Any) -> str:
     if isinstance(value, list):
         return ",".join(map(str, value))
     text = str(value)
-    return _QUOTES.sub("", text).strip()[1:-1] if _LIST.fullmatch(text) else text
+    return _QUOTES.sub("", text).strip()[1:-1] if "[" in text and _LIST.fullmatch(text) else text
 
 
 def is_same_text(own: Optional[str], pieces: List[str]) -> bool:
@@ -131,11 +133,12 @@ def read_relations(document: Node) -> List[Tuple[Node, Optional[RelationFields]]
     relation between two concepts, or between so many that it says nothing."""
     # What annotations name, by where they stand and by their ids, which may start again in each passage or sentence.
     named: _NamedArguments = defaultdict(set)
-    for scopes, annotation in _iter_with_scopes(document, "annotations"):
+    relations = list(_iter_with_scopes(document, "relations"))
+    has_nodes = any(get_list(relation, "nodes") for _, relation in relations)
+    for scopes, annotation in _iter_with_scopes(document, "annotations") if has_nodes else ():
         argument = Argument(identifier_field(annotation), entity_type(label_field(annotation)))
         for scope in () if annotation.get("id") is None else scopes:
             named[scope, str(annotation.get("id"))].add(argument)
-    relations = _iter_with_scopes(document, "relations")
     return [(relation, _relation_fields(relation, scopes, named)) for scopes, relation in relations]
 
 
