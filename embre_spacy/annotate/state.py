@@ -104,11 +104,12 @@ class RunState:
                     workers.close()
                 yield
             finally:
-                remove_file(f"{self.location}/{LOCK}")
-                if find_file(f"{self.location}/{SETTINGS}") is None:
+                if workers := open_lock(f"{self.location}/{WORKERS}"):
+                    workers.close()
                     remove_file(f"{self.location}/{WORKERS}")
-                    if not list_names(self.location):
-                        remove_folder(self.location)
+                remove_file(f"{self.location}/{LOCK}")
+                if not list_names(self.location):
+                    remove_folder(self.location)
 
     def join(self) -> Any:
         """Say that this process works on the run, for as long as what is returned is kept."""
