@@ -211,7 +211,7 @@ def _read_part(part: SplitPart, files: List[Path], excluded: Set[str]) -> Tuple[
     unique: Dict[Union[str, int], Doc] = {}
     for number, (document, doc) in enumerate(kept):
         if isinstance(doc, Rejected) and document not in unique:
-            raise InputError(doc.cause, file=doc.file, document=doc.document)
+            raise doc.as_error()
         unique.setdefault(document or number, doc)
     n_excluded, n_repeated = len(docs) - len(kept), len(kept) - len(unique)
     notes = [f"; {n_excluded} left out on purpose"] if n_excluded else []
