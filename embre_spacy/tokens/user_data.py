@@ -1,7 +1,6 @@
 """What a document carries in `doc.user_data`, where everybody can change it: its id, its relations, its passages."""
 
 import warnings
-import zlib
 from functools import cache, partial
 from typing import Annotated, Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple, Union
 
@@ -17,8 +16,8 @@ from .concepts import Concept, ConceptIndex, Relation
 _RELATIONS_KEY = "embre_relations"
 _DOCUMENT_ID_KEY = "embre_document_id"
 _PASSAGES_KEY = "embre_passages"
-# The checksum of the text that relations and passages belong to.
-_TEXT_KEY = "embre_text"
+# How long the text is that relations and passages belong to.
+_LENGTH_KEY = "embre_length"
 
 
 def _check_ends(value: Tuple[Any, ...], info: Info) -> Tuple[Any, ...]:
@@ -101,7 +100,7 @@ def set_relations(doc: Doc, relations: Iterable[Union[Relation, Mapping[str, Any
         `source` and `target` may be identifiers of concepts of the document.
     RAISES (InputError): If a relation lacks a key, has one that relations do not have, or a value that cannot be.
     """
-    context = {"length": len(doc.text), "index": cache(partial(ConceptIndex, doc))}
+    context = {"length": _text_length(doc), "index": cache(partial(ConceptIndex, doc))}
     _own_data(doc)[_RELATIONS_KEY] = [
         relation
         if isinstance(relation, Relation)
@@ -120,7 +119,7 @@ def _check(schema: TypeAdapter, value: Any, problem: str, doc: Doc, context: Dic
 
 def get_passages(doc: Doc) -> List[Passage]:
     """The passages of a document, in the order of the text; the whole text if the document has none."""
-    context = {"length": len(doc.text)}
+    context = {"length": _text_length(doc)}
     passages = _check(_PASSAGES, _own_data(doc).get(_PASSAGES_KEY, ()), "damaged passages", doc, context)
     return sorted(passages) or [Passage(0, context["length"], "")]
 
@@ -133,11 +132,16 @@ def set_passages(doc: Doc, passages: Iterable[Passage]) -> None:
 def _own_data(doc: Doc) -> Dict[Any, Any]:
     """The user data of a document, without the relations and passages of another text: `Span.as_doc` takes them
     along."""
-    checksum = zlib.crc32(doc.text.encode("utf8"))
-    if doc.user_data.setdefault(_TEXT_KEY, checksum) != checksum:
-        doc.user_data[_TEXT_KEY] = checksum
+    length = _text_length(doc)
+    if doc.user_data.setdefault(_LENGTH_KEY, length) != length:
+        doc.user_data[_LENGTH_KEY] = length
         doc.user_data.pop(_PASSAGES_KEY, None)
         if doc.user_data.pop(_RELATIONS_KEY, None):
             name = f"document {doc.user_data.get(_DOCUMENT_ID_KEY) or 'without id'}"
             warnings.warn(f"relations of another text are left out of {name}", UserWarning, stacklevel=3)
     return doc.user_data
+
+
+def _text_length(doc: Doc) -> int:
+    # `doc.text` is made anew each time, which takes as long as reading the rest of a document.
+    return doc[-1].idx + len(doc[-1].text_with_ws) if len(doc) else 0
