@@ -2,7 +2,7 @@
 
 import re
 from functools import lru_cache
-from typing import Dict, List
+from typing import Dict, List, Tuple
 
 # What resources and tables have in place of an identifier; some put the name of a database before everything. "NA" is
 # one in capitals only: "Na" can be a name.
@@ -43,14 +43,18 @@ def split_identifiers(field: str) -> List[str]:
     in BioRED's relations ("D015458|D016399"). A variant is one identifier, as tmVar, HGVS or a genotype describes it,
     whatever separators that contains.
     """
-    field = field.strip()
+    return list(_split(field.strip()))
+
+
+# Reading and training ask for the same identifiers again and again.
+@lru_cache(maxsize=2**16)
+def _split(field: str) -> Tuple[str, ...]:
     if _DESCRIPTION.search(field):
-        return [field]
+        return (field,)
     parts = (part.strip() for part in _IDENTIFIER.findall(_TAXON_NOTE.sub("", field)))
-    return list(dict.fromkeys(part for part in parts if not _NO_IDENTIFIER.fullmatch(part)))
+    return tuple(dict.fromkeys(part for part in parts if not _NO_IDENTIFIER.fullmatch(part)))
 
 
-# Training asks for the same identifiers again and again.
 @lru_cache(maxsize=2**16)
 def normalize_identifier(identifier: str) -> str:
     """Bring an identifier into the form that is the same for every resource: without a database prefix that others

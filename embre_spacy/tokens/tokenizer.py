@@ -60,9 +60,10 @@ def tokenize_at(tokenizer: Tokenizer, text: str, boundaries: Iterable[int], *, s
     `spaces` are tokens of their own, because a span starts or ends with them."""
     doc = tokenizer(text)
     alone = set(spaces)
+    tokens = [(token.idx, token.idx + len(token), token.whitespace_) for token in doc]
     # Where a space is that belongs to the token before it.
-    gaps = {token.idx + len(token) for token in doc if token.whitespace_}
-    present = gaps.union(*((token.idx, token.idx + len(token)) for token in doc), [len(text)])
+    gaps = {end for _, end, space in tokens if space}
+    present = {len(text), *(start for start, _, _ in tokens), *(end for _, end, _ in tokens)}
     cuts = sorted(present.union(boundaries, alone, (space + 1 for space in alone)))
     if len(cuts) == len(present) and not alone:
         return doc
