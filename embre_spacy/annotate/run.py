@@ -67,7 +67,6 @@ def annotate(
     batch_size: int = 64,
     n_process: int = 1,
     gpu_id: int = -1,
-    shard_size: Optional[int] = None,
     overwrite: bool = False,
     engine: str = "local",
     actors: Optional[int] = None,
@@ -85,7 +84,6 @@ def annotate(
     batch_size (int): How many documents the pipeline gets at once.
     n_process (int): How many processes predict. With a GPU one predicts, and so many others read and write for it.
     gpu_id (int): The GPU to use, or -1 for the CPU.
-    shard_size (Optional[int]): Ignored; it goes with the next release.
     overwrite (bool): Whether outputs that exist, and what a run of another kind left, are replaced.
     engine (str): One of ENGINES.
     actors (Optional[int]): How many actors Ray starts; as many as the cluster has processors or GPUs if None.

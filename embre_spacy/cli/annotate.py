@@ -51,9 +51,6 @@ def annotate_command(
         typer.Option("--n-process", "-n", min=1, help="How many processes predict; with a GPU, read and write for it."),
     ] = 1,
     gpu_id: GpuId = -1,
-    shard_size: Annotated[
-        Optional[int], typer.Option(min=1, help="Ignored; it goes with the next release.", hidden=True)
-    ] = None,
     overwrite: Annotated[
         bool,
         typer.Option("--overwrite", help="Replace outputs that exist, and what a run with other settings has begun."),
@@ -101,8 +98,6 @@ def annotate_command(
     with report_errors():
         from ..annotate import annotate
 
-        if shard_size is not None:
-            note("Note: --shard-size is ignored, and goes with the next release")
         with _Bar() as bar:
             summary = annotate(
                 model,
@@ -113,7 +108,6 @@ def annotate_command(
                 batch_size=batch_size,
                 n_process=n_process,
                 gpu_id=gpu_id,
-                shard_size=shard_size,
                 overwrite=overwrite,
                 engine=engine.value,
                 actors=actors,
