@@ -184,7 +184,12 @@ def _load_record(doc: Doc) -> Optional[Record]:
 
 
 def check_user_data(doc: Doc) -> None:
-    """Check what a document that comes from bytes carries in `doc.user_data`. RAISES (InputError): If it is damaged."""
+    """Check what a document that comes from bytes carries in `doc.user_data`, and that all its strings came with it.
+    RAISES (InputError): If it is damaged."""
+    try:
+        doc.text, get_mentions(doc)
+    except KeyError as error:
+        raise InputError("the strings of its tokens or mentions are missing", document=get_document_id(doc)) from error
     get_relations(doc)
     get_passages(doc)
     get_document_id(doc)
