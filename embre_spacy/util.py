@@ -133,5 +133,9 @@ def load_pipeline(model: Union[str, Path], gpu_id: int = -1) -> Language:
         raise EmbreError(f"GPU {gpu_id} cannot be used ({' '.join(str(error).split())}); -1 is the CPU") from error
     try:
         return spacy.load(model)
-    except (OSError, ValueError) as error:
-        raise EmbreError(f"{model}: no pipeline can be loaded from there ({str(error).splitlines()[0]})") from error
+    except (EmbreError, MemoryError):
+        raise
+    except Exception as error:
+        # A damaged file fails anywhere in spaCy and the packages that read it, with whatever that raises.
+        cause = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+        raise EmbreError(f"{model}: no pipeline can be loaded from there ({cause})") from error

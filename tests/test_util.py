@@ -1,13 +1,16 @@
-"""Checksums, differences of settings, and the commit that figures come from."""
+"""Loading pipelines, checksums, differences of settings, and the commit that figures come from."""
 
 import hashlib
+import re
 import shutil
 import subprocess
 
 import pytest
+import spacy
 
 from embre_spacy import util
-from embre_spacy.errors import InputError
+from embre_spacy.errors import EmbreError, InputError
+from embre_spacy.util import load_pipeline
 
 
 def git(folder, *arguments):
@@ -97,3 +100,24 @@ def test_differences_of_settings_are_phrases():
         "training.epochs was 3 and is 5",
     ]
     assert util.diff_settings(after, after) == []
+
+
+@pytest.mark.parametrize(
+    "name, old, new, cause",
+    [
+        ("config.cfg", b'lang = "en"', b'lang = "eo"', "Can't import language eo"),
+        ("config.cfg", b"batch_size = 1000", b"batch = 1000", "batch"),
+        ("config.cfg", b"[nlp]", b"[nlp", "Error"),
+        ("meta.json", b"{", b"[", "Error"),
+        ("tokenizer", b"\xaeinfix_finditer", b"\xafinfix_finditer", "Error"),
+        ("vocab/lookups.bin", b"\x80", b"\x07", "AttributeError"),
+    ],
+)
+def test_a_damaged_pipeline_is_named_with_the_cause(name, old, new, cause, tmp_path):
+    spacy.blank("en").to_disk(tmp_path / "pipeline")
+    file = tmp_path / "pipeline" / name
+    content = file.read_bytes()
+    assert old in content
+    file.write_bytes(content.replace(old, new, 1))
+    with pytest.raises(EmbreError, match=r"pipeline: no pipeline can be loaded from there \(.*" + re.escape(cause)):
+        load_pipeline(tmp_path / "pipeline")
