@@ -29,3 +29,10 @@ class InputError(EmbreError):
         if self.document is not None:
             where.append(f"document {self.document}")
         return ": ".join([*where, self.cause])
+
+
+def describe_error(error: Exception) -> str:
+    """Say in one line what went wrong: the cause of an InputError; kind and text of another error."""
+    if isinstance(error, InputError):
+        return error.cause
+    return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(":")[:500]

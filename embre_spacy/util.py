@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from spacy.language import Language
 from spacy.util import dict_to_dot, get_package_path, get_package_version, is_package
 
-from .errors import EmbreError, InputError
+from .errors import EmbreError, InputError, describe_error
 
 _VERSIONED = ("embre_spacy", "spacy", "thinc", "torch", "transformers", "accelerate")
 _BLOCK_SIZE = 2**20
@@ -137,5 +137,4 @@ def load_pipeline(model: Union[str, Path], gpu_id: int = -1) -> Language:
         raise
     except Exception as error:
         # A damaged file fails anywhere in spaCy and the packages that read it, with whatever that raises.
-        cause = " ".join(f"{type(error).__name__}: {error}".split())[:500]
-        raise EmbreError(f"{model}: no pipeline can be loaded from there ({cause})") from error
+        raise EmbreError(f"{model}: no pipeline can be loaded from there ({describe_error(error)})") from error

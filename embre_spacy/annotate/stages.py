@@ -14,10 +14,10 @@ from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, 
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from ..errors import EmbreError
+from ..errors import EmbreError, describe_error
 from ..files import FileSection, is_uri
 from ..formats import Rejected, read_each
-from ..formats.reading import describe_error, read_ids
+from ..formats.reading import read_ids
 from ..formats.record import Anomalies, Envelope
 from ..relation import find_component
 from ..relation.component import split_by_tokens

@@ -25,24 +25,8 @@ from ..tokens import (
     set_relations,
     tokenize_at,
 )
-from .fields import (
-    RelationFields,
-    find_mentions,
-    find_unread_key,
-    is_same_text,
-    read_relations,
-)
-from .record import (
-    Anomalies,
-    Node,
-    Record,
-    TextOffsets,
-    find_offsets,
-    get_infons,
-    get_list,
-    iter_nodes,
-    iter_parts,
-)
+from .fields import RelationFields, find_mentions, find_unread_key, is_same_text, read_relations
+from .record import Anomalies, Node, Record, TextOffsets, find_offsets, get_infons, get_list, iter_nodes, iter_parts
 
 # Where a `Doc` keeps its record, in `doc.user_data`.
 RECORD_KEY = "embre_record"

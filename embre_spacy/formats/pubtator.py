@@ -11,17 +11,7 @@ from typing import BinaryIO, Iterator, List, Union
 from ..errors import InputError
 from ..files import Line, iter_lines
 from .fields import find_mentions, identifier_field, label_field, read_relations
-from .record import (
-    Anomalies,
-    Envelope,
-    Node,
-    Record,
-    TextOffsets,
-    find_offsets,
-    get_infons,
-    get_list,
-    iter_parts,
-)
+from .record import Anomalies, Envelope, Node, Record, TextOffsets, find_offsets, get_infons, get_list, iter_parts
 
 _TEXT_LINE = re.compile(r"([^|\t]+)\|([A-Za-z]\w*)\|(.*)", re.DOTALL)
 # The two kinds of text lines. Tools that make PubTator of full texts write a line for each passage, with its type.

@@ -13,7 +13,7 @@ from spacy.tokenizer import Tokenizer
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
-from ..errors import InputError
+from ..errors import InputError, describe_error
 from ..files import (
     FileSection,
     Location,
@@ -161,13 +161,6 @@ def _reject(docs: Iterator[Union[Doc, Exception]], location: str, name: str) -> 
         yield Rejected(name, error.document, number + 1, error.cause)
 
 
-def describe_error(error: Exception) -> str:
-    """Say in one line why a document was set aside: the cause of an InputError; kind and text of another error."""
-    if isinstance(error, InputError):
-        return error.cause
-    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
-
-
 def describe_repeated(first: int, second: int) -> str:
     """Say why the second of two documents of a file with one id was set aside."""
     hint = "the passages of one text must be one document, or have ids of their own"
@@ -306,8 +299,7 @@ def _read_docbin(location: Location, vocab: Vocab) -> Iterator[Union[Doc, Except
     except (InputError, MemoryError):
         raise
     except Exception as error:
-        cause = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-        raise InputError(f"not a DocBin, or damaged: {cause}") from error
+        raise InputError(f"not a DocBin, or damaged: {describe_error(error)}") from error
 
 
 def from_bioc(

@@ -196,10 +196,11 @@ def _find_concepts(doc: Doc, unidentified: bool) -> List[MaskingConcept]:
         for concept in get_concepts(doc)
     ]
     if unidentified:
+        text = doc.text
         by_text: Dict[Tuple[str, str], List[int]] = {}
         for position, mention in enumerate(mentions):
             if not split_identifiers(mention.identifier):
-                name = doc.text[mention.start : mention.end].lower()
+                name = text[mention.start : mention.end].lower()
                 by_text.setdefault((name, entity_type(mention.label)), []).append(position)
         concepts.extend(MaskingConcept(type, None, positions) for (_, type), positions in by_text.items())
     return concepts

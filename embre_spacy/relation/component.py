@@ -20,7 +20,7 @@ from spacy.training import Example, validate_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Optimizer, get_torch_default_device, set_dropout_rate
 
-from ..errors import EmbreError
+from ..errors import EmbreError, describe_error
 from ..tokens import Candidate, CandidateFunction, Relation, complete_examples, register_extensions, set_relations
 from ..util import load_pipeline
 from .loss import RelationLoss, Targets, find_labels, find_targets
@@ -533,8 +533,7 @@ def _read(reader: Callable[[Path], Any], path: Path) -> None:
     except EmbreError as error:
         raise EmbreError(f"{path}: {error}") from error
     except Exception as error:
-        cause = " ".join([f"{type(error).__name__}:", *str(error).split()])
-        raise EmbreError(f"{path}: the file is damaged ({cause.rstrip(':')})") from error
+        raise EmbreError(f"{path}: the file is damaged ({describe_error(error)})") from error
 
 
 def split_by_tokens(docs: Sequence[Doc], device_type: str) -> Iterator[Tuple[int, int]]:

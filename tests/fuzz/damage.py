@@ -1,5 +1,6 @@
 """Damage to files and to values, the same for the same seed."""
 
+import json
 import random
 from typing import Any, List, NamedTuple
 
@@ -49,7 +50,7 @@ def damage_value(value: Any, rng: random.Random) -> Any:
     path = rng.choice(places)
     if not path:
         return rng.choice(_VALUES)
-    copy = _copy(value)
+    copy = json.loads(json.dumps(value))
     parent = copy
     for key in path[:-1]:
         parent = parent[key]
@@ -71,11 +72,3 @@ def _iter_places(value: Any, path: List[Any]) -> Any:
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
             yield from _iter_places(item, [*path, index])
-
-
-def _copy(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _copy(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_copy(item) for item in value]
-    return value

@@ -102,6 +102,11 @@ def read_damaged(path, vocab, output):
     return descriptions, n_rejected, False
 
 
+def name_outcome(descriptions, n_rejected, is_refused):
+    """The outcome of what `read_damaged` returned."""
+    return "refused" if is_refused or not descriptions else "set aside" if n_rejected else "used"
+
+
 def find_untouched(suffix, data, docs, damaged):
     """The documents of a file whose bytes are as they were. Nobody can tell what stood where a file was cut off."""
     if suffix not in DOCUMENTS:
@@ -124,7 +129,7 @@ def test_files(name, docs, counts, faults, tmp_path):
         path.write_bytes(damaged.data)
         with faults.at(place, damaged.describe(data)):
             descriptions, n_rejected, is_refused = read_damaged(path, docs[0].vocab, rng.choice(outputs))
-            count["refused" if is_refused or not descriptions else "set aside" if n_rejected else "used"] += 1
+            count[name_outcome(descriptions, n_rejected, is_refused)] += 1
             if not n_rejected and not is_refused:
                 untouched = find_untouched(path.suffix, data, originals, damaged)
                 assert len(descriptions) == len(originals) or damaged.end == len(data)
@@ -142,7 +147,7 @@ def test_the_content_of_docbins(docs, counts, faults, tmp_path):
         path.write_bytes(zlib.compress(damaged.data))
         with faults.at(place, damaged.describe(content)):
             descriptions, n_rejected, is_refused = read_damaged(path, docs[0].vocab, output)
-            count["refused" if is_refused or not descriptions else "set aside" if n_rejected else "used"] += 1
+            count[name_outcome(descriptions, n_rejected, is_refused)] += 1
             assert is_refused or n_rejected or len(descriptions) == len(docs)
 
 
@@ -160,7 +165,7 @@ def test_user_data(docs, counts, faults, tmp_path):
         path.write_bytes(DocBin(docs=[doc, docs[-1]], store_user_data=True).to_bytes())
         with faults.at(place, doc.user_data):
             descriptions, n_rejected, is_refused = read_damaged(path, docs[0].vocab, rng.choice(outputs))
-            count["refused" if is_refused else "set aside" if n_rejected else "used"] += 1
+            count[name_outcome(descriptions, n_rejected, is_refused)] += 1
             assert is_refused or len(descriptions) + n_rejected == 2
             assert is_refused or describe(docs[-1]) in descriptions
 
