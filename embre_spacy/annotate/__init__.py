@@ -6,5 +6,3 @@ take each unit through the five `stages`, and joins the finished units (`state`)
 
 from .outputs import COLUMNS, relation_rows, write_table
 from .run import Summary, annotate
-
-__all__ = ["COLUMNS", "Summary", "annotate", "relation_rows", "write_table"]

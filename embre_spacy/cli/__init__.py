@@ -1,6 +1,4 @@
 """The commands: each reads its arguments, calls the package, and prints."""
 
-from . import annotate, data, scoring, training  # noqa: F401
+from . import annotate, data, scoring, training
 from .app import app
-
-__all__ = ["app"]

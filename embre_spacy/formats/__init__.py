@@ -11,5 +11,3 @@ To add a format: a module here, its suffix in `SUFFIXES` of `files.py`, its func
 from ..files import FORMATS
 from .reading import Rejected, from_bioc, read, read_each
 from .writing import to_bioc, write
-
-__all__ = ["FORMATS", "Rejected", "from_bioc", "read", "read_each", "to_bioc", "write"]

@@ -7,5 +7,3 @@ from .config import PretrainingConfig, load_pretraining_config
 from .data import join_corpora
 from .output import REPORT_FILE
 from .train import pretrain
-
-__all__ = ["REPORT_FILE", "PretrainingConfig", "join_corpora", "load_pretraining_config", "pretrain"]

@@ -18,31 +18,3 @@ from .user_data import (
 )
 
 register_extensions()
-
-__all__ = [
-    "MENTIONS_KEY",
-    "Candidate",
-    "CandidateFunction",
-    "Concept",
-    "ConceptIndex",
-    "Mention",
-    "Passage",
-    "Relation",
-    "build_tokenizer",
-    "complete_examples",
-    "copy_mentions",
-    "get_concepts",
-    "get_document_id",
-    "get_mentions",
-    "get_passages",
-    "get_relations",
-    "get_tokenizer",
-    "normalize_identifier",
-    "register_extensions",
-    "set_document_id",
-    "set_mentions",
-    "set_passages",
-    "set_relations",
-    "split_identifiers",
-    "tokenize_at",
-]

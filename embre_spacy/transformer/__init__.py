@@ -26,28 +26,3 @@ from .text import (
     special_tokens,
     split_windows,
 )
-
-__all__ = [
-    "TagIds",
-    "TaggedText",
-    "Wordpieces",
-    "add_tags",
-    "autocast",
-    "choose_window",
-    "encode",
-    "first_position",
-    "get_dropouts",
-    "get_tag_ids",
-    "has_fast_bfloat16",
-    "has_given_positions",
-    "load_checkpoint",
-    "longest_window",
-    "prepare_tokenizer",
-    "remove_pooler",
-    "resolve_checkpoint",
-    "round_up",
-    "set_dropouts",
-    "sort_borders",
-    "special_tokens",
-    "split_windows",
-]
