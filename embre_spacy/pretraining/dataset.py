@@ -1,6 +1,6 @@
 """Masked documents in the order of an epoch, and batches of them as tensors."""
 
-from typing import Any, Dict, Iterator, List, Sequence
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Sequence
 
 import numpy
 import torch
@@ -10,9 +10,11 @@ from torch.utils.data import IterableDataset
 from transformers import PreTrainedTokenizerBase
 
 from ..transformer import round_up, special_tokens, split_windows
-from .data import DEV_STREAM, ORDER_STREAM, TRAIN_STREAM, EncodedDocument, make_rng
+from .data import DEV_STREAM, ORDER_STREAM, TRAIN_STREAM, EncodedDocument, MaskingConcept, make_rng
 from .masking import MaskedDocument, Masker
 
+# The class of what is not predicted.
+NO_LABEL = -100
 # Documents are sorted by length within pools of so many batches: enough to save nearly all padding, few enough that
 # the batches differ from epoch to epoch.
 _POOL = 16
@@ -77,19 +79,21 @@ def mask_held_out(
 
 
 class Collator:
-    """Makes batches of masked documents; long ones become windows that share at least `overlap` wordpieces."""
+    """Makes batches of masked documents; long ones become windows that share at least `overlap` wordpieces. `labels`
+    are the labels of each objective in the order of their classes; concepts with others get NO_LABEL."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, *, window: int, overlap: int) -> None:
-        before, after = special_tokens(tokenizer)
-        self.before = numpy.asarray(before, dtype="int64")
-        self.after = numpy.asarray(after, dtype="int64")
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, labels: Mapping[str, Iterable[Any]], *, window: int, overlap: int
+    ) -> None:
+        self.before, self.after = (numpy.asarray(ids, dtype="int64") for ids in special_tokens(tokenizer))
         self.padding_id = tokenizer.pad_token_id or 0
+        self.classes = {
+            name: {label: number for number, label in enumerate(of_objective)}
+            for name, of_objective in labels.items()
+            if name in MaskingConcept._fields
+        }
         self.window = window
         self.overlap = overlap
-
-    def find_width(self, length: int) -> int:
-        """Find the length of the longest window of a document of so many wordpieces."""
-        return max(end - start for start, end in split_windows(length, self.window, self.overlap))
 
     def __call__(self, documents: Sequence[MaskedDocument]) -> Dict[str, Any]:
         """Lay out d documents, with c masked concepts and m masked words in all.
@@ -99,75 +103,63 @@ class Collator:
                 batch size.
             input_ids, attention_mask: the windows of all documents; shape (windows, longest window).
             concepts, words: what is predicted; each with the position in the batch of its `documents` and the classes
-                `types` and `identifiers` or the former `ids`, shape (c,) or (m,), and with `rows`, `places`, `weights`:
-                vector `rows[i]` gets the vector at `places[i]` of the flattened windows, times `weights[i]`.
+                `identifier` and `type` or the former id `word`, shape (c,) or (m,), and with `rows`, `places` and
+                `weights`: vector `rows[i]` gets the vector at `places[i]` of the flattened windows, times `weights[i]`.
         """
-        windows: List[NDArray[numpy.int64]] = []
-        spans = [numpy.asarray(split_windows(len(document), self.window, self.overlap)) for document in documents]
-        for document, doc_spans in zip(documents, spans):
-            windows.extend(
-                numpy.concatenate([self.before, document.ids[start:end], self.after]) for start, end in doc_spans
-            )
-        longest = round_up(max(map(len, windows)), self.window + len(self.before) + len(self.after))
-        ids = numpy.full((len(windows), longest), self.padding_id, dtype="int64")
-        mask = numpy.zeros((len(windows), longest), dtype="int64")
-        for row, window in enumerate(windows):
-            ids[row, : len(window)] = window
-            mask[row, : len(window)] = 1
-        concept_averages, word_averages = _Averages(), _Averages()
-        first_row = 0
-        for position, (document, doc_spans) in enumerate(zip(documents, spans)):
-            starts, ends = doc_spans.T
-            # The place in the flattened windows where wordpiece 0 of the document would be, for each window.
-            origins = (first_row + numpy.arange(len(doc_spans))) * longest + len(self.before) - starts
-            for concept in document.concepts:
-                concept_averages.add(position, concept.pieces[None], starts, ends, origins)
-            word_averages.add(position, document.words[:, None], starts, ends, origins)
-            first_row += len(doc_spans)
+        lengths = [len(document) for document in documents]
+        # From here on, wordpieces are numbered through all documents.
+        firsts = numpy.cumsum([0, *lengths])
+        spans = [split_windows(length, self.window, self.overlap) for length in lengths]
+        starts, ends = numpy.concatenate([first + numpy.asarray(of_doc) for first, of_doc in zip(firsts, spans)]).T
+        ids = numpy.concatenate([document.ids for document in documents])
+        rows = [numpy.concatenate([self.before, ids[start:end], self.after]) for start, end in zip(starts, ends)]
+        sizes = numpy.asarray([len(row) for row in rows])
+        longest = round_up(int(sizes.max()), self.window + len(self.before) + len(self.after))
+        mask = numpy.arange(longest) < sizes[:, None]
+        input_ids = numpy.full(mask.shape, self.padding_id)
+        input_ids[mask] = numpy.concatenate(rows)
+        # The places in the flattened windows of the wordpieces 0 that these would have.
+        origins = numpy.arange(len(rows)) * longest + len(self.before) - starts
+        windows = firsts, starts, ends, origins
         concepts = [concept for document in documents for concept in document.concepts]
+        pieces = [[concept.pieces for concept in document.concepts] for document in documents]
+        classes = {
+            name: [of.get(getattr(one, name), NO_LABEL) for one in concepts] for name, of in self.classes.items()
+        }
         return {
             "documents": torch.tensor([document.index for document in documents]),
-            "input_ids": torch.from_numpy(ids),
-            "attention_mask": torch.from_numpy(mask),
+            "input_ids": torch.from_numpy(input_ids),
+            "attention_mask": torch.from_numpy(mask.astype("int64")),
             "concepts": {
-                **concept_averages.to_tensors(),
-                "types": torch.tensor([concept.type for concept in concepts], dtype=torch.long),
-                "identifiers": torch.tensor([concept.identifier for concept in concepts], dtype=torch.long),
+                **_average(pieces, *windows),
+                **{name: torch.tensor(numbers, dtype=torch.long) for name, numbers in classes.items()},
             },
             "words": {
-                **word_averages.to_tensors(),
-                "ids": torch.from_numpy(numpy.concatenate([document.word_ids for document in documents])),
+                **_average([document.words[:, None] for document in documents], *windows),
+                "word": torch.from_numpy(numpy.concatenate([document.word_ids for document in documents])),
             },
         }
 
 
-class _Averages:
-    """Collects which places of the flattened windows make up the averaged vectors, and with what weights."""
-
-    def __init__(self) -> None:
-        self.documents: List[int] = []
-        self.rows: List[NDArray[numpy.int64]] = []
-        self.places: List[NDArray[numpy.int64]] = []
-        self.weights: List[NDArray[numpy.float32]] = []
-
-    def add(self, document: int, pieces: NDArray, starts: NDArray, ends: NDArray, origins: NDArray) -> None:
-        """Add vectors of a document with windows of shape (w,), each of the wordpieces in a row of `pieces`."""
-        inside = (starts <= pieces[..., None]) & (pieces[..., None] < ends)
-        rows, columns, windows = numpy.nonzero(inside)
-        # First the average over the windows that a wordpiece is in, then that over the wordpieces.
-        n_windows = inside.sum(axis=-1)
-        self.rows.append(rows + len(self.documents))
-        self.places.append(origins[windows] + pieces[rows, columns])
-        self.weights.append((1.0 / (n_windows[rows, columns] * pieces.shape[1])).astype("float32"))
-        self.documents.extend([document] * len(pieces))
-
-    def to_tensors(self) -> Dict[str, Tensor]:
-        def join(parts: List[NDArray], dtype: str) -> Tensor:
-            return torch.from_numpy(numpy.concatenate([numpy.zeros(0, dtype=dtype), *parts]))
-
-        return {
-            "documents": torch.tensor(self.documents, dtype=torch.long),
-            "rows": join(self.rows, "int64"),
-            "places": join(self.places, "int64"),
-            "weights": join(self.weights, "float32"),
-        }
+def _average(
+    of_documents: Sequence[Sequence[NDArray]], firsts: NDArray, starts: NDArray, ends: NDArray, origins: NDArray
+) -> Dict[str, Tensor]:
+    """Say what the averaged vectors are made of that are predicted from. Each document has items, and an item the
+    wordpieces of a concept, or one word."""
+    items = [item for of_document in of_documents for item in of_document]
+    documents = numpy.repeat(numpy.arange(len(of_documents)), [len(of_document) for of_document in of_documents])
+    sizes = numpy.asarray([len(item) for item in items], dtype="int64")
+    rows = numpy.repeat(numpy.arange(len(items)), sizes)
+    pieces = numpy.concatenate([numpy.zeros(0, dtype="int64"), *items]) + firsts[documents[rows]]
+    # The windows that have a wordpiece are one after the other: the first of them, and how many there are.
+    first = numpy.searchsorted(ends, pieces, side="right")
+    times = numpy.searchsorted(starts, pieces, side="right") - first
+    windows = numpy.arange(times.sum()) + numpy.repeat(first - numpy.cumsum(times) + times, times)
+    # First the average over the windows that a wordpiece is in, then that over the wordpieces.
+    weights = 1.0 / (times * sizes[rows])
+    return {
+        "documents": torch.from_numpy(documents),
+        "rows": torch.from_numpy(numpy.repeat(rows, times)),
+        "places": torch.from_numpy(origins[windows] + numpy.repeat(pieces, times)),
+        "weights": torch.from_numpy(numpy.repeat(weights, times).astype("float32")),
+    }

@@ -1,13 +1,14 @@
 """The draw: which concepts and words of a document are masked, and what the transformer then reads."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import List
 
 import numpy
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
-from .data import EncodedConcept, EncodedDocument
+from .config import MaskingConfig
+from .data import EncodedDocument, MaskingConcept
 
 # The shares of masked words that become the mask token and a random word; the rest stays (Devlin et al. 2019, 3.1).
 _MASK_SHARE, _RANDOM_SHARE = 0.8, 0.1
@@ -19,14 +20,14 @@ class MaskedDocument:
 
     index (int): Its position among its documents.
     ids (NDArray[int64]): The ids of its wordpieces; shape (n,).
-    concepts (List[EncodedConcept]): The masked concepts. Their `pieces` are positions in `ids`.
+    concepts (List[MaskingConcept]): The masked concepts. Their `pieces` are positions in `ids`.
     words (NDArray[int64]): The positions in `ids` of wordpieces that were masked one by one; shape (m,).
     word_ids (NDArray[int64]): The ids that they had; shape (m,).
     """
 
     index: int
     ids: NDArray[numpy.int64]
-    concepts: List[EncodedConcept]
+    concepts: List[MaskingConcept]
     words: NDArray[numpy.int64]
     word_ids: NDArray[numpy.int64]
 
@@ -37,16 +38,14 @@ class MaskedDocument:
 class Masker:
     """Masks concepts with the probability `concept_rate`, and the share `word_rate` of the other wordpieces."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, *, concept_rate: float, word_rate: float) -> None:
-        self.concept_rate = concept_rate
-        self.word_rate = word_rate
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, config: MaskingConfig) -> None:
+        self.config = config
         self.mask_id = tokenizer.mask_token_id
-        special = set(tokenizer.all_special_ids)
-        self.ordinary_ids = numpy.asarray([id for id in range(len(tokenizer)) if id not in special], dtype="int64")
+        self.ordinary_ids = numpy.setdiff1d(numpy.arange(len(tokenizer)), tokenizer.all_special_ids)
 
     def __call__(self, document: EncodedDocument, rng: numpy.random.Generator) -> MaskedDocument:
         """Mask every wordpiece of every mention of the chosen concepts, then other words."""
-        chosen = [document.concepts[i] for i in choose_concepts(len(document.concepts), self.concept_rate, rng)]
+        chosen = [document.concepts[i] for i in choose_concepts(len(document.concepts), self.config.concept_rate, rng)]
         wordpieces = document.wordpieces
         ids = wordpieces.ids.copy()
         masked = numpy.zeros(len(ids), dtype="bool")
@@ -54,12 +53,16 @@ class Masker:
             masked[concept.pieces] = True
         ids[masked] = self.mask_id
         words = self._mask_words(ids, ~masked & ~wordpieces.is_tag, rng)
-        kept = _keep_tags(document, masked)
+        kept = numpy.ones(len(ids), dtype="bool")
+        for start, end in document.tagged:
+            if masked[start:end].any():
+                # The tags of a mention with a masked word would tell what is to be predicted.
+                kept[[start, end - 1]] = False
         positions = numpy.cumsum(kept) - 1
         return MaskedDocument(
             document.index,
             ids[kept],
-            [replace(concept, pieces=positions[concept.pieces]) for concept in chosen],
+            [concept._replace(pieces=positions[concept.pieces]) for concept in chosen],
             positions[words],
             wordpieces.ids[words],
         )
@@ -68,9 +71,9 @@ class Masker:
         self, ids: NDArray[numpy.int64], maskable: NDArray[numpy.bool_], rng: numpy.random.Generator
     ) -> NDArray[numpy.int64]:
         """Choose words and change `ids` in place: most are masked, some are replaced, some stay as they are."""
-        if not self.word_rate:
+        if not self.config.word_rate:
             return numpy.zeros(0, dtype="int64")
-        words = numpy.flatnonzero(maskable & (rng.random(len(ids)) < self.word_rate))
+        words = numpy.flatnonzero(maskable & (rng.random(len(ids)) < self.config.word_rate))
         draws = rng.random(len(words))
         ids[words[draws < _MASK_SHARE]] = self.mask_id
         replaced = words[(draws >= _MASK_SHARE) & (draws < _MASK_SHARE + _RANDOM_SHARE)]
@@ -90,12 +93,3 @@ def choose_concepts(count: int, rate: float, rng: numpy.random.Generator) -> NDA
     if len(chosen) == count:
         return numpy.delete(chosen, rng.integers(count))
     return chosen
-
-
-def _keep_tags(document: EncodedDocument, masked: NDArray[numpy.bool_]) -> NDArray[numpy.bool_]:
-    """Keep all wordpieces but the tags of mentions with a masked word: they would tell what is to be predicted."""
-    kept = numpy.ones(len(masked), dtype="bool")
-    for (start, end), tagged in zip(document.wordpieces.mentions, document.tagged):
-        if tagged and masked[start:end].any():
-            kept[[start, end - 1]] = False
-    return kept

@@ -1,6 +1,6 @@
 """The network that is trained: the transformer, with heads on the averaged vectors of masked words."""
 
-from typing import Dict
+from typing import Dict, Mapping, Sized
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 
 from ..transformer import round_up
 from .config import ObjectiveConfig
-from .data import NO_LABEL
+from .dataset import NO_LABEL
 
 # What the model counts of each document, for each of the objectives.
 OBJECTIVES = ("identifier", "type", "word")
@@ -21,26 +21,24 @@ class EntityMaskingModel(nn.Module):
 
     The paper predicts "from the averaged vectors of the masked words" (section 3.2). All mentions of a masked concept
     have one answer, so the average is over all its wordpieces in the document: one vector and one prediction for each
-    concept, however often it is mentioned. A number of 0 identifiers or types stands for no prediction of them.
+    concept, however often it is mentioned. `labels` are the classes of each objective that is predicted.
     """
 
     def __init__(
         self,
         transformer: PreTrainedModel,
         objective: ObjectiveConfig,
+        labels: Mapping[str, Sized],
         *,
-        n_identifiers: int,
-        n_types: int,
-        words: bool,
         bfloat16: bool = False,
     ) -> None:
         super().__init__()
         width = transformer.config.hidden_size
         self.transformer = transformer
         self.weights = {name: getattr(objective, f"{name}_weight") for name in OBJECTIVES}
-        self.identifier_head = nn.Linear(width, n_identifiers) if n_identifiers else None
-        self.type_head = nn.Linear(width, n_types) if n_types else None
-        self.word_head = WordHead(transformer) if words else None
+        self.identifier_head = nn.Linear(width, len(labels["identifier"])) if "identifier" in labels else None
+        self.type_head = nn.Linear(width, len(labels["type"])) if "type" in labels else None
+        self.word_head = WordHead(transformer) if "word" in labels else None
         self.bfloat16 = bfloat16
 
     def forward(
@@ -66,20 +64,17 @@ class EntityMaskingModel(nn.Module):
             loss = 0.0 * vectors[:1].float().sum()
             averages = _average(vectors, concepts)
             if self.identifier_head is not None:
-                scores = self.identifier_head(averages)
-                loss = loss + self._compute_loss("identifier", scores, concepts["identifiers"], concepts, counts)
+                loss = loss + self._compute_loss("identifier", self.identifier_head(averages), concepts, counts)
             if self.type_head is not None:
-                scores = self.type_head(averages)
-                loss = loss + self._compute_loss("type", scores, concepts["types"], concepts, counts)
+                loss = loss + self._compute_loss("type", self.type_head(averages), concepts, counts)
             if self.word_head is not None:
                 scores = self.word_head(_average(vectors, words), self.transformer.get_input_embeddings().weight)
-                loss = loss + self._compute_loss("word", scores, words["ids"], words, counts)
+                loss = loss + self._compute_loss("word", scores, words, counts)
         return {"loss": loss, "counts": counts}
 
-    def _compute_loss(
-        self, name: str, scores: Tensor, labels: Tensor, items: Dict[str, Tensor], counts: Tensor
-    ) -> Tensor:
+    def _compute_loss(self, name: str, scores: Tensor, items: Dict[str, Tensor], counts: Tensor) -> Tensor:
         """Compute the weighted mean loss of the items that have a label, and count them for their documents."""
+        labels = items[name]
         scores = scores[: len(labels)].float()
         losses = functional.cross_entropy(scores, labels, ignore_index=NO_LABEL, reduction="none")
         has_label = labels != NO_LABEL
@@ -91,10 +86,8 @@ class EntityMaskingModel(nn.Module):
 
 
 class WordHead(nn.Module):
-    """Predicts masked words as BERT does: a layer, then the similarity to the embeddings of the vocabulary.
-
-    The embeddings are an argument of each call, so that saved weights do not contain them twice.
-    """
+    """Predicts masked words as BERT does: a layer, then the similarity to the embeddings of the vocabulary. Those are
+    an argument of each call, so that saved weights do not contain them twice."""
 
     def __init__(self, transformer: PreTrainedModel) -> None:
         super().__init__()
@@ -103,7 +96,6 @@ class WordHead(nn.Module):
         self.bias = nn.Parameter(torch.zeros(n_words))
 
     def forward(self, vectors: Tensor, embeddings: Tensor) -> Tensor:
-        """Score the vocabulary, shape (words, vocabulary), for the vectors of masked words, shape (words, width)."""
         return functional.linear(self.layer(vectors), embeddings, self.bias)
 
 

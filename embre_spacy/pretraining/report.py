@@ -1,16 +1,15 @@
-"""The table of epochs, held-out accuracies, and the report beside the weights."""
+"""The table of epochs, and the figures of the report beside the weights."""
 
 import time
 from collections import Counter
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 from transformers import TrainerCallback, TrainerState
 
-from .config import ObjectiveConfig, PretrainingConfig
-from .data import NO_LABEL, EncodedDocument, LabelCounts, PretrainingDocs
+from .config import ObjectiveConfig
 from .masking import MaskedDocument
 from .model import OBJECTIVES
 
@@ -24,8 +23,6 @@ _TITLES = {
     "word_accuracy": "Word acc",
     "seconds": "Seconds",
 }
-# What the trainer puts before the names of held-out figures.
-_PREFIX = "eval_"
 
 
 def say(console: Console, line: str) -> None:
@@ -33,20 +30,14 @@ def say(console: Console, line: str) -> None:
     console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def print_start(
-    console: Console,
-    train: PretrainingDocs,
-    dev: Optional[PretrainingDocs],
-    labels: LabelCounts,
-    dev_targets: Dict[str, Any],
-    checkpoint: Optional[str],
-) -> None:
+def print_start(console: Console, report: Mapping[str, Any], checkpoint: Optional[str]) -> None:
     """Print what a run starts with."""
-    say(console, f"Training: {len(train.docs)} documents, {train.n_concepts} concepts in them")
-    say(console, f"Classes: {len(labels.identifiers)} identifiers, {len(labels.types)} types")
+    train, dev = report["corpus"]["train"], report["corpus"]["dev"]
+    say(console, f"Training: {train['documents']} documents, {train['concepts']} concepts in them")
+    say(console, f"Classes: {report['classes']['identifiers']} identifiers, {len(report['classes']['types'])} types")
     if dev is not None:
-        say(console, f"Held out: {len(dev.docs)} documents, {dev.n_concepts} concepts in them")
-    identifiers = dev_targets.get("identifier", {})
+        say(console, f"Held out: {dev['documents']} documents, {dev['concepts']} concepts in them")
+    identifiers = report["held_out"].get("identifier", {})
     if identifiers.get("unseen"):
         say(
             console,
@@ -59,58 +50,40 @@ def print_start(
 
 
 class EpochTable(TrainerCallback):
-    """Prints the table of epochs row by row, and a progress bar on a terminal."""
+    """Prints the table of epochs row by row, and a progress bar on a terminal, which its user starts and stops."""
 
-    def __init__(self, console: Console, dev_targets: Dict[str, Any], evaluates: bool) -> None:
+    def __init__(self, console: Console, dev_targets: Mapping[str, Any]) -> None:
         self.console = console
         self.majority = {f"{name}_accuracy": target["majority_accuracy"] for name, target in dev_targets.items()}
-        self.evaluates = evaluates
-        accuracies = [name for name in _TITLES if name in self.majority]
-        self.columns = ["epoch", "train_loss", *(["dev_loss"] if evaluates else []), *accuracies, "seconds"]
+        shown = {"epoch", "train_loss", "seconds", *self.majority, *(["dev_loss"] if dev_targets else [])}
+        self.columns = [name for name in _TITLES if name in shown]
         self.seconds_before = 0.0
         self.started = time.monotonic()
-        self.progress: Optional[Progress] = None
+        self.progress = Progress(console=console, transient=True, disable=console.quiet or not console.is_terminal)
+        self.task = self.progress.add_task("steps", total=None)
 
     def on_train_begin(self, args, state, control, **kwargs) -> None:
         self.seconds_before = max((entry.get("seconds", 0.0) for entry in state.log_history), default=0.0)
         self.started = time.monotonic()
-        if not state.is_world_process_zero:
-            return
         self._print([_TITLES[name] for name in self.columns])
         self._print(["-" * _WIDTH for _ in self.columns])
-        if self.evaluates:
+        if self.majority:
             majority = {"epoch": "majority", **self.majority}
             self._print([_format(majority[name]) if name in majority else "" for name in self.columns])
         for row in get_epochs(state):
             self._print_row(row)
-        if self.console.is_terminal:
-            self.progress = Progress(console=self.console, transient=True)
-            self.task = self.progress.add_task("steps", total=state.max_steps, completed=state.global_step)
-            self.progress.start()
+        self.progress.update(self.task, total=state.max_steps, completed=state.global_step)
 
     def on_step_end(self, args, state, control, **kwargs) -> None:
-        if self.progress is not None:
-            self.progress.update(self.task, completed=state.global_step)
+        self.progress.update(self.task, completed=state.global_step)
 
     def on_log(self, args, state, control, logs=None, **kwargs) -> None:
         if "loss" in (logs or {}):
             # Kept with the losses, so that a resumed run knows the time of all its parts.
             state.log_history[-1]["seconds"] = round(self.seconds_before + time.monotonic() - self.started, 1)
-            if not self.evaluates and state.is_world_process_zero:
-                self._print_row(get_epochs(state)[-1])
 
-    def on_evaluate(self, args, state, control, **kwargs) -> None:
-        if state.is_world_process_zero:
-            self._print_row(get_epochs(state)[-1])
-
-    def on_train_end(self, args, state, control, **kwargs) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Take the bar away, after an error too."""
-        if self.progress is not None:
-            self.progress.stop()
-            self.progress = None
+    def on_save(self, args, state, control, **kwargs) -> None:
+        self._print_row(get_epochs(state)[-1])
 
     def _print_row(self, row: Dict[str, Any]) -> None:
         row = {**row, "seconds": round(row.get("seconds") or 0)}
@@ -128,17 +101,15 @@ def get_epochs(state: TrainerState) -> List[Dict[str, Any]]:
     """Get the table of epochs: for each its number, the losses and accuracies, and the seconds until its end."""
     epochs: Dict[int, Dict[str, Any]] = {}
     for entry in state.log_history:
+        number = round(entry["epoch"])
+        row = epochs.setdefault(number, {"epoch": number})
         if "loss" in entry:
-            figures = {"train_loss": entry["loss"], "seconds": entry.get("seconds")}
-        elif f"{_PREFIX}loss" in entry:
-            named = {key[len(_PREFIX) :]: value for key, value in entry.items() if key.startswith(_PREFIX)}
-            figures = {"dev_loss": named.pop("loss")}
-            figures.update((name, value) for name, value in named.items() if name.endswith(("_accuracy", "_loss")))
-        else:
-            continue
-        epoch = round(entry["epoch"])
-        epochs.setdefault(epoch, {"epoch": epoch}).update(figures)
-    return [epochs[epoch] for epoch in sorted(epochs)]
+            row.update(train_loss=entry["loss"], seconds=entry.get("seconds"))
+        for key, value in entry.items():
+            name = key.removeprefix("eval_")
+            if name != key and name.endswith(("loss", "accuracy")):
+                row["dev_loss" if name == "loss" else name] = value
+    return list(epochs.values())
 
 
 def summarize_counts(counts: NDArray, objective: ObjectiveConfig) -> Dict[str, float]:
@@ -152,56 +123,22 @@ def summarize_counts(counts: NDArray, objective: ObjectiveConfig) -> Dict[str, f
     return metrics
 
 
-def describe_dev_targets(
-    dev: Sequence[MaskedDocument], train: Sequence[EncodedDocument], labels: LabelCounts, objectives: Sequence[str]
-) -> Dict[str, Any]:
+def describe_dev_targets(dev: Sequence[MaskedDocument], labels: Mapping[str, Counter]) -> Dict[str, Any]:
     """Count for each objective the held-out items, those whose label no training document has (unseen, not predicted),
     and how often the majority label of training is right."""
     targets: Dict[str, Any] = {}
     concepts = [concept for document in dev for concept in document.concepts]
-    for name, counts in (("identifier", labels.identifiers), ("type", labels.types)):
-        if name in objectives:
-            names = list(counts)
-            classes = [getattr(concept, name) for concept in concepts if name == "type" or concept.has_identifier]
-            known = [names[index] for index in classes if index != NO_LABEL]
-            unseen = len(classes) - len(known)
-            targets[name] = {
-                **_measure_majority(known, counts),
-                "unseen": unseen,
-                "unseen_share": unseen / len(classes) if classes else None,
-            }
-    if "word" in objectives:
-        counts = Counter()
-        for document in train:
-            counts.update(document.wordpieces.ids[~document.wordpieces.is_tag].tolist())
-        targets["word"] = _measure_majority([int(id) for document in dev for id in document.word_ids], counts)
+    for name, counts in labels.items():
+        if name == "word":
+            masked = known = [id for document in dev for id in document.word_ids.tolist()]
+        else:
+            masked = [label for concept in concepts if (label := getattr(concept, name)) is not None]
+            known = [label for label in masked if label in counts]
+        # The first of several that are as frequent.
+        majority = max(counts, key=counts.__getitem__, default=None)
+        accuracy = known.count(majority) / len(known) if known else None
+        targets[name] = {"items": len(known), "majority": majority, "majority_accuracy": accuracy}
+        if name != "word":
+            unseen = len(masked) - len(known)
+            targets[name].update(unseen=unseen, unseen_share=unseen / len(masked) if masked else None)
     return targets
-
-
-def _measure_majority(labels: Sequence[Any], counts: Counter) -> Dict[str, Any]:
-    """Measure how often the label is right that is the most frequent by `counts`, the first of several."""
-    majority = max(counts, key=counts.__getitem__, default=None)
-    accuracy = sum(label == majority for label in labels) / len(labels) if labels else None
-    return {"items": len(labels), "majority": majority, "majority_accuracy": accuracy}
-
-
-def make_report(
-    config: PretrainingConfig,
-    train: PretrainingDocs,
-    dev: Optional[PretrainingDocs],
-    labels: LabelCounts,
-    dev_targets: Dict[str, Any],
-    state: TrainerState,
-) -> Dict[str, Any]:
-    """Make the report on a finished run; what it ran on is added by the run itself."""
-    epochs = get_epochs(state)
-    return {
-        "config": config.model_dump(),
-        "corpus": {"train": train.describe(), "dev": None if dev is None else dev.describe()},
-        "classes": {"identifiers": len(labels.identifiers), "types": dict(labels.types)},
-        "held_out": dev_targets,
-        "epochs": epochs,
-        "written": {"epoch": epochs[-1]["epoch"], "why": "last epoch"},
-        "seconds": epochs[-1]["seconds"],
-        "seed": config.training.seed,
-    }

@@ -6,9 +6,9 @@ The Trainer brings many devices, gradient accumulation, schedules, checkpoints a
 import json
 import os
 import warnings
-from dataclasses import dataclass
+from collections import Counter, defaultdict
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy
 import torch
@@ -29,19 +29,20 @@ from ..transformer import (
     add_tags,
     choose_window,
     get_dropouts,
-    has_fast_bfloat16,
     load_checkpoint,
     resolve_checkpoint,
     set_dropouts,
+    split_windows,
+    uses_bfloat16,
 )
 from ..util import checksum, describe_run
 from .config import PretrainingConfig, TrainingConfig
-from .data import LabelCounts, PretrainingDocs, encode_docs, find_entity_types, split_docs
+from .data import check_usable, count_labels, describe_documents, encode_docs, find_entity_types, split_docs
 from .dataset import Collator, MaskedDataset, mask_held_out
-from .masking import MaskedDocument, Masker
-from .model import EntityMaskingModel
+from .masking import Masker
+from .model import OBJECTIVES, EntityMaskingModel
 from .output import OutputFolder
-from .report import EpochTable, describe_dev_targets, make_report, print_start, say, summarize_counts
+from .report import EpochTable, describe_dev_targets, get_epochs, print_start, say, summarize_counts
 
 
 def pretrain(
@@ -71,13 +72,12 @@ def pretrain(
     # First, because the code can change while the run goes on.
     description = describe_run()
     config = config or PretrainingConfig()
-    console = console or Console(quiet=True)
-    train, dev = split_docs(docs, dev_docs, config)
+    train, held_out = split_docs(docs, dev_docs, config.training)
     source = Path(resolve_checkpoint(config.encoder.name))
     folder = OutputFolder(Path(output))
     if folder.path.resolve() == source.resolve():
         raise EmbreError(f"{folder.path}: this is the encoder itself; write to another folder")
-    arguments = make_arguments(config.training, folder.checkpoints, gpu_id=gpu_id, evaluates=dev is not None)
+    arguments = make_arguments(config.training, folder.checkpoints, gpu_id=gpu_id, evaluates=len(held_out) > 0)
     run = {
         "config": config.model_dump(),
         # An encoder on a hub is told apart by its name.
@@ -88,32 +88,43 @@ def pretrain(
         "processes": arguments.world_size,
     }
     is_main = arguments.process_index == 0
+    console = console if console is not None and is_main else Console(quiet=True)
     with arguments.main_process_first(desc="checking the output folder"):
         if is_main:
             folder.check(run, resume=resume, overwrite=overwrite)
     set_seed(config.training.seed)
-    setup = make_setup(train, dev, config, arguments)
+    trainer, tokenizer, report = make_trainer(train, held_out, config, arguments)
     with arguments.main_process_first(desc="preparing the output folder"):
         if is_main:
             folder.prepare(run, resume=resume)
     checkpoint = folder.last_checkpoint()
-    if is_main:
-        print_start(console, train, dev, setup.labels, setup.dev_targets, checkpoint)
-    trainer = _train(setup, config, arguments, EpochTable(console, setup.dev_targets, dev is not None), checkpoint)
+    print_start(console, report, checkpoint)
+    table = EpochTable(console, report["held_out"])
+    trainer.add_callback(table)
+    with warnings.catch_warnings(), table.progress:
+        # What some versions of PyTorch, accelerate and transformers say of each other, and nobody can act on.
+        for message in (".*pin_memory.*", "mtime may not be reliable.*"):
+            warnings.filterwarnings("ignore", message=message)
+        trainer.train(resume_from_checkpoint=checkpoint)
     # Others may still read the checkpoint, which writing removes.
     trainer.accelerator.wait_for_everyone()
-    report = make_report(config, train, dev, setup.labels, setup.dev_targets, trainer.state)
-    report["device"] = arguments.device.type
-    report["processes"] = arguments.world_size
-    report["precision"] = "bfloat16" if setup.model.bfloat16 else "float32"
-    report["run"] = description
+    epochs = get_epochs(trainer.state)
+    report.update(
+        epochs=epochs,
+        written={"epoch": epochs[-1]["epoch"], "why": "last epoch"},
+        seconds=epochs[-1]["seconds"],
+        seed=config.training.seed,
+        device=arguments.device.type,
+        processes=arguments.world_size,
+        precision="bfloat16" if trainer.model.bfloat16 else "float32",
+        run=description,
+    )
     if is_main:
-        transformer = setup.model.transformer
+        transformer = trainer.model.transformer
         # The dropouts of the config were for this run, not for those who load the folder.
         set_dropouts(transformer.config, *get_dropouts(AutoConfig.from_pretrained(str(source))))
-        folder.write(transformer, setup.tokenizer, report)
-        written = report["written"]
-        say(console, f"Wrote the weights of epoch {written['epoch']} ({written['why']}) to {folder.path}")
+        folder.write(transformer, tokenizer, report)
+        say(console, f"Wrote the weights of epoch {epochs[-1]['epoch']} (last epoch) to {folder.path}")
     return report
 
 
@@ -123,115 +134,90 @@ def _checksum_docs(docs: Sequence[Doc]) -> str:
     return checksum(json.dumps(data).encode("utf8"))
 
 
-@dataclass
-class TrainingSetup:
-    """What the trainer needs, and what the report says of it. `dev_targets` describe the held-out documents."""
-
-    model: EntityMaskingModel
-    tokenizer: PreTrainedTokenizerBase
-    labels: LabelCounts
-    train: MaskedDataset
-    held_out: Optional[List[MaskedDocument]]
-    dev_targets: Dict[str, Any]
-    collator: Collator
-
-
-def make_setup(
-    train: PretrainingDocs, dev: Optional[PretrainingDocs], config: PretrainingConfig, arguments: TrainingArguments
-) -> TrainingSetup:
-    """Load the transformer and encode the documents. The heads get random weights from PyTorch's random numbers."""
-    encoder, masking, training = config.encoder, config.masking, config.training
+def make_trainer(
+    train_docs: Sequence[Doc], dev_docs: Sequence[Doc], config: PretrainingConfig, arguments: TrainingArguments
+) -> Tuple[Trainer, PreTrainedTokenizerBase, Dict[str, Any]]:
+    """Load the transformer, encode the documents, and give a trainer, the tokenizer, and what the report says of both.
+    The heads get random weights from PyTorch's random numbers."""
+    encoder, training = config.encoder, config.training
     transformer, tokenizer = load_checkpoint(
         encoder.name, hidden_dropout=encoder.hidden_dropout, attention_dropout=encoder.attention_dropout
     )
     if tokenizer.mask_token_id is None:
         raise EmbreError(f"encoder {encoder.name!r}: its tokenizer has no mask token")
     window = choose_window(transformer, tokenizer, encoder.window, encoder.overlap, encoder.name)
-    entity_types = find_entity_types([*train.docs, *(dev.docs if dev else ())])
-    tag_ids = add_tags(transformer, tokenizer, entity_types) if encoder.tags else None
-    labels = LabelCounts.count(train.concepts)
-    objectives = _choose_objectives(labels, config)
-    masker = Masker(tokenizer, concept_rate=masking.concept_rate, word_rate=masking.word_rate)
-    documents = encode_docs(train, labels, tokenizer, tag_ids)
-    held_out, dev_targets = None, {}
-    if dev is not None:
-        dev_documents = encode_docs(dev, labels, tokenizer, tag_ids)
-        held_out = mask_held_out(dev_documents, masker, draws=training.dev_draws, seed=training.seed)
-        if not held_out:
-            raise EmbreError("the held-out documents have nothing to mask: none names two concepts")
-        dev_targets = describe_dev_targets(held_out, documents, labels, objectives)
-        if not any(target["items"] for target in dev_targets.values()):
-            raise EmbreError("the held-out documents have nothing to predict: training shows none of their identifiers")
-    collator = Collator(tokenizer, window=window, overlap=encoder.overlap)
+    tag_ids = None
+    if encoder.tags:
+        tag_ids = add_tags(transformer, tokenizer, find_entity_types([*train_docs, *dev_docs]))
+    train, dev = (
+        list(encode_docs(docs, tokenizer, tag_ids, unidentified=config.masking.unidentified))
+        for docs in (train_docs, dev_docs)
+    )
+    if config.masking.concept_rate:
+        check_usable(train)
+    counts = count_labels(train)
+    labels = {name: counts[name] for name in _choose_objectives(counts, config)}
+    masker = Masker(tokenizer, config.masking)
+    held_out = mask_held_out(dev, masker, draws=training.dev_draws, seed=training.seed)
+    dev_targets = describe_dev_targets(held_out, labels) if dev else {}
+    if dev and not held_out:
+        raise EmbreError("the held-out documents have nothing to mask: none names two concepts")
+    if dev and not any(target["items"] for target in dev_targets.values()):
+        raise EmbreError("the held-out documents have nothing to predict: training shows none of their identifiers")
     model = EntityMaskingModel(
         transformer,
         config.objective,
-        n_identifiers=len(labels.identifiers) if "identifier" in objectives else 0,
-        n_types=len(labels.types) if "type" in objectives else 0,
-        words="word" in objectives,
-        bfloat16=training.precision == "bfloat16"
-        or (training.precision == "auto" and has_fast_bfloat16(arguments.device)),
+        labels,
+        bfloat16=uses_bfloat16(training.precision, arguments.device),
     )
-    widths = [collator.find_width(len(document.wordpieces)) for document in documents]
+    widths = [split_windows(len(document.wordpieces), window, encoder.overlap)[0][1] for document in train]
     batch_size = training.batch_size * arguments.world_size
-    dataset = MaskedDataset(documents, masker, widths=widths, batch_size=batch_size, seed=training.seed)
-    return TrainingSetup(model, tokenizer, labels, dataset, held_out, dev_targets, collator)
-
-
-def _choose_objectives(labels: LabelCounts, config: PretrainingConfig) -> List[str]:
-    """Choose which of "identifier", "type" and "word" are predicted."""
-    objectives: List[str] = list(config.objective.objectives) if config.masking.concept_rate else []
-    if "identifier" in objectives and not labels.identifiers:
-        raise EmbreError('the mentions have no identifiers: set [objective] objectives to ["type"]')
-    if "type" in objectives and not labels.types:
-        raise EmbreError('the mentions have no types: set [objective] objectives to ["identifier"]')
-    return [*objectives, *(["word"] if config.masking.word_rate else [])]
-
-
-def _train(
-    setup: TrainingSetup,
-    config: PretrainingConfig,
-    arguments: TrainingArguments,
-    table: EpochTable,
-    checkpoint: Optional[str],
-) -> Trainer:
-    """Train, from a checkpoint if there is one."""
     trainer = Trainer(
-        model=setup.model,
+        model=model,
         args=arguments,
-        data_collator=setup.collator,
-        train_dataset=setup.train,
-        eval_dataset=setup.held_out,
+        data_collator=Collator(tokenizer, labels, window=window, overlap=encoder.overlap),
+        train_dataset=MaskedDataset(train, masker, widths=widths, batch_size=batch_size, seed=training.seed),
+        eval_dataset=held_out,
         compute_metrics=lambda outcome: summarize_counts(numpy.asarray(outcome.predictions), config.objective),
-        callbacks=[table],
-        optimizers=(make_optimizer(setup.model.to(arguments.device), config.training), None),
+        optimizers=(make_optimizer(model.to(arguments.device), training), None),
     )
     trainer.remove_callback(PrinterCallback)
-    with warnings.catch_warnings():
-        # What some versions of PyTorch, accelerate and transformers say of each other, and nobody can act on.
-        for message in (".*pin_memory.*", "mtime may not be reliable.*"):
-            warnings.filterwarnings("ignore", message=message)
-        try:
-            trainer.train(resume_from_checkpoint=checkpoint)
-        finally:
-            table.close()
-    return trainer
+    return (
+        trainer,
+        tokenizer,
+        {
+            "config": config.model_dump(),
+            "corpus": {"train": describe_documents(train), "dev": describe_documents(dev) if dev else None},
+            "classes": {"identifiers": len(counts["identifier"]), "types": dict(counts["type"])},
+            "held_out": dev_targets,
+        },
+    )
+
+
+def _choose_objectives(labels: Dict[str, Counter], config: PretrainingConfig) -> List[str]:
+    """Choose which of OBJECTIVES are predicted."""
+    objectives: List[str] = list(config.objective.objectives) if config.masking.concept_rate else []
+    if "identifier" in objectives and not labels["identifier"]:
+        raise EmbreError('the mentions have no identifiers: set [objective] objectives to ["type"]')
+    if "type" in objectives and not labels["type"]:
+        raise EmbreError('the mentions have no types: set [objective] objectives to ["identifier"]')
+    chosen = [*objectives, *(["word"] if config.masking.word_rate else [])]
+    return [name for name in OBJECTIVES if name in chosen]
 
 
 def make_optimizer(model: EntityMaskingModel, config: TrainingConfig) -> torch.optim.Optimizer:
     """Make AdamW with a learning rate of its own for the heads, and no decay of biases and norms."""
     head_learning_rate = config.learning_rate if config.head_learning_rate is None else config.head_learning_rate
-    groups: Dict[Any, Dict[str, Any]] = {}
+    groups = defaultdict(list)
     for name, parameter in model.named_parameters():
-        in_heads, decays = not name.startswith("transformer."), parameter.ndim > 1
-        group = {
-            "params": [],
-            "lr": head_learning_rate if in_heads else config.learning_rate,
-            "weight_decay": config.weight_decay if decays else 0.0,
-        }
-        groups.setdefault((in_heads, decays), group)["params"].append(parameter)
+        rate = config.learning_rate if name.startswith("transformer.") else head_learning_rate
+        groups[rate, config.weight_decay if parameter.ndim > 1 else 0.0].append(parameter)
     # Fused: on CPUs several times faster, and the embeddings make the step of a small transformer expensive.
-    return torch.optim.AdamW([groups[key] for key in sorted(groups)], lr=config.learning_rate, fused=True)
+    return torch.optim.AdamW(
+        [{"params": parameters, "lr": rate, "weight_decay": decay} for (rate, decay), parameters in groups.items()],
+        lr=config.learning_rate,
+        fused=True,
+    )
 
 
 class OneDeviceArguments(TrainingArguments):

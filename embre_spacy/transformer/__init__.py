@@ -5,13 +5,13 @@ from .checkpoint import (
     choose_window,
     first_position,
     get_dropouts,
-    has_fast_bfloat16,
     has_given_positions,
     load_checkpoint,
     longest_window,
     remove_pooler,
     resolve_checkpoint,
     set_dropouts,
+    uses_bfloat16,
 )
 from .text import (
     TaggedText,

@@ -198,9 +198,13 @@ def choose_window(
     return chosen
 
 
-def has_fast_bfloat16(device: torch.device) -> bool:
-    """Whether a device computes faster in bfloat16 than in float32: GPUs with bfloat16 units, and CPUs with AMX or
-    AVX512-BF16 instructions."""
+def uses_bfloat16(precision: str, device: torch.device) -> bool:
+    """Whether a transformer runs in bfloat16: with "bfloat16", not with "float32", and with "auto" where it is faster:
+    on GPUs with bfloat16 units, and on CPUs with AMX or AVX512-BF16 instructions."""
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}")
+    if precision != "auto":
+        return precision == "bfloat16"
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "cpu":
@@ -210,9 +214,7 @@ def has_fast_bfloat16(device: torch.device) -> bool:
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager:
-    """The context in which a transformer runs: "float32", "bfloat16", or "auto" for bfloat16 where that is faster."""
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}")
-    if precision == "float32" or (precision == "auto" and not has_fast_bfloat16(device)):
+    """The context in which a transformer runs; see `uses_bfloat16`."""
+    if not uses_bfloat16(precision, device):
         return nullcontext()
     return torch.autocast(device_type=device.type, dtype=torch.bfloat16)

@@ -4,13 +4,15 @@ import numpy
 import pytest
 import torch
 
-from embre_spacy.pretraining.config import ObjectiveConfig
-from embre_spacy.pretraining.data import NO_LABEL, EncodedConcept, EncodedDocument
+from embre_spacy.pretraining.config import MaskingConfig, ObjectiveConfig
+from embre_spacy.pretraining.data import EncodedDocument, MaskingConcept
 from embre_spacy.pretraining.dataset import Collator, MaskedDataset
 from embre_spacy.pretraining.masking import MaskedDocument, Masker
 from embre_spacy.pretraining.model import EntityMaskingModel
 from embre_spacy.pretraining.report import summarize_counts
 from embre_spacy.transformer import Wordpieces, load_checkpoint, split_windows
+
+LABELS = {"identifier": ["1", "2"], "type": ["Gene", "Drug"], "word": []}
 
 
 @pytest.fixture
@@ -23,7 +25,7 @@ def make_document(index, length, concepts, words=()):
     return MaskedDocument(
         index,
         ids.astype("int64"),
-        [EncodedConcept(numpy.asarray(pieces), type, identifier, True) for pieces, type, identifier in concepts],
+        [MaskingConcept(type, identifier, numpy.asarray(pieces)) for pieces, type, identifier in concepts],
         numpy.asarray(words, dtype="int64"),
         numpy.asarray([ids[word] for word in words], dtype="int64"),
     )
@@ -44,15 +46,15 @@ def test_vectors_are_averaged_over_windows_and_wordpieces(tiny):
     transformer, tokenizer = tiny
     transformer.eval()
     documents = [
-        make_document(3, 150, [([0, 1, 149], 0, 0), (list(range(30, 90)), 1, 1)], [45, 149]),
-        make_document(5, 7, [([6], 0, NO_LABEL)], [0]),
+        make_document(3, 150, [([0, 1, 149], "Gene", "1"), (list(range(30, 90)), "Drug", "2")], [45, 149]),
+        make_document(5, 7, [([6], "Gene", "3")], [0]),
     ]
-    collate = Collator(tokenizer, window=60, overlap=20)
+    collate = Collator(tokenizer, LABELS, window=60, overlap=20)
     batch = collate(documents)
     assert batch["documents"].tolist() == [3, 5]
     expected = [average_by_hand(transformer, tokenizer, document) for document in documents]
     assert len(batch["input_ids"]) > 2
-    model = EntityMaskingModel(transformer, ObjectiveConfig(), n_identifiers=2, n_types=2, words=True).eval()
+    model = EntityMaskingModel(transformer, ObjectiveConfig(), LABELS).eval()
     seen = {}
     model.type_head.register_forward_hook(lambda module, given, _: seen.update(concepts=given[0]))
     model.word_head.register_forward_hook(lambda module, given, _: seen.update(words=given[0]))
@@ -69,14 +71,14 @@ def test_vectors_are_averaged_over_windows_and_wordpieces(tiny):
 
 def test_batches_have_few_lengths(tiny):
     transformer, tokenizer = tiny
-    model = EntityMaskingModel(transformer, ObjectiveConfig(), n_identifiers=2, n_types=2, words=True).eval()
+    model = EntityMaskingModel(transformer, ObjectiveConfig(), LABELS).eval()
     rows = set()
     for head in (model.type_head, model.word_head):
         head.register_forward_hook(lambda module, given, _: rows.add(len(given[0])))
-    collate = Collator(tokenizer, window=250, overlap=20)
+    collate = Collator(tokenizer, LABELS, window=250, overlap=20)
     lengths = set()
     for length in range(3, 300, 9):
-        concepts = [([place], 0, 0) for place in range(0, length, 3)]
+        concepts = [([place], "Gene", "1") for place in range(0, length, 3)]
         batch = collate([make_document(0, length, concepts, list(range(length // 2)))])
         lengths.add(batch["input_ids"].shape[1])
         model.forward(
@@ -95,8 +97,8 @@ def test_batches_have_few_lengths(tiny):
 
 def test_every_window_length_keeps_every_wordpiece(tiny):
     for length in range(1, 200, 7):
-        pieces = [([i], 0, 0) for i in range(length)]
-        batch = Collator(tiny[1], window=50, overlap=16)([make_document(0, length, pieces)])
+        pieces = [([i], "Gene", "1") for i in range(length)]
+        batch = Collator(tiny[1], LABELS, window=50, overlap=16)([make_document(0, length, pieces)])
         concepts = batch["concepts"]
         weights = torch.zeros(length).index_add(0, concepts["rows"], concepts["weights"])
         torch.testing.assert_close(weights, torch.ones(length))
@@ -105,8 +107,8 @@ def test_every_window_length_keeps_every_wordpiece(tiny):
 
 
 def test_a_batch_with_nothing_to_predict_has_gradients(tiny):
-    model = EntityMaskingModel(tiny[0], ObjectiveConfig(), n_identifiers=2, n_types=2, words=True)
-    loss = model(**Collator(tiny[1], window=60, overlap=20)([make_document(0, 9, [])]))["loss"]
+    model = EntityMaskingModel(tiny[0], ObjectiveConfig(), LABELS)
+    loss = model(**Collator(tiny[1], LABELS, window=60, overlap=20)([make_document(0, 9, [])]))["loss"]
     loss.backward()
     assert loss.item() == 0 and all(parameter.grad is not None for parameter in model.parameters())
 
@@ -130,10 +132,9 @@ def test_an_epoch_has_its_own_order_and_its_own_masks(tiny):
     for index, length in enumerate(lengths):
         ids = numpy.full(length, 40)
         wordpieces = Wordpieces(ids, numpy.zeros((0, 2), dtype="int64"), numpy.zeros(length, dtype="bool"))
-        pieces = numpy.split(numpy.arange(8), 4)
-        concepts = [EncodedConcept(piece, 0, i, True) for i, piece in enumerate(pieces)]
-        documents.append(EncodedDocument(index, wordpieces, numpy.zeros(0, dtype="bool"), concepts))
-    masker = Masker(tiny[1], concept_rate=0.5, word_rate=0.0)
+        concepts = [MaskingConcept("Gene", str(i), piece) for i, piece in enumerate(numpy.split(numpy.arange(8), 4))]
+        documents.append(EncodedDocument(index, wordpieces, wordpieces.mentions, concepts))
+    masker = Masker(tiny[1], MaskingConfig(concept_rate=0.5))
     dataset = MaskedDataset(documents, masker, widths=lengths, batch_size=4, seed=0)
     epochs = []
     for epoch in (0, 1, 0):

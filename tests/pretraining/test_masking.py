@@ -5,14 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embre_spacy.pretraining.data import (
-    NO_LABEL,
-    LabelCounts,
-    encode_docs,
-    find_concepts,
-    find_entity_types,
-    make_rng,
-)
+from embre_spacy.pretraining.config import MaskingConfig
+from embre_spacy.pretraining.data import count_labels, encode_docs, find_entity_types, make_rng
 from embre_spacy.pretraining.masking import Masker, choose_concepts
 from embre_spacy.transformer import add_tags, load_checkpoint
 
@@ -25,14 +19,13 @@ def tiny(tiny_encoder):
 
 
 @pytest.fixture
-def encode_doc(tiny, make_config):
+def encode_doc(tiny):
     """Encodes one document with tags, and gives its tokenizer."""
 
     def encode(doc, unidentified=False, tags=True):
         transformer, tokenizer = tiny
         tag_ids = add_tags(transformer, tokenizer, find_entity_types([doc])) if tags else None
-        docs = find_concepts([doc], make_config(masking__unidentified=unidentified))
-        (document,) = encode_docs(docs, LabelCounts.count(docs.concepts), tokenizer, tag_ids)
+        (document,) = encode_docs([doc], tokenizer, tag_ids, unidentified=unidentified)
         return document, tokenizer
 
     return encode
@@ -40,7 +33,7 @@ def encode_doc(tiny, make_config):
 
 def mask_only(document, tokenizer, index):
     """The document with one concept masked."""
-    masker = Masker(tokenizer, concept_rate=0.5, word_rate=0.0)
+    masker = Masker(tokenizer, MaskingConfig(concept_rate=0.5))
     for draw in range(1000):
         masked = masker(document, make_rng(0, draw))
         if len(masked.concepts) == 1 and masked.concepts[0].identifier == document.concepts[index].identifier:
@@ -113,7 +106,7 @@ def test_each_concept_is_as_likely(make_doc):
 
 def test_draws_depend_on_their_place_alone(make_doc, encode_doc):
     document, tokenizer = encode_doc(make_doc(TEXT))
-    masker = Masker(tokenizer, concept_rate=0.2, word_rate=0.2)
+    masker = Masker(tokenizer, MaskingConfig(concept_rate=0.2, word_rate=0.2))
     numpy.random.seed(0)
     first = [masker(document, make_rng(0, epoch)).ids.tolist() for epoch in range(20)]
     numpy.random.seed(1)
@@ -123,7 +116,7 @@ def test_draws_depend_on_their_place_alone(make_doc, encode_doc):
 
 def test_words_are_masked_besides(make_doc, encode_doc):
     document, tokenizer = encode_doc(make_doc(" ".join([TEXT] * 20)))
-    masker = Masker(tokenizer, concept_rate=0.0, word_rate=0.15)
+    masker = Masker(tokenizer, MaskingConfig(concept_rate=0.0, word_rate=0.15))
     words = changed = 0
     for draw in range(50):
         masked = masker(document, make_rng(0, draw))
@@ -140,7 +133,7 @@ def test_words_are_masked_besides(make_doc, encode_doc):
 
 def test_words_and_concepts_never_share_a_wordpiece(make_doc, encode_doc):
     document, tokenizer = encode_doc(make_doc(TEXT))
-    masker = Masker(tokenizer, concept_rate=0.5, word_rate=0.5)
+    masker = Masker(tokenizer, MaskingConfig(concept_rate=0.5, word_rate=0.5))
     for draw in range(100):
         masked = masker(document, make_rng(0, draw))
         concepts = {int(piece) for concept in masked.concepts for piece in concept.pieces}
@@ -148,24 +141,18 @@ def test_words_and_concepts_never_share_a_wordpiece(make_doc, encode_doc):
         assert all(masked.ids[piece] == tokenizer.mask_token_id for piece in concepts)
 
 
-def test_mentions_without_identifiers_go_by_their_text(make_doc, encode_doc, make_config):
+def test_mentions_without_identifiers_go_by_their_text(make_doc, encode_doc):
     doc = make_doc("Fever, fever and aspirin", [(0, 5, "Disease", "-"), (7, 12, "Disease", ""), (17, 24, "Drug", "-1")])
-    assert find_concepts([doc], make_config()).concepts == [[]]
+    assert encode_doc(doc)[0].concepts == []
     document, _ = encode_doc(doc, unidentified=True)
     assert [len(concept.pieces) for concept in document.concepts] == [2, 1]
-    assert all(concept.identifier == NO_LABEL and not concept.has_identifier for concept in document.concepts)
-    assert {concept.type for concept in document.concepts} == {0, 1}
+    found = [(concept.identifier, concept.type) for concept in document.concepts]
+    assert found == [(None, "DiseaseOrPhenotypicFeature"), (None, "ChemicalEntity")]
 
 
-def test_labels_are_those_of_training(make_doc, tiny, make_config):
-    train, dev = (
-        find_concepts([make_doc(text)], make_config())
-        for text in ("aspirin and fever and fever", "aspirin and warfarin")
-    )
-    labels = LabelCounts.count(train.concepts)
-    assert labels.identifiers == {"D001241": 1, "D005334": 1}
-    (document,) = encode_docs(dev, labels, tiny[1], None)
-    assert [(concept.identifier, concept.has_identifier) for concept in document.concepts] == [
-        (0, True),
-        (NO_LABEL, True),
-    ]
+def test_labels_are_counted(make_doc, tiny):
+    docs = [make_doc(text) for text in ("warfarin and fever and fever", "aspirin and warfarin")]
+    labels = count_labels(list(encode_docs(docs, tiny[1], None, unidentified=False)))
+    assert list(labels["identifier"].items()) == [("D001241", 1), ("D005334", 1), ("D014859", 2)]
+    assert list(labels["type"].items()) == [("ChemicalEntity", 3), ("DiseaseOrPhenotypicFeature", 1)]
+    assert labels["word"][tiny[1].convert_tokens_to_ids("and")] == 3

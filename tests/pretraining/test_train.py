@@ -84,7 +84,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(docs, make_config, tiny
     command = [sys.executable, "-m", "embre_spacy", "pretrain", *map(str, corpora), *overrides]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
-            # The row of an epoch comes before its checkpoint, so there is one of the first epoch now.
+            # The row of an epoch comes after its checkpoint.
             if line.split()[:1] == ["2"]:
                 process.send_signal(signal.SIGKILL)
                 break
