@@ -70,12 +70,10 @@ def read_split_spec(assets: Path, folder: Path) -> SplitSpec:
 
 
 def _choose_files(files: Iterable[Path]) -> Dict[str, Path]:
-    names = [(file.name.lower(), file) for file in files]
     chosen: Dict[str, Path] = {}
-    for split, suffix in product(SPLITS, _SUFFIXES):
-        for name, file in names:
-            if name.startswith(split) and name.endswith(suffix):
-                chosen.setdefault(split, file)
+    for split, suffix, file in product(SPLITS, _SUFFIXES, files):
+        if file.name.lower().startswith(split) and file.name.lower().endswith(suffix):
+            chosen.setdefault(split, file)
     return chosen
 
 
@@ -128,21 +126,18 @@ def _extract(archive: zipfile.ZipFile, folder: Path) -> None:
 
 def _find_files(folder: Path, part: SplitPart) -> List[Path]:
     """Find the files of a split, in the order of its patterns."""
-    return [
-        file
-        for patterns in part.files
-        for file in _find_first(folder, [patterns] if isinstance(patterns, str) else patterns)
-    ]
-
-
-def _find_first(folder: Path, patterns: List[str]) -> List[Path]:
-    for pattern in patterns:
+    found: List[Path] = []
+    for patterns in part.files:
+        patterns = [patterns] if isinstance(patterns, str) else patterns
+        matches = (sorted(file for file in folder.rglob(pattern) if file.is_file()) for pattern in patterns)
+        files = next(filter(None, matches), None)
+        if files is None:
+            raise InputError(f"there is no {' or '.join(patterns)} in this folder or below it", file=str(folder))
         # The first of each name: a copy may lie beside it.
-        files = {file.name: file for file in sorted(folder.rglob(pattern), reverse=True) if file.is_file()}
-        if files:
-            # What was published as training data comes before what was for testing.
-            return [files[name] for name in sorted(files, key=lambda name: ("test" in name.lower(), name))]
-    raise InputError(f"there is no {' or '.join(patterns)} in this folder or below it", file=str(folder))
+        by_name = {file.name: file for file in reversed(files)}
+        # What was published as training data comes before what was for testing.
+        found += [by_name[name] for name in sorted(by_name, key=lambda name: ("test" in name.lower(), name))]
+    return found
 
 
 def prepare_corpus(assets: Path, corpus: Path) -> List[str]:
@@ -213,10 +208,9 @@ def _read_part(part: SplitPart, files: List[Path], excluded: Set[str]) -> Tuple[
         if isinstance(doc, Rejected) and document not in unique:
             raise doc.as_error()
         unique.setdefault(document or number, doc)
-    n_excluded, n_repeated = len(docs) - len(kept), len(kept) - len(unique)
-    notes = [f"; {n_excluded} left out on purpose"] if n_excluded else []
-    notes += [f"; {n_repeated} left out that were there already"] if n_repeated else []
-    return list(unique.values()), "".join(notes)
+    left_out = {"on purpose": len(docs) - len(kept), "that were there already": len(kept) - len(unique)}
+    notes = "".join(f"; {count} left out {reason}" for reason, count in left_out.items() if count)
+    return list(unique.values()), notes
 
 
 def _read_ids(file: Path) -> Set[str]:

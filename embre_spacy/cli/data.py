@@ -1,7 +1,7 @@
 """`convert` and `prepare`: documents from one format to another, and the splits of a corpus to DocBin."""
 
 from pathlib import Path
-from typing import Annotated, Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Annotated, Any, Callable, Dict, Iterator, List, Optional
 
 import typer
 from rich.console import Console
@@ -56,12 +56,13 @@ def convert(
 
         rejects = f"{output}.rejects.jsonl"
         with Console(stderr=True).status("no document yet") as status:
-            sources = _Sources(inputs, status.update, vocab=English().vocab, format=from_ and from_.value)
             # Beside a device there is no place for rejects.
-            sources.refuses = strict or is_special(output)
+            sources = _Sources(inputs, status.update, refuses=strict or is_special(output))
+            docs = sources.iter_docs(strict, vocab=English().vocab, format=from_ and from_.value)
             try:
-                docs, notes = sources.iter_docs(strict), sources.notes
-                write(docs, output, format=to and to.value, on_anomalies=notes.append, on_error=sources.leave_out)
+                write(
+                    docs, output, format=to and to.value, on_anomalies=sources.notes.append, on_error=sources.leave_out
+                )
             except InputError:
                 if sources.counts["documents"] or not sources.rejected:
                     raise
@@ -71,7 +72,7 @@ def convert(
                 raise InputError(f"no document came out: see {rejects}", file=str(output)) from None
         if not sources.refuses:
             write_rejects(sources.rejected, rejects)
-        for line in notes:
+        for line in sources.notes:
             note(f"Note: {line}")
         say(f"{output}: {', '.join(f'{name} {count}' for name, count in sources.counts.items())}")
     if sources.rejected:
@@ -82,18 +83,17 @@ def convert(
 class _Sources:
     """The documents of files, counted. What cannot be used is set aside, or, if `refuses`, an error."""
 
-    def __init__(self, paths: List[Path], show: Callable[[str], None], **options: Any) -> None:
-        self.refuses = False
+    def __init__(self, paths: List[Path], show: Callable[[str], None], refuses: bool) -> None:
+        self.refuses = refuses
         self.counts = {"documents": 0, "mentions": 0, "relations": 0}
         self.rejected: List[Any] = []
         self.notes: List[str] = []
         self._paths = paths
         self._show = show
-        self._options = options
-        # The file and number of each document by its place in memory, which it has until it is written.
-        self._places: Dict[int, Tuple[str, int]] = {}
+        # Where each document is from, by its place in memory, which it has until it is written.
+        self._origins: Dict[int, Any] = {}
 
-    def iter_docs(self, strict: bool) -> Iterator[Any]:
+    def iter_docs(self, strict: bool, **options: Any) -> Iterator[Any]:
         """Yield the documents of all files, the first of each id."""
         from ..formats import Rejected, read_each
         from ..formats.record import Anomalies
@@ -102,17 +102,17 @@ class _Sources:
         first: Dict[str, int] = {}
         for index, path in enumerate(self._paths):
             anomalies = Anomalies(strict)
-            for number, doc in enumerate(read_each(path, anomalies=anomalies, **self._options), 1):
+            for number, doc in enumerate(read_each(path, anomalies=anomalies, **options), 1):
                 if isinstance(doc, Rejected):
-                    self._set_aside(*doc)
+                    self._set_aside(doc)
                     continue
                 document = get_document_id(doc)
+                origin = Rejected(str(path), document, number, "")
                 if document and first.setdefault(document, index) != index:
-                    self._set_aside(
-                        str(path), document, number, f"{self._paths[first[document]]} has this document too"
-                    )
+                    other = self._paths[first[document]]
+                    self._set_aside(origin._replace(cause=f"{other} has this document too"))
                     continue
-                self._places[id(doc)] = str(path), number
+                self._origins[id(doc)] = origin
                 self._count(doc, 1)
                 yield doc
             if anomalies:
@@ -120,16 +120,13 @@ class _Sources:
 
     def leave_out(self, doc: Any, error: InputError) -> None:
         """Set aside a document that cannot be written."""
-        file, number = self._places[id(doc)]
         self._count(doc, -1)
-        self._set_aside(file, error.document, number, error.cause)
+        self._set_aside(self._origins[id(doc)]._replace(document=error.document, cause=error.cause))
 
-    def _set_aside(self, file: str, document: Optional[str], number: int, cause: str) -> None:
-        from ..formats import Rejected
-
+    def _set_aside(self, rejected: Any) -> None:
         if self.refuses:
-            raise InputError(cause, file=file, document=document)
-        self.rejected.append(Rejected(file, document, number, cause))
+            raise rejected.as_error()
+        self.rejected.append(rejected)
 
     def _count(self, doc: Any, sign: int) -> None:
         from ..tokens import get_mentions, get_relations

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, List, Literal, Mapping, Optional, Union
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from thinc.api import Config, ConfigValidationError
+from thinc.api import Config
 
 from ..errors import EmbreError
 
@@ -134,10 +134,6 @@ def load_pretraining_config(
         return PretrainingConfig.model_validate(dict(config))
     except ValidationError as error:
         raise EmbreError(f"{source}: {'; '.join(map(_describe, error.errors()))}") from error
-    except ConfigValidationError as error:
-        causes = [" -> ".join(map(str, part.get("loc", ()))) + " " + part.get("msg", "") for part in error.errors or ()]
-        cause = "; ".join(filter(None, [error.desc or "", *causes])) or str(error.title)
-        raise EmbreError(f"{source}: {' '.join(cause.split())}") from error
     except (ConfigParserError, ValueError) as error:
         raise EmbreError(f"{source}: {' '.join(str(error).split())}") from error
 

@@ -124,7 +124,8 @@ class Collator:
         concepts = [concept for document in documents for concept in document.concepts]
         pieces = [[concept.pieces for concept in document.concepts] for document in documents]
         classes = {
-            name: [of.get(getattr(one, name), NO_LABEL) for one in concepts] for name, of in self.classes.items()
+            name: [numbers.get(getattr(concept, name), NO_LABEL) for concept in concepts]
+            for name, numbers in self.classes.items()
         }
         return {
             "documents": torch.tensor([document.index for document in documents]),

@@ -8,20 +8,13 @@ import os
 import warnings
 from collections import Counter, defaultdict
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Optional, Sequence, Tuple, Union
 
 import numpy
 import torch
 from rich.console import Console
 from spacy.tokens import Doc
-from transformers import (
-    AutoConfig,
-    PreTrainedTokenizerBase,
-    PrinterCallback,
-    Trainer,
-    TrainingArguments,
-    set_seed,
-)
+from transformers import AutoConfig, PreTrainedTokenizerBase, PrinterCallback, Trainer, TrainingArguments, set_seed
 
 from ..errors import EmbreError
 from ..tokens import get_mentions
@@ -41,8 +34,7 @@ from .data import check_usable, count_labels, describe_documents, encode_docs, f
 from .dataset import Collator, MaskedDataset, mask_held_out
 from .masking import Masker
 from .model import OBJECTIVES, EntityMaskingModel
-from .output import OutputFolder
-from .report import EpochTable, describe_dev_targets, get_epochs, print_start, say, summarize_counts
+from .output import EpochTable, OutputFolder, describe_dev_targets, get_epochs, print_start, say, summarize_counts
 
 
 def pretrain(
@@ -156,7 +148,7 @@ def make_trainer(
     if config.masking.concept_rate:
         check_usable(train)
     counts = count_labels(train)
-    labels = {name: counts[name] for name in _choose_objectives(counts, config)}
+    labels = _choose_labels(counts, config)
     masker = Masker(tokenizer, config.masking)
     held_out = mask_held_out(dev, masker, draws=training.dev_draws, seed=training.seed)
     dev_targets = describe_dev_targets(held_out, labels) if dev else {}
@@ -164,12 +156,8 @@ def make_trainer(
         raise EmbreError("the held-out documents have nothing to mask: none names two concepts")
     if dev and not any(target["items"] for target in dev_targets.values()):
         raise EmbreError("the held-out documents have nothing to predict: training shows none of their identifiers")
-    model = EntityMaskingModel(
-        transformer,
-        config.objective,
-        labels,
-        bfloat16=uses_bfloat16(training.precision, arguments.device),
-    )
+    bfloat16 = uses_bfloat16(training.precision, arguments.device)
+    model = EntityMaskingModel(transformer, config.objective, labels, bfloat16=bfloat16)
     widths = [split_windows(len(document.wordpieces), window, encoder.overlap)[0][1] for document in train]
     batch_size = training.batch_size * arguments.world_size
     trainer = Trainer(
@@ -182,27 +170,23 @@ def make_trainer(
         optimizers=(make_optimizer(model.to(arguments.device), training), None),
     )
     trainer.remove_callback(PrinterCallback)
-    return (
-        trainer,
-        tokenizer,
-        {
-            "config": config.model_dump(),
-            "corpus": {"train": describe_documents(train), "dev": describe_documents(dev) if dev else None},
-            "classes": {"identifiers": len(counts["identifier"]), "types": dict(counts["type"])},
-            "held_out": dev_targets,
-        },
-    )
+    report = {
+        "config": config.model_dump(),
+        "corpus": {"train": describe_documents(train), "dev": describe_documents(dev) if dev else None},
+        "classes": {"identifiers": len(counts["identifier"]), "types": dict(counts["type"])},
+        "held_out": dev_targets,
+    }
+    return trainer, tokenizer, report
 
 
-def _choose_objectives(labels: Dict[str, Counter], config: PretrainingConfig) -> List[str]:
-    """Choose which of OBJECTIVES are predicted."""
-    objectives: List[str] = list(config.objective.objectives) if config.masking.concept_rate else []
-    if "identifier" in objectives and not labels["identifier"]:
-        raise EmbreError('the mentions have no identifiers: set [objective] objectives to ["type"]')
-    if "type" in objectives and not labels["type"]:
-        raise EmbreError('the mentions have no types: set [objective] objectives to ["identifier"]')
-    chosen = [*objectives, *(["word"] if config.masking.word_rate else [])]
-    return [name for name in OBJECTIVES if name in chosen]
+def _choose_labels(counts: Dict[str, Counter], config: PretrainingConfig) -> Dict[str, Counter]:
+    """Choose the labels of what is predicted, which is some of OBJECTIVES."""
+    of_concepts = config.objective.objectives if config.masking.concept_rate else []
+    for name, other in (("identifier", "type"), ("type", "identifier")):
+        if name in of_concepts and not counts[name]:
+            raise EmbreError(f'the mentions have no {name}s: set [objective] objectives to ["{other}"]')
+    chosen = {*of_concepts, *(["word"] if config.masking.word_rate else [])}
+    return {name: counts[name] for name in OBJECTIVES if name in chosen}
 
 
 def make_optimizer(model: EntityMaskingModel, config: TrainingConfig) -> torch.optim.Optimizer:

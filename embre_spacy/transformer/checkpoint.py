@@ -1,10 +1,10 @@
 """Checkpoints: where they are, loading them, how much text fits into one pass, and the number format of a pass."""
 
 import logging
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Callable, Iterator, Optional, Tuple
+from typing import Callable, Optional, Tuple
 
 import torch
 from spacy.language import Language
@@ -24,9 +24,9 @@ from .text import prepare_tokenizer
 PRECISIONS = ("auto", "bfloat16", "float32")
 
 _PACKAGE_PREFIX = "package:"
-# The names in BERT and models like it, in DistilBERT, and in BART.
-_HIDDEN_DROPOUTS = ("hidden_dropout_prob", "dropout")
-_ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout")
+# The names of the dropout after each layer, and of that of attention weights: in BERT and models like it, in DistilBERT
+# and in BART.
+_DROPOUTS = (("hidden_dropout_prob", "dropout"), ("attention_probs_dropout_prob", "attention_dropout"))
 # Architectures that add a vector for the position of each wordpiece, and let callers give the positions.
 _GIVEN_POSITIONS = {"bert", "camembert", "data2vec-text", "electra", "ernie", "roberta", "xlm-roberta"}
 # Architectures whose positions start after the padding id.
@@ -100,17 +100,20 @@ def load_checkpoint(
     """Load a transformer without its pooler, and its fast tokenizer. The dropouts after each layer and of attention
     weights are those of the checkpoint if None. An EmbreError says that it cannot be loaded, or what it lacks."""
     source = resolve_checkpoint(name)
+    logger = logging.getLogger("transformers.modeling_utils")
+    logger.addFilter(_is_not_about_missing_weights)
     try:
         # Code that a checkpoint brings is not run.
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
         set_dropouts(config, hidden_dropout, attention_dropout)
-        with _quiet_loading():
-            transformer, info = AutoModel.from_pretrained(
-                source, config=config, output_loading_info=True, trust_remote_code=False
-            )
+        transformer, info = AutoModel.from_pretrained(
+            source, config=config, output_loading_info=True, trust_remote_code=False
+        )
         tokenizer = AutoTokenizer.from_pretrained(source, use_fast=True, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise EmbreError(f"encoder {name!r} cannot be loaded: {str(error).strip().splitlines()[0]}") from error
+    finally:
+        logger.removeFilter(_is_not_about_missing_weights)
     missing = sorted(key for key in info["missing_keys"] if not key.startswith("pooler."))
     if missing:
         raise EmbreError(
@@ -122,46 +125,30 @@ def load_checkpoint(
     return transformer, prepare_tokenizer(tokenizer)
 
 
-@contextmanager
-def _quiet_loading() -> Iterator[None]:
-    """Silence the warning of missing weights: we use no pooler, and other missing weights are an error."""
-    logger = logging.getLogger("transformers.modeling_utils")
-    logger.addFilter(_is_not_about_missing_weights)
-    try:
-        yield
-    finally:
-        logger.removeFilter(_is_not_about_missing_weights)
-
-
 def _is_not_about_missing_weights(record: logging.LogRecord) -> bool:
+    """Whether a warning is to be seen: we use no pooler, and other missing weights are an error."""
     return "newly initialized" not in record.getMessage()
 
 
 def remove_pooler(transformer: PreTrainedModel) -> None:
     """Drop the layer over the first wordpiece, which we do not use."""
-    if getattr(transformer, "pooler", None) is not None:
-        transformer.pooler = None
+    transformer.pooler = None
 
 
 def set_dropouts(config: PretrainedConfig, hidden: Optional[float], attention: Optional[float]) -> None:
     """Set the dropout after each layer and that of attention weights, unless None. A ValueError says that the
     architecture has no such dropout."""
-    for names, value in ((_HIDDEN_DROPOUTS, hidden), (_ATTENTION_DROPOUTS, attention)):
-        if value is None:
-            continue
+    for names, value in zip(_DROPOUTS, (hidden, attention)):
         name = next((name for name in names if hasattr(config, name)), None)
-        if name is None:
+        if value is not None and name is None:
             raise ValueError(f"{type(config).__name__} has none of the dropouts {', '.join(names)}; set null for it")
-        setattr(config, name, value)
+        if value is not None:
+            setattr(config, name, value)
 
 
-def get_dropouts(config: PretrainedConfig) -> Tuple[Optional[float], Optional[float]]:
+def get_dropouts(config: PretrainedConfig) -> Tuple[Optional[float], ...]:
     """The dropout after each layer and that of attention weights; None for one that the architecture does not have."""
-    hidden, attention = (
-        next((getattr(config, name) for name in names if hasattr(config, name)), None)
-        for names in (_HIDDEN_DROPOUTS, _ATTENTION_DROPOUTS)
-    )
-    return hidden, attention
+    return tuple(next((getattr(config, name) for name in names if hasattr(config, name)), None) for names in _DROPOUTS)
 
 
 def first_position(transformer: PreTrainedModel) -> int:

@@ -1,7 +1,7 @@
 """Text with mentions as wordpieces: tags around mentions, special tokens around texts, windows over long texts."""
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Dict, List, Optional, Sequence, Tuple
@@ -79,17 +79,14 @@ def _cut_words(
             start += 1
         starts.append(start)
         ends.append(end)
-    cut: Dict[Tuple[int, int], List[int]] = {}
+    cut: Dict[int, List[int]] = {}
     for border in borders:
-        first = last = bisect_left(starts, border) - 1
-        while first > 0 and words[first - 1] == words[last]:
-            first -= 1
-        while 0 <= last < len(words) - 1 and words[last + 1] == words[first]:
-            last += 1
-        if last >= 0 and border < ends[last]:
-            cut.setdefault((first, last + 1), []).append(border)
+        piece = bisect_left(starts, border) - 1
+        if piece >= 0 and border < ends[bisect_right(words, words[piece]) - 1]:
+            cut.setdefault(words[piece], []).append(border)
     # From the last, so that the places of those before do not change.
-    for (first, last), inside in sorted(cut.items(), reverse=True):
+    for word, inside in sorted(cut.items(), reverse=True):
+        first, last = bisect_left(words, word), bisect_right(words, word)
         parts = list(pairwise([starts[first], *inside, ends[last - 1]]))
         encoded = [_encode_part(backend, characters, *part) for part in parts]
         ids[first:last] = [id for of_part in encoded for id in of_part]
