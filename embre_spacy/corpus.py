@@ -1,6 +1,7 @@
 """The corpus reader of `spacy train`."""
 
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Callable, Iterable, Iterator, List, Optional, Union
 
@@ -27,14 +28,11 @@ def create_corpus(path: Optional[Union[str, Path]], limit: int = 0) -> Callable[
 def _read_examples(nlp: Language, *, path: Optional[Union[str, Path]], limit: int) -> Iterator[Example]:
     if path is None or str(path) == "":
         raise InputError("no path is given: set `paths.train` and `paths.dev` in the config or on the command line")
-    count = 0
-    for file in list_corpus_files(path):
-        for reference in read(file, nlp.vocab):
-            yield Example(copy_mentions(reference), reference)
-            count += 1
-            if count == limit:
-                return
-    if not count:
+    references = (reference for file in list_corpus_files(path) for reference in read(file, nlp.vocab))
+    reference = None
+    for reference in islice(references, limit if limit > 0 else None):
+        yield Example(copy_mentions(reference), reference)
+    if reference is None:
         raise InputError("the corpus has no documents", file=str(path))
 
 

@@ -7,7 +7,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Optional, Set, Tuple, Union
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
@@ -24,35 +24,24 @@ _COUNTS_FILE = "counts.json"
 _SPEC_FILE = "splits.json"
 
 
-class SplitPart(BaseModel):
-    """What a split consists of.
+class SplitPart(BaseModel, extra="forbid", strict=True):
+    """What a split consists of."""
 
-    files (List[Union[str, List[str]]]): Names of files or patterns such as "Corpus_*.PubTator", looked for in the
-        folder and below it. A list of them stands for the first that is there.
-    first (Optional[int]), last (Optional[int]): The numbers of the first document and of the one after the last; all
-        documents if None.
-    """
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
+    # Names of files or patterns such as "Corpus_*.PubTator", looked for in the folder and below it. A list of them
+    # stands for the first that is there.
     files: List[Union[str, List[str]]]
+    # The numbers of the first document and of the one after the last; all documents if None.
     first: Optional[int] = None
     last: Optional[int] = None
 
 
-class SplitSpec(BaseModel):
-    """What `splits.json` says of a corpus whose files are not one for each split.
-
-    train (Optional[SplitPart]), dev (Optional[SplitPart]), test (Optional[SplitPart]): The splits.
-    exclude (Optional[str]): The name of a file with the ids of documents to leave out.
-    """
-
-    model_config = ConfigDict(extra="forbid", strict=True)
+class SplitSpec(BaseModel, extra="forbid", strict=True):
+    """What `splits.json` says of a corpus whose files are not one for each split."""
 
     train: Optional[SplitPart] = None
     dev: Optional[SplitPart] = None
     test: Optional[SplitPart] = None
-    exclude: Optional[str] = None
+    exclude: Optional[str] = None  # the name of a file with the ids of documents to leave out
 
     @property
     def parts(self) -> Dict[str, SplitPart]:

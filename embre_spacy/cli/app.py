@@ -66,16 +66,12 @@ def note(message: str) -> None:
     typer.echo(escape(message), err=True)
 
 
-def _note_warning(message: object, *where: object) -> None:
-    note(f"Note: {message}")
-
-
 @contextmanager
 def report_errors() -> Iterator[None]:
     """Turn the errors of this package and of the system into one line and exit code 1, and warnings into notes."""
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = _note_warning
+            warnings.showwarning = lambda message, *where: note(f"Note: {message}")
             yield
     except (EmbreError, MemoryError, OSError) as error:
         cause = str(error) or "there is not enough memory"

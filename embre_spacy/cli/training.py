@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Dict, List, Optional, Sequence
 
@@ -98,10 +99,9 @@ def _parse_overrides(arguments: Sequence[str]) -> Dict[str, Any]:
                 raise EmbreError(f"no such option: {name} (settings have a section: --training.epochs)")
             if not has_value:
                 value = "true" if not rest or rest[0].startswith("--") else rest.pop(0)
-            try:
-                overrides[name[2:].replace("-", "_")] = json.loads(value)
-            except ValueError:
-                overrides[name[2:].replace("-", "_")] = value
+            with suppress(ValueError):
+                value = json.loads(value)
+            overrides[name[2:].replace("-", "_")] = value
     return overrides
 
 

@@ -5,16 +5,14 @@ from configparser import Error as ConfigParserError
 from pathlib import Path
 from typing import Any, List, Literal, Mapping, Optional, Union
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 from thinc.api import Config
 
 from ..errors import EmbreError
 
 
-class _Section(BaseModel):
+class _Section(BaseModel, extra="forbid", strict=True, allow_inf_nan=False):
     """Values have the types that they say: no "yes" for true, no 1.0 for 1."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class EncoderConfig(_Section):

@@ -37,17 +37,11 @@ class MaskingConcept(NamedTuple):
 
 @dataclass
 class EncodedDocument:
-    """A document that can be masked.
+    """A document that can be masked, with tags around its mentions if there are tags."""
 
-    index (int): Its position among its documents.
-    wordpieces (Wordpieces): Its wordpieces, with tags around the mentions if there are tags.
-    tagged (NDArray[int64]): The first and the one-after-last wordpiece of each mention with tags; shape (t, 2).
-    concepts (List[MaskingConcept]): The concepts that can be masked.
-    """
-
-    index: int
+    index: int  # its position among its documents
     wordpieces: Wordpieces
-    tagged: NDArray[numpy.int64]
+    tagged: NDArray[numpy.int64]  # the first and the one-after-last wordpiece of each mention with tags; shape (t, 2)
     concepts: List[MaskingConcept]
 
 

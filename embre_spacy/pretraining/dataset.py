@@ -1,5 +1,6 @@
 """Masked documents in the order of an epoch, and batches of them as tensors."""
 
+from dataclasses import dataclass
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Sequence
 
 import numpy
@@ -20,24 +21,20 @@ NO_LABEL = -100
 _POOL = 16
 
 
+@dataclass(eq=False)
 class MaskedDataset(IterableDataset):
     """Training documents, in a new order and masked anew in each epoch. Both depend on the seed and the epoch alone.
-
-    `widths` are the lengths of the longest windows of the documents; `batch_size` is that of all devices together.
 
     The `group_by_length` of transformers draws from PyTorch's random numbers, which differ between processes that train
     on CPUs: of 32 documents, two processes saw 27 in the third epoch, some of them twice.
     """
 
-    def __init__(
-        self, documents: Sequence[EncodedDocument], masker: Masker, *, widths: Sequence[int], batch_size: int, seed: int
-    ) -> None:
-        self.documents = documents
-        self.masker = masker
-        self.widths = numpy.asarray(widths)
-        self.batch_size = batch_size
-        self.seed = seed
-        self.epoch = 0
+    documents: Sequence[EncodedDocument]
+    masker: Masker
+    widths: NDArray[numpy.int64]  # the lengths of the longest windows of the documents
+    batch_size: int  # that of all devices together
+    seed: int
+    epoch: int = 0
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch. accelerate calls this before each epoch, in a resumed run too."""

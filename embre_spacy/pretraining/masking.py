@@ -16,20 +16,13 @@ _MASK_SHARE, _RANDOM_SHARE = 0.8, 0.1
 
 @dataclass
 class MaskedDocument:
-    """A document as the transformer reads it, and what is to be predicted.
+    """A document as the transformer reads it, and what is to be predicted."""
 
-    index (int): Its position among its documents.
-    ids (NDArray[int64]): The ids of its wordpieces; shape (n,).
-    concepts (List[MaskingConcept]): The masked concepts. Their `pieces` are positions in `ids`.
-    words (NDArray[int64]): The positions in `ids` of wordpieces that were masked one by one; shape (m,).
-    word_ids (NDArray[int64]): The ids that they had; shape (m,).
-    """
-
-    index: int
-    ids: NDArray[numpy.int64]
-    concepts: List[MaskingConcept]
-    words: NDArray[numpy.int64]
-    word_ids: NDArray[numpy.int64]
+    index: int  # its position among its documents
+    ids: NDArray[numpy.int64]  # those of its wordpieces; shape (n,)
+    concepts: List[MaskingConcept]  # the masked ones; their `pieces` are positions in `ids`
+    words: NDArray[numpy.int64]  # the positions in `ids` of wordpieces that were masked one by one; shape (m,)
+    word_ids: NDArray[numpy.int64]  # the ids that these had; shape (m,)
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -38,7 +38,12 @@ class EntityMaskingModel(nn.Module):
         self.weights = {name: getattr(objective, f"{name}_weight") for name in OBJECTIVES}
         self.identifier_head = nn.Linear(width, len(labels["identifier"])) if "identifier" in labels else None
         self.type_head = nn.Linear(width, len(labels["type"])) if "type" in labels else None
-        self.word_head = WordHead(transformer) if "word" in labels else None
+        self.word_head = None
+        if "word" in labels:
+            # As BERT does: a layer, then the similarity to the embeddings of the vocabulary, and a bias for each word.
+            n_words, n_dims = transformer.get_input_embeddings().weight.shape
+            self.word_head = nn.Sequential(nn.Linear(width, n_dims), nn.GELU(), nn.LayerNorm(n_dims))
+            self.word_head.bias = nn.Parameter(torch.zeros(n_words))
         self.bfloat16 = bfloat16
 
     def forward(
@@ -68,7 +73,8 @@ class EntityMaskingModel(nn.Module):
             if self.type_head is not None:
                 loss = loss + self._compute_loss("type", self.type_head(averages), concepts, counts)
             if self.word_head is not None:
-                scores = self.word_head(_average(vectors, words), self.transformer.get_input_embeddings().weight)
+                embeddings = self.transformer.get_input_embeddings().weight
+                scores = functional.linear(self.word_head(_average(vectors, words)), embeddings, self.word_head.bias)
                 loss = loss + self._compute_loss("word", scores, words, counts)
         return {"loss": loss, "counts": counts}
 
@@ -83,20 +89,6 @@ class EntityMaskingModel(nn.Module):
             item_counts = torch.stack([has_label.float(), correct.float(), losses.detach()], dim=-1)
             counts[:, OBJECTIVES.index(name)].index_add_(0, items["documents"], item_counts)
         return self.weights[name] * losses.sum() / has_label.sum().clamp(min=1)
-
-
-class WordHead(nn.Module):
-    """Predicts masked words as BERT does: a layer, then the similarity to the embeddings of the vocabulary. Those are
-    an argument of each call, so that saved weights do not contain them twice."""
-
-    def __init__(self, transformer: PreTrainedModel) -> None:
-        super().__init__()
-        n_words, width = transformer.get_input_embeddings().weight.shape
-        self.layer = nn.Sequential(nn.Linear(transformer.config.hidden_size, width), nn.GELU(), nn.LayerNorm(width))
-        self.bias = nn.Parameter(torch.zeros(n_words))
-
-    def forward(self, vectors: Tensor, embeddings: Tensor) -> Tensor:
-        return functional.linear(self.layer(vectors), embeddings, self.bias)
 
 
 def _average(vectors: Tensor, items: Dict[str, Tensor]) -> Tensor:

@@ -4,6 +4,7 @@ import json
 import shutil
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
@@ -69,11 +70,10 @@ class EpochTable(TrainerCallback):
     def on_train_begin(self, args, state, control, **kwargs) -> None:
         self.seconds_before = max((entry.get("seconds", 0.0) for entry in state.log_history), default=0.0)
         self.started = time.monotonic()
-        self._print([_TITLES[name] for name in self.columns])
-        self._print(["-" * _WIDTH for _ in self.columns])
+        self._print_row(_TITLES)
+        self._print_row(dict.fromkeys(_TITLES, "-" * _WIDTH))
         if self.majority:
-            majority = {"epoch": "majority", **self.majority}
-            self._print([_format(majority[name]) if name in majority else "" for name in self.columns])
+            self._print_row({**dict.fromkeys(_TITLES, ""), "epoch": "majority", **self.majority})
         for row in get_epochs(state):
             self._print_row(row)
         self.progress.update(self.task, total=state.max_steps, completed=state.global_step)
@@ -89,16 +89,13 @@ class EpochTable(TrainerCallback):
     def on_save(self, args, state, control, **kwargs) -> None:
         self._print_row(get_epochs(state)[-1])
 
-    def _print_row(self, row: Dict[str, Any]) -> None:
-        row = {**row, "seconds": round(row.get("seconds") or 0)}
-        self._print([_format(row.get(name)) for name in self.columns])
-
-    def _print(self, cells: Sequence[str]) -> None:
+    def _print_row(self, row: Mapping[str, Any]) -> None:
+        cells = []
+        for name in self.columns:
+            value = row.get(name)
+            digits = 0 if name == "seconds" else 4
+            cells.append("-" if value is None else f"{value:.{digits}f}" if isinstance(value, float) else str(value))
         say(self.console, "  ".join(cell.rjust(_WIDTH) for cell in cells))
-
-
-def _format(value: Any) -> str:
-    return "-" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 def get_epochs(state: TrainerState) -> List[Dict[str, Any]]:
@@ -199,9 +196,6 @@ class OutputFolder:
 
     def _read_run(self) -> Optional[Dict[str, Any]]:
         """Read what tells the interrupted run apart; None if it left nothing to continue from."""
-        if self.last_checkpoint() is None:
-            return None
-        try:
-            return json.loads(self.run_file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
+        with suppress(OSError, ValueError):
+            return json.loads(self.run_file.read_text(encoding="utf-8")) if self.last_checkpoint() else None
+        return None

@@ -158,13 +158,15 @@ def make_trainer(
         raise EmbreError("the held-out documents have nothing to predict: training shows none of their identifiers")
     bfloat16 = uses_bfloat16(training.precision, arguments.device)
     model = EntityMaskingModel(transformer, config.objective, labels, bfloat16=bfloat16)
-    widths = [split_windows(len(document.wordpieces), window, encoder.overlap)[0][1] for document in train]
+    # The windows of a document are as long as its first.
+    spans = [split_windows(len(document.wordpieces), window, encoder.overlap) for document in train]
+    widths = numpy.asarray([of_document[0][1] for of_document in spans])
     batch_size = training.batch_size * arguments.world_size
     trainer = Trainer(
         model=model,
         args=arguments,
         data_collator=Collator(tokenizer, labels, window=window, overlap=encoder.overlap),
-        train_dataset=MaskedDataset(train, masker, widths=widths, batch_size=batch_size, seed=training.seed),
+        train_dataset=MaskedDataset(train, masker, widths, batch_size, training.seed),
         eval_dataset=held_out,
         compute_metrics=lambda outcome: summarize_counts(numpy.asarray(outcome.predictions), config.objective),
         optimizers=(make_optimizer(model.to(arguments.device), training), None),

@@ -194,14 +194,10 @@ def uses_bfloat16(precision: str, device: torch.device) -> bool:
         return precision == "bfloat16"
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type == "cpu":
-        capabilities = torch.cpu.get_capabilities()
-        return bool(capabilities.get("amx_tile") or capabilities.get("avx512_bf16"))
-    return False
+    capabilities = torch.cpu.get_capabilities() if device.type == "cpu" else {}
+    return bool(capabilities.get("amx_tile") or capabilities.get("avx512_bf16"))
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager:
     """The context in which a transformer runs; see `uses_bfloat16`."""
-    if not uses_bfloat16(precision, device):
-        return nullcontext()
-    return torch.autocast(device_type=device.type, dtype=torch.bfloat16)
+    return torch.autocast(device.type, torch.bfloat16) if uses_bfloat16(precision, device) else nullcontext()

@@ -21,32 +21,23 @@ LENGTH_STEP = 64
 
 @dataclass
 class TaggedText:
-    """A text to encode.
-
-    text (str): The text.
-    mentions (Sequence[Tuple[int, int]]): Start and end of each mention in characters. They may overlap.
-    tags (Optional[Sequence[Optional[Tuple[int, int]]]]): The ids of the tags before and after each mention; None for a
-        mention without tags, or for no tags at all.
-    """
+    """A text to encode."""
 
     text: str
-    mentions: Sequence[Tuple[int, int]]
+    mentions: Sequence[Tuple[int, int]]  # start and end of each mention in characters; they may overlap
+    # The ids of the tags before and after each mention; None for a mention without tags, or for no tags at all.
     tags: Optional[Sequence[Optional[Tuple[int, int]]]] = None
 
 
 @dataclass
 class Wordpieces:
-    """An encoded text of n wordpieces and m mentions, without the special tokens of the transformer.
+    """An encoded text of n wordpieces and m mentions, without the special tokens of the transformer."""
 
-    ids (NDArray[int64]): The ids; shape (n,).
-    mentions (NDArray[int64]): The first and the one-after-last wordpiece of each mention, its own tags included;
-        shape (m, 2).
-    is_tag (NDArray[bool]): Which wordpieces are tags; shape (n,).
-    """
-
-    ids: NDArray[numpy.int64]
-    mentions: NDArray[numpy.int64]
-    is_tag: NDArray[numpy.bool_]
+    ids: NDArray[numpy.int64]  # shape (n,)
+    mentions: NDArray[
+        numpy.int64
+    ]  # the first and the one-after-last wordpiece of each, its tags included; shape (m, 2)
+    is_tag: NDArray[numpy.bool_]  # shape (n,)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -171,12 +162,8 @@ def tag_tokens(entity_type: str) -> Tuple[str, str]:
 def get_tag_ids(tokenizer: PreTrainedTokenizerBase, entity_types: Sequence[str]) -> TagIds:
     """The ids of the tags of those entity types whose tags a tokenizer has."""
     vocabulary = tokenizer.get_added_vocab()
-    tags = {entity_type: tag_tokens(entity_type) for entity_type in entity_types}
-    return {
-        entity_type: (vocabulary[opening], vocabulary[closing])
-        for entity_type, (opening, closing) in tags.items()
-        if opening in vocabulary and closing in vocabulary
-    }
+    tags = ((entity_type, *map(vocabulary.get, tag_tokens(entity_type))) for entity_type in entity_types)
+    return {entity_type: (opening, closing) for entity_type, opening, closing in tags if None not in (opening, closing)}
 
 
 def add_tags(transformer: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, entity_types: Sequence[str]) -> TagIds:

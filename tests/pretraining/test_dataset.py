@@ -135,7 +135,7 @@ def test_an_epoch_has_its_own_order_and_its_own_masks(tiny):
         concepts = [MaskingConcept("Gene", str(i), piece) for i, piece in enumerate(numpy.split(numpy.arange(8), 4))]
         documents.append(EncodedDocument(index, wordpieces, wordpieces.mentions, concepts))
     masker = Masker(tiny[1], MaskingConfig(concept_rate=0.5))
-    dataset = MaskedDataset(documents, masker, widths=lengths, batch_size=4, seed=0)
+    dataset = MaskedDataset(documents, masker, lengths, batch_size=4, seed=0)
     epochs = []
     for epoch in (0, 1, 0):
         dataset.set_epoch(epoch)
