@@ -14,6 +14,8 @@ from .dataset import NO_LABEL
 # What the model counts of each document, for each of the objectives.
 OBJECTIVES = ("identifier", "type", "word")
 COUNTS = ("items", "correct", "loss")
+# The concepts or the words of a batch that are predicted.
+Items = Dict[str, Tensor]
 
 
 class EntityMaskingModel(nn.Module):
@@ -29,7 +31,6 @@ class EntityMaskingModel(nn.Module):
         transformer: PreTrainedModel,
         objective: ObjectiveConfig,
         labels: Mapping[str, Sized],
-        *,
         bfloat16: bool = False,
     ) -> None:
         super().__init__()
@@ -41,18 +42,14 @@ class EntityMaskingModel(nn.Module):
         self.word_head = None
         if "word" in labels:
             # As BERT does: a layer, then the similarity to the embeddings of the vocabulary, and a bias for each word.
+            # The head does not have the embeddings, so that saved weights do not contain them twice.
             n_words, n_dims = transformer.get_input_embeddings().weight.shape
             self.word_head = nn.Sequential(nn.Linear(width, n_dims), nn.GELU(), nn.LayerNorm(n_dims))
             self.word_head.bias = nn.Parameter(torch.zeros(n_words))
         self.bfloat16 = bfloat16
 
     def forward(
-        self,
-        documents: Tensor,
-        input_ids: Tensor,
-        attention_mask: Tensor,
-        concepts: Dict[str, Tensor],
-        words: Dict[str, Tensor],
+        self, documents: Tensor, input_ids: Tensor, attention_mask: Tensor, concepts: Items, words: Items
     ) -> Dict[str, Tensor]:
         """Compute the loss of a batch of `Collator`.
 
@@ -78,7 +75,7 @@ class EntityMaskingModel(nn.Module):
                 loss = loss + self._compute_loss("word", scores, words, counts)
         return {"loss": loss, "counts": counts}
 
-    def _compute_loss(self, name: str, scores: Tensor, items: Dict[str, Tensor], counts: Tensor) -> Tensor:
+    def _compute_loss(self, name: str, scores: Tensor, items: Items, counts: Tensor) -> Tensor:
         """Compute the weighted mean loss of the items that have a label, and count them for their documents."""
         labels = items[name]
         scores = scores[: len(labels)].float()
@@ -91,7 +88,7 @@ class EntityMaskingModel(nn.Module):
         return self.weights[name] * losses.sum() / has_label.sum().clamp(min=1)
 
 
-def _average(vectors: Tensor, items: Dict[str, Tensor]) -> Tensor:
+def _average(vectors: Tensor, items: Items) -> Tensor:
     """Average the vectors of the flattened windows, shape (places, width), for each item of a batch, and zeros behind
     them; see `round_up`."""
     averages = torch.zeros(round_up(len(items["documents"])), vectors.shape[1], device=vectors.device)

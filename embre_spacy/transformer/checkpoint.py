@@ -139,11 +139,11 @@ def set_dropouts(config: PretrainedConfig, hidden: Optional[float], attention: O
     """Set the dropout after each layer and that of attention weights, unless None. A ValueError says that the
     architecture has no such dropout."""
     for names, value in zip(_DROPOUTS, (hidden, attention)):
-        name = next((name for name in names if hasattr(config, name)), None)
-        if value is not None and name is None:
+        found = [name for name in names if hasattr(config, name)]
+        if value is not None and not found:
             raise ValueError(f"{type(config).__name__} has none of the dropouts {', '.join(names)}; set null for it")
         if value is not None:
-            setattr(config, name, value)
+            setattr(config, found[0], value)
 
 
 def get_dropouts(config: PretrainedConfig) -> Tuple[Optional[float], ...]:

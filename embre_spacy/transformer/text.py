@@ -34,9 +34,8 @@ class Wordpieces:
     """An encoded text of n wordpieces and m mentions, without the special tokens of the transformer."""
 
     ids: NDArray[numpy.int64]  # shape (n,)
-    mentions: NDArray[
-        numpy.int64
-    ]  # the first and the one-after-last wordpiece of each, its tags included; shape (m, 2)
+    # The first and the one-after-last wordpiece of each mention, its own tags included; shape (m, 2).
+    mentions: NDArray[numpy.int64]
     is_tag: NDArray[numpy.bool_]  # shape (n,)
 
     def __len__(self) -> int:
@@ -162,8 +161,8 @@ def tag_tokens(entity_type: str) -> Tuple[str, str]:
 def get_tag_ids(tokenizer: PreTrainedTokenizerBase, entity_types: Sequence[str]) -> TagIds:
     """The ids of the tags of those entity types whose tags a tokenizer has."""
     vocabulary = tokenizer.get_added_vocab()
-    tags = ((entity_type, *map(vocabulary.get, tag_tokens(entity_type))) for entity_type in entity_types)
-    return {entity_type: (opening, closing) for entity_type, opening, closing in tags if None not in (opening, closing)}
+    tags = {entity_type: tuple(map(vocabulary.get, tag_tokens(entity_type))) for entity_type in entity_types}
+    return {entity_type: ids for entity_type, ids in tags.items() if None not in ids}
 
 
 def add_tags(transformer: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, entity_types: Sequence[str]) -> TagIds:
