@@ -33,8 +33,7 @@ def pretrain_command(
         typer.Option("--config", "-c", help="The settings, such as configs/pretrain.cfg; their defaults if not given."),
     ] = None,
     dev: Annotated[
-        Optional[Path],
-        typer.Option("--dev", "-d", help="Held-out documents; a share of CORPUS if not given."),
+        Optional[Path], typer.Option("--dev", "-d", help="Held-out documents; a share of CORPUS if not given.")
     ] = None,
     also: Annotated[
         Optional[List[Path]],
