@@ -5,14 +5,18 @@ Source: Luo et al. 2022, "BioRED: a rich biomedical relation extraction dataset"
 
 from typing import Dict, Tuple
 
-ENTITY_TYPES: Tuple[str, ...] = (
-    "GeneOrGeneProduct",
-    "DiseaseOrPhenotypicFeature",
-    "ChemicalEntity",
-    "SequenceVariant",
-    "OrganismTaxon",
-    "CellLine",
-)
+# BioRED's entity types, and what PubTator, PubTator3 and the corpora behind them call the same, in lower case.
+_OTHER_NAMES: Dict[str, str] = {
+    "GeneOrGeneProduct": "gene protein familyname domainmotif gene_or_gene_product",
+    "DiseaseOrPhenotypicFeature": "disease specificdisease diseaseclass compositemention modifier phenotype",
+    "ChemicalEntity": "chemical drug simple_chemical",
+    "SequenceVariant": "variant mutation dnamutation proteinmutation othermutation dnaallele proteinallele acidchange "
+    "dnaacidchange proteinacidchange snp copynumbervariant genomicregion refseq",
+    "OrganismTaxon": "species organism taxon",
+    "CellLine": "cell_line",
+}
+_TYPES: Dict[str, str] = {name: type for type, names in _OTHER_NAMES.items() for name in (type.lower(), *names.split())}
+ENTITY_TYPES: Tuple[str, ...] = tuple(_OTHER_NAMES)
 
 RELATION_TYPES: Tuple[str, ...] = (
     "Association",
@@ -25,9 +29,7 @@ RELATION_TYPES: Tuple[str, ...] = (
     "Conversion",
 )
 
-NOVEL = "Novel"
-NOT_NOVEL = "No"
-NOVELTY_LABELS: Tuple[str, ...] = (NOVEL, NOT_NOVEL)
+NOVELTY_LABELS: Tuple[str, ...] = ("Novel", "No")
 
 # The eight pairs of entity types between which BioRED annotates relations (its guideline, table of relation types).
 TYPE_PAIRS: Tuple[Tuple[str, str], ...] = (
@@ -47,21 +49,6 @@ UNSCORED_TYPE_PAIRS: Tuple[Tuple[str, str], ...] = (
     ("GeneOrGeneProduct", "SequenceVariant"),
     ("GeneOrGeneProduct", "OrganismTaxon"),
 )
-
-# What PubTator, PubTator3 and the corpora behind them call the same entity types, in lower case.
-_OTHER_NAMES: Dict[str, str] = {
-    "GeneOrGeneProduct": "gene protein familyname domainmotif gene_or_gene_product",
-    "DiseaseOrPhenotypicFeature": "disease specificdisease diseaseclass compositemention modifier phenotype",
-    "ChemicalEntity": "chemical drug simple_chemical",
-    "SequenceVariant": "variant mutation dnamutation proteinmutation othermutation dnaallele proteinallele acidchange "
-    "dnaacidchange proteinacidchange snp copynumbervariant genomicregion refseq",
-    "OrganismTaxon": "species organism taxon",
-    "CellLine": "cell_line",
-}
-_TYPES: Dict[str, str] = {
-    **{name: type for type, names in _OTHER_NAMES.items() for name in names.split()},
-    **{type.lower(): type for type in ENTITY_TYPES},
-}
 
 
 def entity_type(label: str) -> str:

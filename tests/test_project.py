@@ -44,6 +44,7 @@ TOPICS = {
         "round_trip",
     },
     "pretraining": {"pretrain_command"},
+    "tokens": {"extensions"},
 }
 
 

@@ -5,7 +5,7 @@ from collections import defaultdict
 from functools import partial
 from itertools import combinations_with_replacement, product
 from operator import attrgetter
-from typing import Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple, Union
+from typing import Callable, Dict, List, Optional, Sequence, Set, Tuple, Union
 
 from spacy.tokens import Doc
 
@@ -30,7 +30,7 @@ def create_type_pair_candidates(type_pairs: Optional[Sequence[Sequence[str]]] = 
     """
     pairs = [tuple(pair) for pair in (TYPE_PAIRS if type_pairs is None else type_pairs)]
     # No function in a function: components are pickled for `nlp.pipe(n_process=2)` where processes are not forked.
-    return partial(_pairs_of_types, allowed={*pairs, *(pair[::-1] for pair in pairs)})
+    return partial(_find_pairs, allowed={*pairs, *(pair[::-1] for pair in pairs)})
 
 
 def create_all_pairs_candidates() -> CandidateFunction:
@@ -38,7 +38,7 @@ def create_all_pairs_candidates() -> CandidateFunction:
 
     RETURNS (CandidateFunction): Gives the candidates of a document.
     """
-    return _all_pairs
+    return _find_pairs
 
 
 def create_nearby_candidates(
@@ -63,18 +63,13 @@ def create_nearby_candidates(
     return partial(_nearby_pairs, get_all=candidates or create_type_pair_candidates(), same=same, distance=distance)
 
 
-def _iter_pairs(doc: Doc) -> Iterator[Candidate]:
-    for source, target in combinations_with_replacement(get_concepts(doc), 2):
-        if source is not target or len(source.mentions) > 1:
-            yield source, target
-
-
-def _all_pairs(doc: Doc) -> List[Candidate]:
-    return list(_iter_pairs(doc))
-
-
-def _pairs_of_types(doc: Doc, *, allowed: Set[Tuple[str, ...]]) -> List[Candidate]:
-    return [pair for pair in _iter_pairs(doc) if (pair[0].type, pair[1].type) in allowed]
+def _find_pairs(doc: Doc, *, allowed: Optional[Set[Tuple[str, ...]]] = None) -> List[Candidate]:
+    return [
+        (source, target)
+        for source, target in combinations_with_replacement(get_concepts(doc), 2)
+        if source is not target or len(source.mentions) > 1
+        if allowed is None or (source.type, target.type) in allowed
+    ]
 
 
 def _nearby_pairs(

@@ -47,10 +47,8 @@ class Concept(dict):
         doc (Doc): The document of the concept.
         RETURNS (List[Span]): A span for each mention. Where tokens were merged, it has the whole tokens.
         """
-        return [
-            doc.char_span(start, end, label=self.type, kb_id=self.id, alignment_mode="expand")
-            for start, end in self.mentions
-        ]
+        names = {"label": self.type, "kb_id": self.id}
+        return [doc.char_span(start, end, alignment_mode="expand", **names) for start, end in self.mentions]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.id})" if self.name else self.id
@@ -115,23 +113,19 @@ class Relation(dict):
         text = f"{self.source} -- {self.type} -- {self.target}"
         if self.novelty is not None:
             text += f" | novelty: {self.novelty}"
-        probabilities = {
-            "related": self.pair_probability,
-            "type": self.type_probabilities.get(self.type),
-            "novelty": self.novelty_probabilities.get(self.novelty),
-        }
-        known = [f"{name} {value:.2f}" for name, value in probabilities.items() if value is not None]
-        return f"{text} | {', '.join(known)}" if known else text
+        types, novelties = self.type_probabilities, self.novelty_probabilities
+        values = (self.pair_probability, types.get(self.type), novelties.get(self.novelty))
+        named = zip(("related", "type", "novelty"), values)
+        known = ", ".join(f"{name} {value:.2f}" for name, value in named if value is not None)
+        return f"{text} | {known}" if known else text
 
     __repr__ = __str__
 
 
 class ConceptIndex:
-    """The concepts of a document, in the order of their first mentions, and which of them an identifier names.
-
-    Mentions without an identifier belong to none; one with several belongs to each. Numbers of genes and of taxa
-    overlap, so the type is part of what a concept is.
-    """
+    """The concepts of a document, in the order of their first mentions, and which of them an identifier names. Mentions
+    without an identifier belong to none; one with several belongs to each. Numbers of genes and of taxa overlap, so the
+    type is part of what a concept is."""
 
     def __init__(self, doc: Doc) -> None:
         self.concepts: List[Concept] = []
@@ -175,6 +169,5 @@ class ConceptIndex:
 
 
 def get_concepts(doc: Doc) -> List[Concept]:
-    """The concepts of a document, in the order of their first mentions. Mentions without an identifier belong to none;
-    one with several belongs to each."""
+    """The concepts of a document, in the order of their first mentions."""
     return ConceptIndex(doc).concepts

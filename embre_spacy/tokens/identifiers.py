@@ -70,12 +70,10 @@ def normalize_identifier(identifier: str) -> str:
 def read_names(identifier: str) -> Dict[str, str]:
     """The names that an identifier gives a concept, by their kinds; that of its gene, too, if a variant has one."""
     identifier = identifier.strip()
-    fields = identifier.split(";") if _DESCRIPTION.search(identifier) else [identifier]
     names: Dict[str, str] = {}
-    for field in fields:
+    for field in identifier.split(";") if _DESCRIPTION.search(identifier) else [identifier]:
         for kind, form in _FIELDS.items():
-            found = form.fullmatch(field.strip())
-            if found:
+            if found := form.fullmatch(field.strip()):
                 names.setdefault(kind, f"rs{found[1]}" if kind == "rs" else found[1])
     return names if names.keys() & set(_NAME_KINDS) else {"": _PREFIX.sub("", identifier)}
 

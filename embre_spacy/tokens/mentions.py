@@ -14,22 +14,19 @@ _GIVEN_KEY = "embre_given_mentions"
 
 
 class Mention(NamedTuple):
-    """A stretch of text that names a concept: start and end in characters of `doc.text`; label, and the field with the
-    identifiers, as in the file."""
+    """A stretch of text that names a concept."""
 
-    start: int
+    start: int  # in characters of `doc.text`
     end: int
-    label: str
-    identifier: str
+    label: str  # as in the file
+    identifier: str  # the field with the identifiers, as in the file
 
 
 def get_mentions(doc: Doc) -> List[Mention]:
     """All mentions of a document: its entities and those that only `doc.spans["mentions"]` can hold, in the order of
     the text, enclosing ones first."""
-    mentions = [
-        Mention(span.start_char, span.end_char, span.label_, _find_identifiers(span))
-        for span in (_read_group(doc, _GIVEN_KEY) or [*doc.ents, *_read_group(doc, MENTIONS_KEY)])
-    ]
+    spans = _read_group(doc, _GIVEN_KEY) or [*doc.ents, *_read_group(doc, MENTIONS_KEY)]
+    mentions = [Mention(span.start_char, span.end_char, span.label_, _find_identifiers(span)) for span in spans]
     return sorted(mentions, key=lambda mention: (mention.start, -mention.end))
 
 
@@ -50,8 +47,7 @@ def _find_identifiers(span: Span) -> str:
     """The field with the identifiers of a mention: `kb_id_`, or else what rulers set, or scispaCy's linker found."""
     fields = [span.kb_id_, span.id_]
     if span.has_extension("kb_ents") and span._.kb_ents:
-        best, _ = span._.kb_ents[0]
-        fields.append(best)
+        fields.append(span._.kb_ents[0][0])
     return next((field for field in fields if split_identifiers(field)), span.kb_id_)
 
 

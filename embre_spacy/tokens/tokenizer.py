@@ -1,7 +1,7 @@
 """The tokenizer: spaCy's English one, which also splits where names of genes, chemicals and variants meet."""
 
 import re
-from typing import Callable, Iterable, List
+from typing import Callable, Iterable
 
 from spacy.lang.en import English
 from spacy.language import Language
@@ -60,19 +60,13 @@ def tokenize_at(tokenizer: Tokenizer, text: str, boundaries: Iterable[int], *, s
     `spaces` are tokens of their own, because a span starts or ends with them."""
     doc = tokenizer(text)
     alone = set(spaces)
-    tokens = [(token.idx, token.idx + len(token), token.whitespace_) for token in doc]
+    ends = [(token.idx + len(token), token.whitespace_) for token in doc]
     # Where a space is that belongs to the token before it.
-    gaps = {end for _, end, space in tokens if space}
-    present = {len(text), *(start for start, _, _ in tokens), *(end for _, end, _ in tokens)}
+    gaps = {end for end, space in ends if space} - alone
+    present = {len(text), *(token.idx for token in doc), *(end for end, _ in ends)}
     cuts = sorted(present.union(boundaries, alone, (space + 1 for space in alone)))
     if len(cuts) == len(present) and not alone:
         return doc
-    words: List[str] = []
-    follows: List[bool] = []
-    for start, end in zip(cuts, cuts[1:]):
-        if start in gaps and start not in alone:
-            follows[-1] = True
-        else:
-            words.append(text[start:end])
-            follows.append(False)
-    return Doc(tokenizer.vocab, words=words, spaces=follows)
+    places = [(start, end) for start, end in zip(cuts, cuts[1:]) if start not in gaps]
+    words = [text[start:end] for start, end in places]
+    return Doc(tokenizer.vocab, words=words, spaces=[end in gaps for _, end in places])

@@ -1,17 +1,19 @@
-"""What a document carries in `doc.user_data`, where everybody can change it: its id, its relations, its passages."""
+"""What a document carries in `doc.user_data`, where everybody can change it, and copies that carry less."""
 
 import warnings
 from functools import cache, partial
-from typing import Annotated, Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple, Union
+from typing import Annotated, Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictStr, TypeAdapter, ValidationError
 from pydantic import ValidationInfo as Info
 from spacy.tokens import Doc
-from typing_extensions import NotRequired, TypedDict
+from spacy.training import Example
+from typing_extensions import NotRequired, Required, TypedDict
 
 from ..errors import InputError
 from ..util import describe_validation_error
 from .concepts import Concept, ConceptIndex, Relation
+from .mentions import get_mentions, give_mentions
 
 _RELATIONS_KEY = "embre_relations"
 _DOCUMENT_ID_KEY = "embre_document_id"
@@ -36,12 +38,12 @@ _Ends = Annotated[Tuple[_Offset, _Offset], AfterValidator(_check_ends)]
 _Probabilities = Dict[StrictStr, Annotated[float, Field(strict=True, ge=0.0, le=1.001)]]
 
 
-class _ConceptFields(TypedDict):
+class _ConceptFields(TypedDict, total=False):
     __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
-    id: StrictStr
-    type: NotRequired[StrictStr]
-    name: NotRequired[StrictStr]
-    mentions: NotRequired[List[_Ends]]
+    id: Required[StrictStr]
+    type: StrictStr
+    name: StrictStr
+    mentions: List[_Ends]
 
 
 class _RelationFields(TypedDict):
@@ -55,15 +57,11 @@ class _RelationFields(TypedDict):
 
 
 class Passage(NamedTuple):
-    """A part of a document that its file tells apart: a title, an abstract, a paragraph, the caption of a figure.
+    """A part of a document that its file tells apart: a title, an abstract, a paragraph, the caption of a figure."""
 
-    start (int), end (int): Where it starts and ends, in characters of `doc.text`.
-    section (str): What its file says it is: "title", "abstract", "INTRO", "RESULTS" ...; empty if it does not.
-    """
-
-    start: _Offset
+    start: _Offset  # in characters of `doc.text`
     end: _Offset
-    section: StrictStr
+    section: StrictStr  # what its file says it is: "title", "abstract", "INTRO", "RESULTS" ...; empty if it does not
 
 
 _RELATION: TypeAdapter[Any] = TypeAdapter(_RelationFields)
@@ -100,28 +98,26 @@ def set_relations(doc: Doc, relations: Iterable[Union[Relation, Mapping[str, Any
         `source` and `target` may be identifiers of concepts of the document.
     RAISES (InputError): If a relation lacks a key, has one that relations do not have, or a value that cannot be.
     """
-    context = {"length": _text_length(doc), "index": cache(partial(ConceptIndex, doc))}
-    _own_data(doc)[_RELATIONS_KEY] = [
-        relation
-        if isinstance(relation, Relation)
-        else Relation(**_check(_RELATION, relation, "not a relation", doc, context))
-        for relation in relations
-    ]
+    index = cache(partial(ConceptIndex, doc))
+    checked: List[Relation] = []
+    for relation in relations:
+        if not isinstance(relation, Relation):
+            relation = Relation(**_check(_RELATION, relation, "not a relation", doc, index=index))
+        checked.append(relation)
+    _own_data(doc)[_RELATIONS_KEY] = checked
 
 
-def _check(schema: TypeAdapter, value: Any, problem: str, doc: Doc, context: Dict[str, Any]) -> Any:
+def _check(schema: TypeAdapter, value: Any, problem: str, doc: Doc, **context: Any) -> Any:
     try:
-        return schema.validate_python(value, context=context)
+        return schema.validate_python(value, context={"length": _text_length(doc), **context})
     except ValidationError as error:
-        cause = f"{problem}: {describe_validation_error(error)}"
-        raise InputError(cause, document=get_document_id(doc) or None) from error
+        raise InputError(f"{problem}: {describe_validation_error(error)}", document=get_document_id(doc)) from error
 
 
 def get_passages(doc: Doc) -> List[Passage]:
     """The passages of a document, in the order of the text; the whole text if the document has none."""
-    context = {"length": _text_length(doc)}
-    passages = _check(_PASSAGES, _own_data(doc).get(_PASSAGES_KEY, ()), "damaged passages", doc, context)
-    return sorted(passages) or [Passage(0, context["length"], "")]
+    passages = _check(_PASSAGES, _own_data(doc).get(_PASSAGES_KEY, ()), "damaged passages", doc)
+    return sorted(passages) or [Passage(0, _text_length(doc), "")]
 
 
 def set_passages(doc: Doc, passages: Iterable[Passage]) -> None:
@@ -130,18 +126,45 @@ def set_passages(doc: Doc, passages: Iterable[Passage]) -> None:
 
 
 def _own_data(doc: Doc) -> Dict[Any, Any]:
-    """The user data of a document, without the relations and passages of another text: `Span.as_doc` takes them
-    along."""
+    """The user data of a document, without the relations and passages of another text (`Span.as_doc` copies them)."""
     length = _text_length(doc)
     if doc.user_data.setdefault(_LENGTH_KEY, length) != length:
         doc.user_data[_LENGTH_KEY] = length
         doc.user_data.pop(_PASSAGES_KEY, None)
         if doc.user_data.pop(_RELATIONS_KEY, None):
-            name = f"document {doc.user_data.get(_DOCUMENT_ID_KEY) or 'without id'}"
-            warnings.warn(f"relations of another text are left out of {name}", UserWarning, stacklevel=3)
+            name = doc.user_data.get(_DOCUMENT_ID_KEY) or "without id"
+            warnings.warn(f"relations of another text are left out of document {name}", UserWarning, stacklevel=3)
     return doc.user_data
 
 
 def _text_length(doc: Doc) -> int:
     # `doc.text` is made anew each time, which takes as long as reading the rest of a document.
     return doc[-1].idx + len(doc[-1].text_with_ws) if len(doc) else 0
+
+
+def copy_mentions(reference: Doc) -> Doc:
+    """Copy a document for a pipeline to work on: the same tokens, passages, id, and the mentions for relations alone,
+    so that a recognizer is told nothing. It has no relations."""
+    words = [token.text for token in reference]
+    copy = Doc(reference.vocab, words=words, spaces=[bool(token.whitespace_) for token in reference])
+    return _complete(copy, reference)
+
+
+def complete_examples(examples: Sequence[Example], *, keep_tokens: bool) -> List[Example]:
+    """Give copies of examples the mentions of gold if no predicted document has one with an identifier, as spaCy's
+    entity linker does. The copies have the tokens of gold, or (`keep_tokens`) all that is predicted of the own ones."""
+    if any(mention.identifier for example in examples for mention in get_mentions(example.predicted)):
+        return list(examples)
+    completed: List[Example] = []
+    for old in examples:
+        is_kept = keep_tokens and old.text == old.reference.text
+        copy = _complete(old.predicted.copy(), old.reference) if is_kept else copy_mentions(old.reference)
+        completed.append(Example(copy, old.reference))
+    return completed
+
+
+def _complete(copy: Doc, reference: Doc) -> Doc:
+    set_document_id(copy, get_document_id(reference))
+    set_passages(copy, get_passages(reference))
+    give_mentions(copy, get_mentions(reference))
+    return copy

@@ -20,7 +20,6 @@ from embre_spacy.annotate.units import UNIT_BYTES
 from embre_spacy.errors import EmbreError, InputError
 from embre_spacy.formats import Rejected, read, read_each, write
 from embre_spacy.tokens import get_mentions
-from embre_spacy.tokens.extensions import get_candidates
 from embre_spacy.util import load_pipeline
 
 pytestmark = [pytest.mark.fuzz, pytest.mark.filterwarnings("ignore")]
@@ -73,7 +72,7 @@ def describe(doc):
 
 def use(doc, path):
     """Do with a document what users do: look at it, find its candidates, write it and read it again."""
-    get_candidates(doc)
+    doc._.candidates  # noqa: B018
     description = describe(doc)
     write([doc], path)
     assert len(list(read(path, doc.vocab, on_anomalies=lambda line: None))) == 1
