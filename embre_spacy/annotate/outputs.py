@@ -15,7 +15,7 @@ from ..errors import EmbreError, InputError
 from ..files import OUTPUT_FORMATS, format_of, open_output, remove_file
 from ..formats.doc import record_from_doc
 from ..formats.record import Anomalies, Envelope
-from ..formats.writing import ENVELOPES, FORMATTERS, docbin_bytes, join_documents
+from ..formats.writing import FORMATTERS, docbin_bytes, join_documents
 from ..tokens import get_document_id, get_relations
 
 # In the order of `relation_rows`. In Parquet, names that end in `_probability` are numbers, all others are text. The
@@ -65,7 +65,8 @@ class OutputWriter:
         RAISES (InputError): If it cannot be written in this format.
         """
         record = record_from_doc(doc, identifier)
-        return FORMATTERS[self.format](record, anomalies).encode("utf-8"), ENVELOPES[self.format](record)
+        format_document, make_envelope = FORMATTERS[self.format]
+        return format_document(record, anomalies).encode("utf-8"), make_envelope(record)
 
     def join(self, envelope: Optional[Envelope], data: Iterator[bytes], file: BinaryIO) -> None:
         """Make a file of the data of documents. The envelope is that of the first."""

@@ -5,7 +5,7 @@ a `Doc` of it and one brings it up to date from a `Doc`. The `Doc` keeps the rec
 (passages, infons, annotation ids) goes out again as it came in.
 
 To add a format: a module here, its suffix in `SUFFIXES` of `files.py`, its functions in `READERS` of `reading.py` (and
-`CUTS`, if its files can be cut) and in `ENVELOPES` and `FORMATTERS` of `writing.py`.
+`CUTS`, if its files can be cut) and in `FORMATTERS` of `writing.py`.
 """
 
 from ..files import FORMATS

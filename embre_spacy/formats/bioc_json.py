@@ -7,7 +7,7 @@ key that is not BioC's, among them PubTator3's authors, journal and date.
 import json
 import re
 from itertools import chain
-from typing import Any, BinaryIO, Iterable, Iterator, List, Union
+from typing import Any, BinaryIO, Iterable, Iterator, Union
 
 from ..errors import InputError
 from ..files import Line, iter_lines
@@ -24,30 +24,24 @@ def read_bioc_json(file: BinaryIO) -> Iterator[Union[Record, InputError]]:
     if first is None:
         raise InputError("the file is empty")
     try:
-        if first[2] is not None:
-            raise first[2]
-        values = list(_iter_values(first[1]))
+        values: Iterable[Any] = list(_iter_values("".join(_iter_texts([first]))))
     except InputError:
         # The first line is not whole, nor is any other.
-        parts: List[str] = []
-        for _, text, error in chain([first], lines):
-            if error is not None:
-                raise error from None
-            parts.append(text)
-        for value in _iter_values("".join(parts)):
-            yield from _make_records(value, "bioc-json")
-    else:
-        for value in values:
-            yield from _make_records(value, "bioc-json")
-        yield from _read_lines(lines)
+        values = _iter_values("".join(_iter_texts(chain([first], lines))))
+    for value in values:
+        yield from _make_records(value, "bioc-json")
+    yield from read_bioc_json_lines(lines)
 
 
-def read_bioc_json_lines(file: BinaryIO) -> Iterator[Union[Record, InputError]]:
-    """Yield the documents of a file with one on every line; in place of a bad line, its error."""
-    return _read_lines(iter_lines(file))
+def _iter_texts(lines: Iterable[Line]) -> Iterator[str]:
+    for _, text, damage in lines:
+        if damage is not None:
+            raise damage
+        yield text
 
 
-def _read_lines(lines: Iterable[Line]) -> Iterator[Union[Record, InputError]]:
+def read_bioc_json_lines(lines: Iterable[Line]) -> Iterator[Union[Record, InputError]]:
+    """Yield the documents of lines with one on each; in place of a bad line, its error."""
     for number, text, damage in lines:
         if damage is not None:
             yield damage
@@ -82,14 +76,13 @@ def _make_records(value: Any, format: str) -> Iterator[Union[Record, InputError]
 def _iter_values(text: str) -> Iterator[Any]:
     """Yield the values of JSON that follow each other in a text."""
     decoder = json.JSONDecoder()
-    position = _SPACE.match(text).end()  # type: ignore[union-attr]
-    while position < len(text):
+    end = 0
+    while (start := _SPACE.match(text, end).end()) < len(text):  # type: ignore[union-attr]
         try:
-            value, position = decoder.raw_decode(text, position)
+            value, end = decoder.raw_decode(text, start)
         except (ValueError, RecursionError) as error:  # also a number of thousands of digits
             raise InputError(f"not valid JSON: {error}") from error
         yield value
-        position = _SPACE.match(text, position).end()  # type: ignore[union-attr]
 
 
 def make_envelope(record: Record) -> Envelope:
@@ -97,11 +90,9 @@ def make_envelope(record: Record) -> Envelope:
     if record.shape == "list":
         return Envelope("[\n", ",\n", "\n]\n")
     name = "PubTator3" if record.shape == "PubTator3" else "documents"
-    head = "".join(
-        f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}, " for key, value in record.collection.items()
-    )
+    empty = json.dumps({**record.collection, name: []}, ensure_ascii=False)
     alone = "\n" if record.shape == "document" else None
-    return Envelope(f"{{{head}{json.dumps(name)}: [\n", ",\n", "\n]}\n", alone)
+    return Envelope(f"{empty.removesuffix(']}')}\n", ",\n", "\n]}\n", alone)
 
 
 def format_document(record: Record, anomalies: Anomalies) -> str:

@@ -7,7 +7,7 @@ infons, write what is missing as empty or "None", and leave out the document typ
 
 import json
 import re
-from typing import Any, BinaryIO, Iterator, Optional, Union
+from typing import Any, BinaryIO, Iterator, Union
 
 from bioc import BioCCollection, BioCDocument
 from bioc.biocjson.decoder import parse_doc
@@ -49,50 +49,37 @@ def read_bioc_xml(file: BinaryIO, anomalies: Anomalies) -> Iterator[Union[Record
     events = etree.iterparse(
         file, events=("start", "end"), resolve_entities=False, load_dtd=False, no_network=True, remove_pis=True
     )
+    collection: Node = {"infons": {}}
     try:
-        yield from _read_documents(events, anomalies)
+        _, root = next(events)
+        info = root.getroottree().docinfo
+        if info.internalDTD is not None and any(True for _ in info.internalDTD.iterentities()):
+            raise InputError("refused: the XML declares entities")
+        if root.tag != "collection":
+            raise InputError(f"not BioC: the root element is <{root.tag}>, not <collection>")
+        for event, element in events:
+            if event == "start" or element.getparent() is not root:
+                continue
+            if element.tag == "document":
+                try:
+                    record = Record(_parse(element), "bioc-xml", dict(collection), doctype=info.doctype or None)
+                    for odd in _find_odd(element):
+                        anomalies.add(Anomalies.NOT_BIOC, record.id, f"{odd} is not BioC")
+                    yield record
+                except InputError as error:
+                    yield InputError(error.cause, document=error.document or element.findtext("id"))
+                # What has been read would stay in memory until the end.
+                element.clear()
+                while element.getprevious() is not None:
+                    del root[0]
+            elif element.tag == "infon":
+                _add_infon(collection["infons"], element)
+            elif element.tag in _KEYS["collection"]:
+                collection[element.tag] = _text(element)
+            elif isinstance(element.tag, str):
+                anomalies.add(Anomalies.NOT_BIOC, "-", f"<{element.tag}> inside <collection> is not BioC")
     except etree.XMLSyntaxError as error:
         raise InputError(f"not valid XML: {error.msg}") from error
-
-
-def _read_documents(events: Any, anomalies: Anomalies) -> Iterator[Union[Record, InputError]]:
-    root = None
-    collection: Node = {"infons": {}}
-    doctype: Optional[str] = None
-    for event, element in events:
-        if root is None:
-            root = element
-            doctype = _check_root(root)
-        if event == "start" or element.getparent() is not root:
-            continue
-        if element.tag == "document":
-            try:
-                record = Record(_parse(element), "bioc-xml", dict(collection), doctype=doctype)
-                for odd in _find_odd(element):
-                    anomalies.add(Anomalies.NOT_BIOC, record.id, f"{odd} is not BioC")
-                yield record
-            except InputError as error:
-                yield InputError(error.cause, document=error.document or element.findtext("id"))
-            # What has been read would stay in memory until the end.
-            element.clear()
-            while element.getprevious() is not None:
-                del root[0]
-        elif element.tag == "infon":
-            _add_infon(collection["infons"], element)
-        elif element.tag in _KEYS["collection"]:
-            collection[element.tag] = _text(element)
-        elif isinstance(element.tag, str):
-            anomalies.add(Anomalies.NOT_BIOC, "-", f"<{element.tag}> inside <collection> is not BioC")
-
-
-def _check_root(root: Any) -> Optional[str]:
-    """The document type declaration of a collection, if it has one."""
-    info = root.getroottree().docinfo
-    if info.internalDTD is not None and any(True for _ in info.internalDTD.iterentities()):
-        raise InputError("refused: the XML declares entities")
-    if root.tag != "collection":
-        raise InputError(f"not BioC: the root element is <{root.tag}>, not <collection>")
-    return info.doctype or None
 
 
 def _parse(element: Any) -> Node:
@@ -106,14 +93,16 @@ def _parse(element: Any) -> Node:
                 _add_infon(node[key], child)
         elif key in _LISTS:
             node[key] = [_parse(child) for child in element.iterchildren(_LISTS[key])]
+        elif key in _ATTRIBUTES.get(tag, ()):
+            node[key] = element.get(key)
         else:
-            text = element.get(key) if key in _ATTRIBUTES.get(tag, ()) else _child_text(element, key)
-            if key in ("offset", "length"):
-                # The check of the document refuses all else.
-                node[key] = int(text) if text and _NUMBER.fullmatch(text) else text
-            else:
-                # A passage has a text, though it be empty; an annotation need not.
-                node[key] = "" if text is None and key == "text" and tag != "annotation" else text
+            child = element.find(key)
+            # A passage has a text, though it be empty; an annotation need not.
+            missing = "" if key == "text" and tag != "annotation" else None
+            node[key] = missing if child is None else _text(child)
+        # The check of the document refuses all other offsets.
+        if key in ("offset", "length") and _NUMBER.fullmatch(node[key] or ""):
+            node[key] = int(node[key])
     return node
 
 
@@ -124,14 +113,12 @@ def _find_odd(document: Any) -> Iterator[str]:
         for name in element.attrib:
             if name not in _ATTRIBUTES.get(tag, ()):
                 yield f"the attribute {name} of <{tag}>"
-        texts = [element.text] if tag in _CHILDREN else []
-        for child in element if tag in _CHILDREN else ():
+        if tag in _CHILDREN:
             # Comments and entities have no name.
-            if child.tag not in _CHILDREN[tag] and isinstance(child.tag, str):
-                yield f"<{child.tag}> inside <{tag}>"
-            texts.append(child.tail)
-        if any(text and not text.isspace() for text in texts):
-            yield f"text inside <{tag}>"
+            others = (child.tag for child in element if child.tag not in _CHILDREN[tag] and isinstance(child.tag, str))
+            yield from (f"<{other}> inside <{tag}>" for other in others)
+            if any(text and not text.isspace() for text in (element.text, *(child.tail for child in element))):
+                yield f"text inside <{tag}>"
 
 
 def _add_infon(infons: Node, element: Any) -> None:
@@ -143,11 +130,6 @@ def _add_infon(infons: Node, element: Any) -> None:
         infons[key].append(text)
     else:
         infons[key] = [infons[key], text]
-
-
-def _child_text(element: Any, tag: str) -> Optional[str]:
-    child = element.find(tag)
-    return None if child is None else _text(child)
 
 
 def _text(element: Any) -> str:
@@ -164,21 +146,20 @@ def _text(element: Any) -> str:
 
 def make_envelope(record: Record) -> Envelope:
     """Make the envelope of a BioC XML collection, with what the first document says about its collection."""
-    head = _encode(record.collection, "collection", record, Anomalies())
+    head = _encode(record.collection, "collection", record, Anomalies()).removesuffix("</collection>")
     doctype = f"{record.doctype}\n" if record.doctype else ""
-    start = f"<?xml version='1.0' encoding='utf-8'?>\n{doctype}<collection>{''.join(map(_serialize, head))}\n"
-    return Envelope(start, "\n", "\n</collection>")
+    return Envelope(f"<?xml version='1.0' encoding='utf-8'?>\n{doctype}{head}\n", "\n", "\n</collection>")
 
 
 def format_document(record: Record, anomalies: Anomalies) -> str:
     """Make the element `document`. Other keys than BioC's become infons."""
-    return _serialize(_encode(record.document, "document", record, anomalies))
+    return _encode(record.document, "document", record, anomalies)
 
 
-def _encode(node: Node, tag: str, record: Record, anomalies: Anomalies) -> Any:
+def _encode(node: Node, tag: str, record: Record, anomalies: Anomalies) -> str:
     complete = _complete(node, tag, anomalies, record.id)
     try:
-        return _make_element(complete, tag)
+        return etree.tostring(_make_element(complete, tag), encoding="unicode")
     except ValueError as error:
         raise InputError(f"cannot be written as XML: {error}", document=record.id) from error
 
@@ -211,7 +192,7 @@ def _complete(node: Node, tag: str, anomalies: Anomalies, document: str) -> Node
 def _make_element(node: Node, tag: str) -> Any:
     element = etree.Element(tag)
     # The text of an annotation comes after its locations.
-    for key in sorted(_KEYS[tag], key=lambda key: key == "text" and tag == "annotation"):
+    for key in sorted(node, key=lambda key: key == "text" and tag == "annotation"):
         if key == "infons":
             for name, value in node[key].items():
                 is_repeated = isinstance(value, list) and len(value) > 1 and set(map(type, value)) == {str}
@@ -225,10 +206,6 @@ def _make_element(node: Node, tag: str) -> Any:
         elif node[key] != "":
             element.set(key, str(node[key]))
     return element
-
-
-def _serialize(element: Any) -> str:
-    return etree.tostring(element, encoding="utf-8", xml_declaration=False).decode("utf-8")
 
 
 def _as_text(value: Any) -> str:

@@ -3,7 +3,9 @@
 import json
 import re
 from collections import defaultdict
+from contextlib import suppress
 from functools import lru_cache
+from math import prod
 from operator import itemgetter
 from typing import Any, DefaultDict, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
@@ -27,8 +29,6 @@ _OTHER_KEY = re.compile(
     "|(annotation|sentence|passage|document)[ _-]?id",
     re.IGNORECASE,
 )
-_TYPE_KEYS = ("type", "relation", "relation_type")
-_NOVELTY_KEYS = ("novel", "novelty")
 # A list that was made text, by JSON or by Python, and the quotes of its items. "[31A>C;47G>C]" is none.
 _LIST = re.compile(r"\s*\[(\s*['\"].*['\"]\s*|[\w\s,.:|-]*)\]\s*", re.DOTALL)
 _QUOTES = re.compile(r"(?<=[\[,\s])['\"]|['\"](?=\s*[\],])")
@@ -37,8 +37,8 @@ _JOINTS = re.compile(r"\[[\s.…]+\]|\([\s.…]+\)|[\s.…]")
 # A line of some kilobytes can name hundreds of identifiers on either side.
 _MOST_PAIRS = 10_000
 
-
-# A part of a document: the number of a passage and a node of it, the number alone, or nothing for the whole document.
+# What annotations name, by their ids and where they stand: the number of a passage and a node of it, the number alone,
+# or nothing for the whole document. Ids may start again in each passage or sentence.
 _Scope = Tuple[Any, ...]
 _NamedArguments = DefaultDict[Tuple[_Scope, str], Set["Argument"]]
 
@@ -55,25 +55,21 @@ def find_mentions(annotation: Node, passage: Optional[int], offsets: TextOffsets
 
 def label_field(annotation: Node) -> str:
     """The type of an annotation, as in the file; empty if it has none."""
-    label = get_infons(annotation).get("type")
-    return "" if label is None else str(label)
+    return _first_value(get_infons(annotation), "type")
 
 
 def identifier_field(annotation: Node) -> str:
     """The identifier field of an annotation: the surest that has an identifier, or else the surest, or else nothing."""
     fields = _identifier_fields(annotation)
-    if len(fields) > 1:
-        return next((field for field in fields if split_identifiers(field)), fields[0])
-    return fields[0] if fields else ""
+    return next((field for field in fields if split_identifiers(field)), fields[0] if fields else "")
 
 
 def find_unread_key(annotation: Node) -> Optional[str]:
     """The key of an infon that looks like an identifier, of an annotation whose infons have no known key for one."""
     if _identifier_fields(annotation):
         return None
-    infons = get_infons(annotation).items()
-    unread = (key for key, value in infons if _LIKE_IDENTIFIER.fullmatch(_join_items(value)))
-    return next((key for key in unread if not _OTHER_KEY.fullmatch(key)), None)
+    infons = ((key, value) for key, value in get_infons(annotation).items() if not _OTHER_KEY.fullmatch(key))
+    return next((key for key, value in infons if _LIKE_IDENTIFIER.fullmatch(_join_items(value))), None)
 
 
 def _identifier_fields(annotation: Node) -> List[str]:
@@ -95,24 +91,22 @@ def _join_items(value: Any) -> str:
     """A field as text. The items of a list, or of a list that was made text, are joined by commas."""
     if isinstance(value, list):
         return ",".join(map(str, value))
-    text = str(value)
+    text = "" if value is None else str(value)
     return _QUOTES.sub("", text).strip()[1:-1] if "[" in text and _LIST.fullmatch(text) else text
 
 
 def is_same_text(own: Optional[str], pieces: List[str]) -> bool:
-    """Whether the text of an annotation, if it has one, is the text at its locations. Resources differ in what joins
-    several pieces, so that is not compared."""
+    """Whether the text of an annotation is that at its locations. What joins pieces differs and is not compared."""
     if not own or len(pieces) == 1:
         return not own or own == pieces[0]
     return _JOINTS.sub("", own) == _JOINTS.sub("", "".join(pieces))
 
 
 class Argument(NamedTuple):
-    """One of the two arguments of a relation: its identifier field, as in the file, which may name several; and the
-    entity type that the file gives with it, by BioRED's name, if it gives one."""
+    """One of the two arguments of a relation."""
 
-    field: str
-    type: str = ""
+    field: str  # as in the file; it may name several identifiers
+    type: str = ""  # that the file gives with it, by BioRED's name, if it gives one
 
     @property
     def identifiers(self) -> List[str]:
@@ -131,14 +125,13 @@ class RelationFields(NamedTuple):
 def read_relations(document: Node) -> List[Tuple[Node, Optional[RelationFields]]]:
     """The relations of a document, in the order of `iter_parts`, and what each of them says: None if it is not a typed
     relation between two concepts, or between so many that it says nothing."""
-    # What annotations name, by where they stand and by their ids, which may start again in each passage or sentence.
     named: _NamedArguments = defaultdict(set)
     relations = list(_iter_with_scopes(document, "relations"))
-    has_nodes = any(get_list(relation, "nodes") for _, relation in relations)
-    for scopes, annotation in _iter_with_scopes(document, "annotations") if has_nodes else ():
-        argument = Argument(identifier_field(annotation), entity_type(label_field(annotation)))
-        for scope in () if annotation.get("id") is None else scopes:
-            named[scope, str(annotation.get("id"))].add(argument)
+    if any(get_list(relation, "nodes") for _, relation in relations):
+        for scopes, annotation in _iter_with_scopes(document, "annotations"):
+            argument = Argument(identifier_field(annotation), entity_type(label_field(annotation)))
+            for scope in () if annotation.get("id") is None else scopes:
+                named[scope, str(annotation["id"])].add(argument)
     return [(relation, _relation_fields(relation, scopes, named)) for scopes, relation in relations]
 
 
@@ -152,59 +145,52 @@ def _iter_with_scopes(document: Node, key: str) -> Iterator[Tuple[List[_Scope], 
 def _relation_fields(relation: Node, scopes: List[_Scope], named: _NamedArguments) -> Optional[RelationFields]:
     """Understand a relation in the forms of BioRED, PubTator3, BC5CDR, and BioC's nodes."""
     infons = get_infons(relation)
-    type = _first_value(infons, _TYPE_KEYS)
+    type = _first_value(infons, "type", "relation", "relation_type")
     arguments = _find_arguments(infons) or _arguments_of_nodes(relation, scopes, named)
-    if not type or not arguments:
+    n_pairs = prod(len(argument.identifiers) for argument in arguments)
+    if not type or len(arguments) != 2 or not 0 < n_pairs <= _MOST_PAIRS:
         return None
-    if not 0 < len(arguments[0].identifiers) * len(arguments[1].identifiers) <= _MOST_PAIRS:
-        return None
-    return RelationFields(*arguments, type, _first_value(infons, _NOVELTY_KEYS) or None)
+    return RelationFields(*arguments, type, _first_value(infons, "novel", "novelty") or None)
 
 
-def _first_value(infons: Dict[str, Any], keys: Tuple[str, ...]) -> str:
+def _first_value(infons: Dict[str, Any], *keys: str) -> str:
     return next((str(infons[key]) for key in keys if infons.get(key) not in (None, "")), "")
 
 
-def _find_arguments(infons: Dict[str, Any]) -> Optional[Tuple[Argument, Argument]]:
-    for first, second in (("entity1", "entity2"), ("role1", "role2")):
-        if first in infons and second in infons:
-            return _parse_argument(infons[first]), _parse_argument(infons[second])
+def _find_arguments(infons: Dict[str, Any]) -> List[Argument]:
+    for keys in (("entity1", "entity2"), ("role1", "role2")):
+        if infons.keys() >= set(keys):
+            return [_parse_argument(infons[key]) for key in keys]
     # BC5CDR names the arguments after their types (Chemical, Disease), with a number if both have one type.
-    typed = []
+    typed: List[Argument] = []
     for key, value in infons.items():
         type = entity_type(key.rstrip("0123456789"))
         if type in ENTITY_TYPES and isinstance(value, (str, int)):
             typed.append(Argument(str(value), type))
-    return (typed[0], typed[1]) if len(typed) == 2 else None
+    return typed if len(typed) == 2 else []
 
 
 def _parse_argument(value: Any) -> Argument:
     if isinstance(value, str) and value.startswith("{"):
         # PubTator3's roles after a conversion to BioC XML, whose infons are text.
-        try:
+        with suppress(ValueError, RecursionError):
             value = json.loads(value)
-        except (ValueError, RecursionError):
-            return Argument(str(value))
     if isinstance(value, dict):
-        identifier, type = value.get("identifier"), value.get("type")
-        return Argument("" if identifier is None else _join_items(identifier), entity_type(str(type)) if type else "")
-    text = "" if value is None else _join_items(value)
+        return Argument(_join_items(value.get("identifier")), entity_type(str(value.get("type") or "")))
+    text = _join_items(value)
     # PubTator3 writes "Disease|MESH:D010024" where a role must be text.
     prefix, bar, rest = text.partition("|")
-    if bar and entity_type(prefix) in ENTITY_TYPES:
-        return Argument(rest, entity_type(prefix))
-    return Argument(text)
+    type = entity_type(prefix)
+    return Argument(rest, type) if bar and type in ENTITY_TYPES else Argument(text)
 
 
-def _arguments_of_nodes(
-    relation: Node, scopes: List[_Scope], named: _NamedArguments
-) -> Optional[Tuple[Argument, Argument]]:
-    """The arguments that two nodes name, each in the nearest of the scopes. None if an id stands for several there."""
-    found: List[Set[Argument]] = []
+def _arguments_of_nodes(relation: Node, scopes: List[_Scope], named: _NamedArguments) -> List[Argument]:
+    """The arguments that nodes name, each in the nearest of the scopes; none if an id stands for several there."""
+    found: List[Argument] = []
     for node in get_list(relation, "nodes"):
         keys = ((scope, str(node.get("refid"))) for scope in scopes)
-        found.append(next((named[key] for key in keys if key in named), set()))
-    if [len(arguments) for arguments in found] != [1, 1]:
-        return None
-    (first,), (second,) = found
-    return first, second
+        arguments = next((named[key] for key in keys if key in named), set())
+        if len(arguments) != 1:
+            return []
+        found.extend(arguments)
+    return found

@@ -75,6 +75,7 @@ class _Block:
 
     def __init__(self, identifier: str) -> None:
         self.id = identifier
+        self.length = -1  # of the text so far: a space stands before each passage but the first
         self.passages: List[Node] = []
         self.annotations: List[Node] = []
         self.relations: List[Node] = []
@@ -86,24 +87,10 @@ class _Block:
         identifier = _parse_id(line)
         if identifier != self.id:
             raise InputError(f"it belongs to document {identifier!r}")
+        columns = line.split("\t")
         if text_line:
             self._add_text(text_line[2], text_line[3])
-        else:
-            self._add_columns(line.split("\t"))
-
-    def _add_text(self, kind: str, text: str) -> None:
-        type = _TYPES.get(kind, kind)
-        if kind in _TYPES and len(self.passages) != (kind == "a"):
-            raise InputError(f"a second {type} of one document")
-        offset = self._length() + 1 if self.passages else 0
-        passage: Node = {"infons": {"type": type}, "offset": offset, "text": text}
-        self.passages.append({**passage, "sentences": [], "annotations": [], "relations": []})
-
-    def _length(self) -> int:
-        return self.passages[-1]["offset"] + len(self.passages[-1]["text"])
-
-    def _add_columns(self, columns: List[str]) -> None:
-        if len(columns) > 2 and _LIKE_OFFSET.match(columns[1]):
+        elif len(columns) > 2 and _LIKE_OFFSET.match(columns[1]):
             self._add_annotation(columns)
         elif len(columns) in (4, 5):
             infons = {"entity1": columns[2], "entity2": columns[3], "type": columns[1]}
@@ -113,22 +100,29 @@ class _Block:
         else:
             raise InputError(f"neither text nor annotation nor relation ({len(columns)} columns)")
 
+    def _add_text(self, kind: str, text: str) -> None:
+        type = _TYPES.get(kind, kind)
+        if kind in _TYPES and len(self.passages) != (kind == "a"):
+            raise InputError(f"a second {type} of one document")
+        passage: Node = {"infons": {"type": type}, "offset": self.length + 1, "text": text}
+        self.passages.append({**passage, "sentences": [], "annotations": [], "relations": []})
+        self.length += 1 + len(text)
+
     def _add_annotation(self, columns: List[str]) -> None:
         if len(columns) < 5:
             raise InputError("an annotation needs id, start, end, text and type")
         _, first, last, text, type, *others = columns
         if not _OFFSET.fullmatch(first) or not _OFFSET.fullmatch(last) or int(last) < int(first):
             raise InputError(f"offsets {first!r} and {last!r} are not a range")
-        if int(last) > self._length():
-            raise InputError(f"the annotation {first} to {last} lies outside the text ({self._length()} characters)")
+        if int(last) > self.length:
+            raise InputError(f"the annotation {first} to {last} lies outside the text ({self.length} characters)")
         infons = {"identifier": others[0]} if others else {}
         infons["type"] = type
         # BC5CDR has the names of the parts of a composite mention behind the identifier.
         infons.update((f"column{number}", name) for number, name in enumerate(others[1:], _FIRST_EXTRA_COLUMN))
         locations = [{"offset": int(first), "length": int(last) - int(first)}]
-        self.annotations.append(
-            {"id": str(len(self.annotations)), "infons": infons, "text": text, "locations": locations}
-        )
+        id = str(len(self.annotations))
+        self.annotations.append({"id": id, "infons": infons, "text": text, "locations": locations})
 
     def make_record(self, header: str) -> Record:
         if len(self.passages) == 2 and not self.passages[0]["text"]:
@@ -197,13 +191,13 @@ def _annotation_lines(record: Record, offsets: TextOffsets, shift: int, anomalie
 
 def _type_columns(annotation: Node, record: Record) -> List[str]:
     infons = get_infons(annotation)
-    label, identifier = label_field(annotation), identifier_field(annotation)
-    if record.format == "pubtator":
-        identifier = str(infons.get("identifier", ""))
+    is_own = record.format == "pubtator"
+    identifier = str(infons.get("identifier", "")) if is_own else identifier_field(annotation)
     extra: List[str] = []
     while (value := infons.get(f"column{_FIRST_EXTRA_COLUMN + len(extra)}")) is not None:
         extra.append(str(value))
-    return [label, identifier, *extra] if identifier or extra or "identifier" in infons else [label]
+    others = [identifier, *extra] if identifier or extra or "identifier" in infons else []
+    return [label_field(annotation), *others]
 
 
 def _relation_lines(record: Record, anomalies: Anomalies) -> Iterator[str]:
@@ -212,12 +206,11 @@ def _relation_lines(record: Record, anomalies: Anomalies) -> Iterator[str]:
             infons = get_infons(relation)
             keys = ("type", "entity1", "entity2", "novel")
             yield _join(record, *(str(infons[key]) for key in keys if key in infons))
-            continue
-        if fields is None or _LIKE_OFFSET.match(fields.type):
+        elif fields is None or _LIKE_OFFSET.match(fields.type):
             anomalies.add(Anomalies.NOT_IN_PUBTATOR, record.id, f"relation {relation.get('id')} has no line")
-            continue
-        novelty = [] if fields.novelty is None else [fields.novelty]
-        yield _join(record, fields.type, fields.source.field, fields.target.field, *novelty)
+        else:
+            novelty = [] if fields.novelty is None else [fields.novelty]
+            yield _join(record, fields.type, fields.source.field, fields.target.field, *novelty)
 
 
 def _join(record: Record, *columns: str) -> str:

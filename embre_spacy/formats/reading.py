@@ -4,28 +4,17 @@ import gzip
 import os
 import re
 import zlib
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from os import PathLike
-from typing import BinaryIO, Callable, Dict, Iterator, NamedTuple, Optional, Union
+from typing import BinaryIO, Callable, Dict, Iterable, Iterator, NamedTuple, Optional, Union
 
 from bioc import BioCCollection
 from spacy.tokenizer import Tokenizer
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
+from .. import files
 from ..errors import InputError, describe_error
-from ..files import (
-    FileSection,
-    Location,
-    SectionReader,
-    add_file_to_errors,
-    find_file,
-    format_of,
-    is_folder,
-    is_uri,
-    open_input,
-    refuse_bomb,
-)
 from ..tokens import get_document_id, get_tokenizer
 from .bioc_json import read_bioc_json, read_bioc_json_lines
 from .bioc_xml import read_bioc_xml, record_from_bioc
@@ -33,10 +22,13 @@ from .doc import check_user_data, doc_from_record
 from .pubtator import read_pubtator
 from .record import Anomalies, Record, check_record, warn
 
+# A document of a file before it is checked, or what is wrong with it.
+_Item = Union[Record, Doc, InputError]
+
 READERS: Dict[str, Callable[[BinaryIO, Anomalies], Iterator[Union[Record, InputError]]]] = {
     "bioc-xml": read_bioc_xml,
     "bioc-json": lambda file, anomalies: read_bioc_json(file),
-    "bioc-jsonl": lambda file, anomalies: read_bioc_json_lines(file),
+    "bioc-jsonl": lambda file, anomalies: read_bioc_json_lines(files.iter_lines(file)),
     "pubtator": lambda file, anomalies: read_pubtator(file),
 }
 # After these bytes a file can be cut, and each section read on its own. Other files are read as a whole.
@@ -51,18 +43,12 @@ _HIDING = (b"<!--", b"<![CDATA[")
 
 
 class Rejected(NamedTuple):
-    """A document that could not be used, or the rest of a file that could not be read.
-
-    file (str): The file.
-    document (Optional[str]): The id of the document, as far as it is known.
-    number (int): The number of the document in the file, from 1. Rejected documents count.
-    cause (str): What is wrong.
-    """
+    """A document that could not be used, or the rest of a file that could not be read."""
 
     file: str
-    document: Optional[str]
-    number: int
-    cause: str
+    document: Optional[str]  # its id, as far as it is known
+    number: int  # of the document in the file, from 1; rejected documents count
+    cause: str  # what is wrong
 
     def as_error(self) -> InputError:
         """The error that says the same."""
@@ -89,30 +75,27 @@ def read(
     vocab (Vocab): The vocabulary that the documents share (`nlp.vocab`).
     format (Optional[str]): One of FORMATS; the suffix decides if None.
     strict (bool): Whether an anomaly, which would be kept as it came, is an error.
-    on_anomalies (Callable[[str], None]): Takes a line that sums up the anomalies, after the last document. By default
-        it is a warning.
+    on_anomalies (Callable[[str], None]): Takes a line that sums up the anomalies, at the end. By default it warns.
     tokenizer (Optional[Tokenizer]): Tokenizes the texts; that of `build_tokenizer` if None.
     YIELDS (Doc): The documents, each when it is asked for.
     RAISES (InputError): If the file cannot be used. It names the file, the document and the cause.
     """
     location = os.fspath(path)
     anomalies = Anomalies(strict)
-    format = find_format(location, format)
-    docs = iter_documents(location, tokenizer or get_tokenizer(vocab), format, anomalies)
-    return _read(location, docs, anomalies, on_anomalies)
+    docs = _open_documents(location, vocab, format, tokenizer, anomalies)
+    return _raise_first(docs, anomalies, on_anomalies, f"{location}: ")
 
 
-def _read(
-    location: Location, docs: Iterator[Union[Doc, Exception]], anomalies: Anomalies, on_anomalies: Callable[[str], None]
+def _raise_first(
+    docs: Iterator[Union[Doc, Exception]], anomalies: Anomalies, on_anomalies: Callable[[str], None], place: str = ""
 ) -> Iterator[Doc]:
-    """Yield documents, raise the first error, and tell of anomalies. Objects have no location."""
-    with add_file_to_errors(location) if location else nullcontext():
-        for doc in docs:
-            if isinstance(doc, Exception):
-                raise doc
-            yield doc
+    """Yield documents, raise the first error, and tell of anomalies."""
+    for doc in docs:
+        if isinstance(doc, Exception):
+            raise doc
+        yield doc
     if anomalies:
-        on_anomalies(f"{location}: {anomalies}" if location else str(anomalies))
+        on_anomalies(f"{place}{anomalies}")
 
 
 def read_each(
@@ -123,7 +106,7 @@ def read_each(
     name: Optional[str] = None,
     anomalies: Optional[Anomalies] = None,
     tokenizer: Optional[Tokenizer] = None,
-    section: Optional[FileSection] = None,
+    section: Optional[files.FileSection] = None,
 ) -> Iterator[Union[Doc, Rejected]]:
     """Read the documents of a file as `read` does, but go on after a bad one.
 
@@ -134,31 +117,23 @@ def read_each(
     path, vocab, format, tokenizer: As for `read`.
     name (Optional[str]): What `Rejected` calls the file; its path if None.
     anomalies (Optional[Anomalies]): Counts the anomalies.
-    section (Optional[FileSection]): What to read of the file, as of `iter_documents`; all of it if None.
+    section (Optional[FileSection]): What to read of the file, from one place where CUTS fits to another; all of it if
+        None. Whoever joins sections has to look for ids that repeat, and add the number of documents in the sections
+        before to those of causes ("document 3 of the file is not ..."), since one section does not know the others.
     YIELDS (Union[Doc, Rejected]): The documents in their order. In place of a bad one, what is wrong.
     RAISES (InputError): If there is no such file, its format is not known, or the operating system cannot read it.
     """
     location = os.fspath(path)
-    format = find_format(location, format)
     anomalies = Anomalies() if anomalies is None else anomalies
-    docs = iter_documents(location, tokenizer or get_tokenizer(vocab), format, anomalies, section)
-    return _reject(docs, location, name or location)
+    docs = _open_documents(location, vocab, format, tokenizer, anomalies, section)
+    return _reject(docs, name or location)
 
 
-def _reject(docs: Iterator[Union[Doc, Exception]], location: str, name: str) -> Iterator[Union[Doc, Rejected]]:
-    number = 0
-    try:
-        with add_file_to_errors(location):
-            for number, doc in enumerate(docs, 1):
-                if isinstance(doc, Doc):
-                    yield doc
-                else:
-                    yield Rejected(name, getattr(doc, "document", None), number, describe_error(doc))
-    except InputError as error:
-        # What the operating system refuses now, it may give when the file is read again.
-        if isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, gzip.BadGzipFile):
-            raise
-        yield Rejected(name, error.document, number + 1, error.cause)
+def _reject(docs: Iterator[Union[Doc, Exception]], file: str) -> Iterator[Union[Doc, Rejected]]:
+    for number, doc in enumerate(docs, 1):
+        if isinstance(doc, Exception):
+            doc = Rejected(file, getattr(doc, "document", None), number, describe_error(doc))
+        yield doc
 
 
 def describe_repeated(first: int, second: int) -> str:
@@ -167,32 +142,19 @@ def describe_repeated(first: int, second: int) -> str:
     return f"two documents have this id (number {first} and {second}): {hint}"
 
 
-def read_ids(location: Location, vocab: Vocab, format: str, section: Optional[FileSection] = None) -> Iterator[str]:
+def read_ids(location: str, vocab: Vocab, format: str, section: Optional[files.FileSection] = None) -> Iterator[str]:
     """Yield the ids of the documents of a file; an empty one for those that have none, or are damaged."""
-    with suppress(InputError), add_file_to_errors(location):
-        if format == "docbin":
-            yield from (get_document_id(doc) for doc in _read_docbin(location, vocab) if isinstance(doc, Doc))
-            return
-        for record in _read_records(location, format, Anomalies(), section):
-            yield record.id if isinstance(record, Record) and isinstance(record.document, dict) else ""
+    with suppress(InputError):
+        for item in _read_items(location, vocab, format, Anomalies(), section):
+            yield get_document_id(item) if isinstance(item, Doc) else getattr(item, "id", "")
 
 
-def find_format(location: Location, format: Optional[str] = None) -> str:
-    """Find the format of an input file, and make sure that the file is there."""
-    with add_file_to_errors(location):
-        if is_folder(location):
-            raise InputError("it is a folder")
-        if not (find_file(location) if is_uri(location) else os.path.exists(location)):
-            raise InputError("no such file")
-        return format_of(location, format)
-
-
-def can_be_cut(location: Location, format: str) -> bool:
+def can_be_cut(location: str, format: str) -> bool:
     """Whether a file that is not gzipped can be cut wherever CUTS fits. Reads all of an XML file."""
     if format != "bioc-xml":
         return format in CUTS
     tail = b""
-    with add_file_to_errors(location), open_input(location) as file:
+    with files.add_file_to_errors(location), files.open_input(location) as file:
         while block := file.read(_HEAD_BLOCK):
             if any(sign in tail + block for sign in _HIDING):
                 return False
@@ -200,49 +162,70 @@ def can_be_cut(location: Location, format: str) -> bool:
     return True
 
 
-def iter_documents(
-    location: Location,
-    tokenizer: Tokenizer,
-    format: str,
+def _open_documents(
+    location: str,
+    vocab: Vocab,
+    format: Optional[str],
+    tokenizer: Optional[Tokenizer],
     anomalies: Anomalies,
-    section: Optional[FileSection] = None,
+    section: Optional[files.FileSection] = None,
 ) -> Iterator[Union[Doc, Exception]]:
-    """Yield the documents of a file, with the vocabulary of the tokenizer. In place of a bad one, yield its error: an
-    InputError, or an error that nobody has thought of. Raise an InputError if the rest of the file cannot be read.
+    """Find the format of a file, make sure that the file is there, and give its documents."""
+    with files.add_file_to_errors(location):
+        if files.is_folder(location):
+            raise InputError("it is a folder")
+        if not (files.find_file(location) if files.is_uri(location) else os.path.exists(location)):
+            raise InputError("no such file")
+        items = _read_items(location, vocab, files.format_of(location, format), anomalies, section)
+    return _make_docs(items, tokenizer or get_tokenizer(vocab), anomalies, location, may_repeat=section is not None)
 
-    A section lies between two places where CUTS fits. Whoever joins sections has to look for ids that repeat, and add
-    the number of documents in the sections before to those of causes ("document 3 of the file is not ..."), since one
-    section does not know the others.
-    """
-    if format == "docbin":
-        docs: Iterator[Union[Doc, Exception]] = _read_docbin(location, tokenizer.vocab)
-    else:
-        records = _read_records(location, format, anomalies, section)
-        docs = _make_docs(records, tokenizer, anomalies, "of the file")
-    if section is not None:
-        yield from docs
-        return
-    doc = None
-    for doc in _refuse_repeated(docs):
+
+def _make_docs(
+    items: Iterable[_Item], tokenizer: Tokenizer, anomalies: Anomalies, file: str = "", may_repeat: bool = False
+) -> Iterator[Union[Doc, Exception]]:
+    """Make documents of the records of a file or, without a file, of a collection. In place of a bad one, and (unless
+    ids may repeat) of one whose id an earlier one has, yield an InputError, or an error that nobody has thought of."""
+    numbers: Dict[str, int] = {}
+    for number, item in enumerate(items, 1):
+        doc: Union[Record, Doc, Exception] = item
+        try:
+            if isinstance(doc, Record):
+                check_record(doc, f"document {number} of the {'file' if file else 'collection'}")
+                doc = doc_from_record(doc, tokenizer, anomalies)
+            identifier = get_document_id(doc) if isinstance(doc, Doc) and not may_repeat else ""
+            if identifier and numbers.setdefault(identifier, number) != number:
+                raise InputError(describe_repeated(numbers[identifier], number), document=identifier)
+        except MemoryError:
+            raise
+        except Exception as error:
+            doc = error
+        if isinstance(doc, InputError):
+            doc.file = file or None
         yield doc
-    if doc is None:
-        raise InputError("it holds no document")
 
 
-def _read_records(
-    location: Location,
-    format: str,
-    anomalies: Anomalies,
-    section: Optional[FileSection],
-) -> Iterator[Union[Record, InputError]]:
-    with open_input(location) as whole:
-        file = whole if section is None else _open_section(whole, section, format)
-        if not file.peek(1):  # type: ignore[attr-defined]
-            raise InputError("the file is empty")
-        yield from READERS[format](file, anomalies)
+def _read_items(
+    location: str, vocab: Vocab, format: str, anomalies: Anomalies, section: Optional[files.FileSection]
+) -> Iterator[_Item]:
+    """Yield the documents of a file, and last, if the rest of it cannot be read, the error."""
+    item = None
+    try:
+        with files.add_file_to_errors(location), files.open_input(location) as whole:
+            file = whole if section is None else _open_section(whole, section, format)
+            if not file.peek(1):  # type: ignore[attr-defined]
+                raise InputError("the file is empty")
+            for item in _read_docbin(file, vocab) if format == "docbin" else READERS[format](file, anomalies):
+                yield item
+            if item is None and section is None:
+                raise InputError("it holds no document")
+    except InputError as error:
+        # What the operating system refuses now, it may give when the file is read again.
+        if isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, gzip.BadGzipFile):
+            raise
+        yield error
 
 
-def _open_section(file: BinaryIO, section: FileSection, format: str) -> BinaryIO:
+def _open_section(file: BinaryIO, section: files.FileSection, format: str) -> BinaryIO:
     """Make a section of an open file a file of its own. One of XML gets what stands around the documents."""
     head = tail = b""
     if format == "bioc-xml" and section.start:
@@ -253,42 +236,13 @@ def _open_section(file: BinaryIO, section: FileSection, format: str) -> BinaryIO
     content = file.read(section.end - section.start)
     if format == "bioc-xml" and file.peek(1):  # type: ignore[attr-defined]
         tail = b"</collection>"
-    return SectionReader(head + content + tail, section)
+    return files.SectionReader(head + content + tail, section)
 
 
-def _make_docs(
-    records: Iterator[Union[Record, InputError]], tokenizer: Tokenizer, anomalies: Anomalies, place: str
-) -> Iterator[Union[Doc, Exception]]:
-    for number, record in enumerate(records, 1):
-        try:
-            if isinstance(record, InputError):
-                raise record
-            check_record(record, f"document {number} {place}")
-            doc: Union[Doc, Exception] = doc_from_record(record, tokenizer, anomalies)
-        except MemoryError:
-            raise
-        except Exception as error:
-            doc = error
-        yield doc
-
-
-def _refuse_repeated(docs: Iterator[Union[Doc, Exception]]) -> Iterator[Union[Doc, Exception]]:
-    """Replace a document whose id an earlier one has by an error."""
-    numbers: Dict[str, int] = {}
-    for number, doc in enumerate(docs, 1):
-        identifier = get_document_id(doc) if isinstance(doc, Doc) else ""
-        if identifier and numbers.setdefault(identifier, number) != number:
-            doc = InputError(describe_repeated(numbers[identifier], number), document=identifier)
-        yield doc
-
-
-def _read_docbin(location: Location, vocab: Vocab) -> Iterator[Union[Doc, Exception]]:
-    with open_input(location) as file:
-        data = file.read()
-    if not data:
-        raise InputError("the file is empty")
+def _read_docbin(file: BinaryIO, vocab: Vocab) -> Iterator[Union[Doc, InputError]]:
+    data = file.read()
     try:
-        refuse_bomb(len(zlib.decompressobj().decompress(data, 2**27 + 2**7 * len(data))), len(data))
+        files.refuse_bomb(len(zlib.decompressobj().decompress(data, 2**27 + 2**7 * len(data))), len(data))
         # Damaged bytes fail anywhere between zlib, MessagePack, NumPy and spaCy, with whatever that raises.
         for doc in DocBin().from_bytes(data).get_docs(vocab):
             try:
@@ -319,5 +273,5 @@ def from_bioc(
     """
     anomalies = Anomalies(strict)
     records = (record_from_bioc(document, collection) for document in collection.documents)
-    docs = _make_docs(records, tokenizer or get_tokenizer(vocab), anomalies, "of the collection")
-    return _read("", _refuse_repeated(docs), anomalies, on_anomalies)
+    docs = _make_docs(records, tokenizer or get_tokenizer(vocab), anomalies)
+    return _raise_first(docs, anomalies, on_anomalies)

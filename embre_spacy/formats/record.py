@@ -9,35 +9,72 @@ from operator import attrgetter
 from typing import Annotated, Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, TypeVar
 
 from pydantic import BeforeValidator, Field, StrictStr, TypeAdapter, ValidationError
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import Required, TypedDict
 
 from ..errors import InputError
 
 Node = Dict[str, Any]
 
 
+# The schema of what is relied on. Other keys, and ids of any kind, are kept as they are.
+_Count = Annotated[int, Field(strict=True, ge=0, lt=10**12)]
+# PHP writes an empty object as [], Lua an empty list as {}, and converters from XML either of them as "".
+_empty_as_null = BeforeValidator(lambda value: None if value in ([], {}, "") else value)
+_Infons = Annotated[Optional[Dict[StrictStr, Any]], _empty_as_null]
+_Item = TypeVar("_Item")
+_ListOf = Annotated[Optional[List[_Item]], _empty_as_null]
+
+
+class _Location(TypedDict):
+    offset: _Count
+    length: _Count
+
+
+class _Part(TypedDict, total=False):
+    infons: _Infons
+
+
+class _Annotation(_Part, total=False):
+    text: Optional[StrictStr]
+    locations: _ListOf[_Location]
+
+
+class _Relation(_Part, total=False):
+    nodes: _ListOf[Node]
+
+
+class _Owner(_Part, total=False):
+    annotations: _ListOf[_Annotation]
+    relations: _ListOf[_Relation]
+
+
+class _Passage(_Owner, total=False):
+    """A passage, or one of its sentences."""
+
+    offset: Required[_Count]
+    text: Optional[StrictStr]
+    sentences: _ListOf["_Passage"]
+
+
+class _Document(_Owner):
+    passages: _ListOf[_Passage]
+
+
 @dataclass
 class Record:
-    """One document of a file.
+    """One document of a file."""
 
-    document (Dict[str, Any]): The document in the shape of BioC JSON, unknown keys included.
-    format (str): The format of its file.
-    collection (Dict[str, Any]): What the file says about all its documents (source, date, key, infons ...).
-    shape (str): How a JSON file holds its documents: "collection", "PubTator3", "list", "document" or "lines".
-    doctype (Optional[str]): The document type declaration of an XML file.
-    """
-
-    document: Node
-    format: str
-    collection: Node = field(default_factory=dict)
-    shape: str = "collection"
-    doctype: Optional[str] = None
+    document: Node  # in the shape of BioC JSON, unknown keys included
+    format: str  # of its file
+    collection: Node = field(default_factory=dict)  # what the file says about all its documents (source, date, infons)
+    shape: str = "collection"  # how a JSON file holds documents: "collection", "PubTator3", "list", "document", "lines"
+    doctype: Optional[str] = None  # the document type declaration of an XML file
 
     @property
     def id(self) -> str:
         """The id of the document; empty if it has none."""
-        identifier = self.document.get("id")
-        return "" if identifier is None or not str(identifier).strip() else str(identifier)
+        identifier = self.document.get("id") if isinstance(self.document, dict) else None
+        return "" if identifier is None or str(identifier).isspace() else str(identifier)
 
     def dumps(self) -> str:
         """Make JSON of the record. A `Doc` carries it as JSON, because MessagePack would turn lists into tuples."""
@@ -51,6 +88,29 @@ class Record:
         return record
 
 
+_RECORD = TypeAdapter(Record)
+_DOCUMENT: TypeAdapter[Any] = TypeAdapter(_Document)
+_COLLECTION: TypeAdapter[Any] = TypeAdapter(_Part)
+
+
+def check_record(record: Record, name: str) -> None:
+    """Check that a record has the shape of BioC JSON. `name` is what to call its document where that has no id."""
+    document = record.document
+    if not isinstance(document, dict) or "passages" not in document:
+        raise InputError(f"not BioC: {name} is not an object with passages")
+    identifier = document.get("id")
+    if isinstance(identifier, bool) or not isinstance(identifier, (str, int, type(None))):
+        raise InputError(f"not BioC: the id of {name} is neither text nor a whole number")
+    try:
+        _DOCUMENT.validate_python(document)
+        _COLLECTION.validate_python(record.collection)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        message = first["msg"][0].lower() + first["msg"][1:]
+        raise InputError(f"not BioC: {place}: {message}", document=record.id) from None
+
+
 def dump_json(value: Any, document: str, problem: str) -> str:
     """Make JSON of a value, in one line. RAISES (InputError): If it has something that no file can hold."""
     try:
@@ -62,8 +122,7 @@ def dump_json(value: Any, document: str, problem: str) -> str:
 
 
 def iter_nodes(document: Node) -> Iterator[Tuple[Optional[int], Node]]:
-    """Yield the parts of a document that can own annotations and relations, in BioC's order. Each comes with the number
-    of its passage; the document itself, with None."""
+    """Yield the parts of a document that can own annotations and relations, with the number of their passage."""
     for number, passage in enumerate(get_list(document, "passages")):
         for sentence in get_list(passage, "sentences"):
             yield number, sentence
@@ -89,14 +148,12 @@ def get_infons(node: Node) -> Dict[str, Any]:
 
 
 class Envelope(NamedTuple):
-    """What stands around the documents of a text file. The first document gives it, and each is text of its own: they
-    can be made into text at any time and place, and joined later."""
+    """What stands around the documents of a text file. Each document is text of its own, which can be joined later."""
 
     start: str
     between: str
     end: str
-    alone: Optional[str] = None
-    """What stands after a document that is alone and has nothing before it; None if it stands like one of many."""
+    alone: Optional[str] = None  # what stands after a document that is alone, if nothing is to stand before it
 
 
 class Anomalies:
@@ -146,101 +203,21 @@ def warn(line: str) -> None:
     warnings.warn(line, UserWarning, stacklevel=3)
 
 
-# The schema of what is relied on. Other keys, and ids of any kind, are kept as they are.
-_Count = Annotated[int, Field(strict=True, ge=0, lt=10**12)]
-# PHP writes an empty object as [], Lua an empty list as {}, and converters from XML either of them as "".
-_empty_as_null = BeforeValidator(lambda value: None if value in ([], {}, "") else value)
-_Infons = Annotated[Optional[Dict[StrictStr, Any]], _empty_as_null]
-_Item = TypeVar("_Item")
-_ListOf = Annotated[Optional[List[_Item]], _empty_as_null]
-
-
-class _Location(TypedDict):
-    offset: _Count
-    length: _Count
-
-
-class _Annotation(TypedDict):
-    infons: NotRequired[_Infons]
-    text: NotRequired[Optional[StrictStr]]
-    locations: NotRequired[_ListOf[_Location]]
-
-
-class _Relation(TypedDict):
-    infons: NotRequired[_Infons]
-    nodes: NotRequired[_ListOf[Node]]
-
-
-class _Owner(TypedDict):
-    infons: NotRequired[_Infons]
-    annotations: NotRequired[_ListOf[_Annotation]]
-    relations: NotRequired[_ListOf[_Relation]]
-
-
-class _Sentence(_Owner):
-    offset: _Count
-    text: NotRequired[Optional[StrictStr]]
-
-
-class _Passage(_Sentence):
-    sentences: NotRequired[_ListOf[_Sentence]]
-
-
-class _Document(_Owner):
-    passages: _ListOf[_Passage]
-
-
-class _Collection(TypedDict):
-    infons: NotRequired[_Infons]
-
-
-_RECORD = TypeAdapter(Record)
-_SCHEMA: TypeAdapter[Any] = TypeAdapter(_Document)
-_COLLECTION_SCHEMA: TypeAdapter[Any] = TypeAdapter(_Collection)
-
-
-def check_record(record: Record, name: str) -> None:
-    """Check that a record has the shape of BioC JSON, so that all that follows can rely on it. `name` is what to call
-    its document where that has no id."""
-    document = record.document
-    if not isinstance(document, dict) or "passages" not in document:
-        raise InputError(f"not BioC: {name} is not an object with passages")
-    identifier = document.get("id")
-    if isinstance(identifier, bool) or not isinstance(identifier, (str, int, type(None))):
-        raise InputError(f"not BioC: the id of {name} is neither text nor a whole number")
-    try:
-        _SCHEMA.validate_python(document)
-        _COLLECTION_SCHEMA.validate_python(record.collection)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        message = first["msg"][0].lower() + first["msg"][1:]
-        raise InputError(f"not BioC: {place}: {message}", document=record.id) from None
-
-
 # What the offsets of files count, by codec, with the bytes of each: characters, bytes of UTF-8 (as the specification of
 # BioC has it), or units of UTF-16 (as strings of Java and JavaScript do).
 _UNITS = {"utf-32-le": 4, "utf-8": 1, "utf-16-le": 2}
 
 
 class Segment(NamedTuple):
-    """A stretch of text without a gap: a passage, or a sentence of a passage that has its text in its sentences. It
-    starts at `offset` in the file's count, and at `start` in `doc.text`. `counts` says how much the file counts before
-    each character and at the end."""
+    """A stretch of text without a gap: a passage, or a sentence of a passage that has its text in its sentences."""
 
     passage: int
-    offset: int
-    start: int
-    text: str
     node: Node
-    counts: Sequence[int]
-
-    def holds(self, offset: int, end: int) -> bool:
-        """Whether all of a range in the file's count lies in it."""
-        return self.offset <= offset and end <= self.offset + self.counts[-1]
+    start: int  # in `doc.text`
+    offsets: Sequence[int]  # of each character and the end, as the file counts
 
     def to_character(self, offset: int) -> int:
-        return self.start + bisect_left(self.counts, offset - self.offset)
+        return self.start + bisect_left(self.offsets, offset)
 
 
 class TextOffsets:
@@ -255,20 +232,19 @@ class TextOffsets:
             for part in [passage] if passage.get("text") else get_list(passage, "sentences"):
                 # Parts without text are left out: to join them would put spaces where no passage has any.
                 if text := part.get("text"):
-                    counts = _count_units(text, unit)
-                    self.segments.append(Segment(number, part["offset"], position, text, part, counts))
+                    self.segments.append(Segment(number, part, position, _find_offsets(text, part["offset"], unit)))
                     start, _ = self.passages.get(number, (position, 0))
                     self.passages[number] = start, position + len(text)
                     position += len(text) + 1
         # One space between segments whatever the gap in the file, which may be 0, 1 or thousands.
-        self.text = " ".join(segment.text for segment in self.segments)
+        self.text = " ".join(segment.node["text"] for segment in self.segments)
 
     def to_characters(self, passage: Optional[int], offset: int, length: int) -> Tuple[int, int]:
         """Find in `doc.text` a location of an annotation that a passage, or (None) the document, owns."""
         end = offset + length
         own = (segment for segment in self.segments if segment.passage == passage)
         for segment in chain(own, self.segments):
-            if segment.holds(offset, end):
+            if segment.offsets[0] <= offset and end <= segment.offsets[-1]:
                 return segment.to_character(offset), segment.to_character(end)
         # From one part into another: PubTator's offsets run on from the title to the abstract.
         first, last = self._position(offset, 0), self._position(end, 1)
@@ -276,22 +252,15 @@ class TextOffsets:
             raise InputError(f"lies outside the text (offset {offset}, length {length})")
         return first, last
 
-    def is_inside(self, passage: Optional[int], start: int, end: int) -> bool:
-        """Whether a passage has a range of characters of `doc.text`; true if the passage is None."""
-        first, last = (start, end) if passage is None else self.passages.get(passage, (end, start))
-        return first <= start and end <= last
-
     def to_file(self, start: int, end: int) -> Tuple[Node, int, int]:
         """Find the passage or sentence in which a mention starts, and its offset and length in the file's count."""
-        first, last = self._segment_at(start), self._segment_at(end - 1)
-        offset = first.offset + first.counts[start - first.start]
-        return first.node, offset, last.offset + last.counts[end - last.start] - offset
+        numbers = (bisect_right(self.segments, place, key=attrgetter("start")) - 1 for place in (start, end - 1))
+        first, last = (self.segments[number] for number in numbers)
+        offset = first.offsets[start - first.start]
+        return first.node, offset, last.offsets[end - last.start] - offset
 
-    def count_misfits(self, document: Node) -> int:
-        """How many annotations in one piece have another text than stands at their offsets."""
-        return sum(not self._fits(passage, part) for passage, part in iter_parts(document, "annotations"))
-
-    def _fits(self, passage: Optional[int], annotation: Node) -> bool:
+    def fits(self, passage: Optional[int], annotation: Node) -> bool:
+        """Whether an annotation that is in one piece and has a text has the text that stands at its offsets."""
         places = get_list(annotation, "locations")
         if len(places) != 1 or not annotation.get("text"):
             return True
@@ -301,33 +270,29 @@ class TextOffsets:
             return False
         return self.text[start:end] == annotation["text"]
 
-    def _segment_at(self, character: int) -> Segment:
-        return self.segments[bisect_right(self.segments, character, key=attrgetter("start")) - 1]
-
     def _position(self, offset: int, is_end: int) -> Optional[int]:
         """The character at which a mention starts or (`is_end` is 1) ends, which then belongs to the text before it."""
-        for segment in self.segments:
-            if segment.holds(offset - is_end, offset - is_end + 1):
-                return segment.to_character(offset)
-        for segment in self.segments[:-1]:
-            # The space that joins two parts.
-            if offset - is_end == segment.offset + segment.counts[-1]:
-                return segment.start + len(segment.text) + is_end
+        # If no part holds it, it may be the space that joins a part to the next.
+        for space, segments in ((0, self.segments), (1, self.segments[:-1])):
+            for segment in segments:
+                if segment.offsets[0] <= offset - is_end < segment.offsets[-1] + space:
+                    return segment.to_character(offset)
         return None
 
 
-def _count_units(text: str, unit: str) -> Sequence[int]:
-    """How many units come before each character of a text, and at its end."""
+def _find_offsets(text: str, offset: int, unit: str) -> Sequence[int]:
+    """The offset of each character of a text, and of its end."""
     if text.isascii() or unit == "utf-32-le":
-        return range(len(text) + 1)
+        return range(offset, offset + len(text) + 1)
     sizes = (len(character.encode(unit)) // _UNITS[unit] for character in text)
-    return list(accumulate(sizes, initial=0))
+    return list(accumulate(sizes, initial=offset))
 
 
 def find_offsets(document: Node) -> TextOffsets:
     """Find where the text of a document stands in its file, which counts characters, or what fits more annotations."""
     offsets = TextOffsets(document)
-    if offsets.text.isascii() or not offsets.count_misfits(document):
+    if offsets.text.isascii() or all(offsets.fits(*part) for part in iter_parts(document, "annotations")):
         return offsets
+    annotations = list(iter_parts(document, "annotations"))
     candidates = (TextOffsets(document, unit) for unit in _UNITS)
-    return min(candidates, key=lambda offsets: offsets.count_misfits(document))
+    return max(candidates, key=lambda candidate: sum(candidate.fits(*annotation) for annotation in annotations))

@@ -2,7 +2,7 @@
 
 import json
 import os
-from itertools import chain, count
+from itertools import chain, count, islice
 from os import PathLike
 from typing import BinaryIO, Callable, Dict, Iterable, Iterator, Optional, Set, Tuple, Union
 
@@ -17,17 +17,12 @@ from .doc import record_from_doc
 from .reading import Rejected
 from .record import Anomalies, Envelope, Record, warn
 
-ENVELOPES: Dict[str, Callable[[Record], Envelope]] = {
-    "bioc-xml": bioc_xml.make_envelope,
-    "bioc-json": bioc_json.make_envelope,
-    "bioc-jsonl": lambda record: Envelope("", "\n", "\n"),
-    "pubtator": pubtator.make_envelope,
-}
-FORMATTERS: Dict[str, Callable[[Record, Anomalies], str]] = {
-    "bioc-xml": bioc_xml.format_document,
-    "bioc-json": bioc_json.format_document,
-    "bioc-jsonl": bioc_json.format_document,
-    "pubtator": pubtator.format_document,
+# For each text format, what makes text of a document, and what makes the envelope that the first document gives.
+FORMATTERS: Dict[str, Tuple[Callable[[Record, Anomalies], str], Callable[[Record], Envelope]]] = {
+    "bioc-xml": (bioc_xml.format_document, bioc_xml.make_envelope),
+    "bioc-json": (bioc_json.format_document, bioc_json.make_envelope),
+    "bioc-jsonl": (bioc_json.format_document, lambda record: Envelope("", "\n", "\n")),
+    "pubtator": (pubtator.format_document, pubtator.make_envelope),
 }
 
 
@@ -45,8 +40,7 @@ def write(
     docs (Iterable[Doc]): The documents. In a text format, those without an id get a number that no other has.
     path (Union[str, PathLike]): The file, or its URI. It appears when it is complete; an error leaves none.
     format (Optional[str]): One of FORMATS; the suffix decides if None.
-    on_anomalies (Callable[[str], None]): Takes a line that sums up what the format could not express. By default it is
-        a warning.
+    on_anomalies (Callable[[str], None]): Takes a line that sums up what the format lacks. By default it warns.
     on_error (Optional[Callable[[Doc, InputError], None]]): Takes each document that cannot be written in this format,
         and why; it is left out. If None, it is an error.
     RAISES (InputError): If there is no document, two have one id, or one cannot be written in this format.
@@ -70,17 +64,19 @@ def write(
 def _format_each(
     docs: Iterable[Doc], format: str, anomalies: Anomalies, on_error: Optional[Callable[[Doc, InputError], None]]
 ) -> Iterator[Tuple[Envelope, str]]:
-    """Yield the text of each document, and the envelope that it gives."""
+    """Yield the text of each document, with the envelope that the first gives."""
+    format_document, make_envelope = FORMATTERS[format]
+    envelope = None
     for doc, id in _assign_ids(docs):
         try:
             record = record_from_doc(doc, id)
-            formatted = ENVELOPES[format](record), FORMATTERS[format](record, anomalies)
+            text = format_document(record, anomalies)
+            envelope = envelope or make_envelope(record)
+            yield envelope, text
         except InputError as error:
             if on_error is None:
                 raise
             on_error(doc, error)
-        else:
-            yield formatted
 
 
 def _assign_ids(docs: Iterable[Doc]) -> Iterator[Tuple[Doc, str]]:
@@ -110,15 +106,14 @@ def _refuse_repeated(docs: Iterable[Doc], used: Set[str]) -> Iterator[Doc]:
 def join_documents(envelope: Envelope, texts: Iterable[str], file: BinaryIO) -> None:
     """Write the texts of documents, at least one, with their envelope to a file."""
     rest = iter(texts)
-    first = next(rest)
-    second = next(rest, None)
-    if second is None and envelope.alone is not None:
-        file.write((first + envelope.alone).encode("utf-8"))
-        return
-    file.write((envelope.start + first).encode("utf-8"))
-    for text in () if second is None else chain([second], rest):
-        file.write((envelope.between + text).encode("utf-8"))
-    file.write(envelope.end.encode("utf-8"))
+    some = list(islice(rest, 2))
+    before, between, end, alone = envelope
+    if len(some) == 1 and alone is not None:
+        before, end = "", alone
+    for text in chain(some, rest):
+        file.write((before + text).encode("utf-8"))
+        before = between
+    file.write(end.encode("utf-8"))
 
 
 def docbin_bytes(docs: Iterable[Doc]) -> bytes:
