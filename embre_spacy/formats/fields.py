@@ -55,13 +55,14 @@ def find_mentions(annotation: Node, passage: Optional[int], offsets: TextOffsets
 
 def label_field(annotation: Node) -> str:
     """The type of an annotation, as in the file; empty if it has none."""
-    return _first_value(get_infons(annotation), "type")
+    label = get_infons(annotation).get("type")
+    return "" if label is None else str(label)
 
 
 def identifier_field(annotation: Node) -> str:
     """The identifier field of an annotation: the surest that has an identifier, or else the surest, or else nothing."""
     fields = _identifier_fields(annotation)
-    return next((field for field in fields if split_identifiers(field)), fields[0] if fields else "")
+    return next(filter(split_identifiers, fields), fields[0]) if len(fields) > 1 else "".join(fields)
 
 
 def find_unread_key(annotation: Node) -> Optional[str]:
@@ -158,9 +159,9 @@ def _first_value(infons: Dict[str, Any], *keys: str) -> str:
 
 
 def _find_arguments(infons: Dict[str, Any]) -> List[Argument]:
-    for keys in (("entity1", "entity2"), ("role1", "role2")):
-        if infons.keys() >= set(keys):
-            return [_parse_argument(infons[key]) for key in keys]
+    for first, second in (("entity1", "entity2"), ("role1", "role2")):
+        if first in infons and second in infons:
+            return [_parse_argument(infons[first]), _parse_argument(infons[second])]
     # BC5CDR names the arguments after their types (Chemical, Disease), with a number if both have one type.
     typed: List[Argument] = []
     for key, value in infons.items():

@@ -48,9 +48,7 @@ class _Owner(_Part, total=False):
     relations: _ListOf[_Relation]
 
 
-class _Passage(_Owner, total=False):
-    """A passage, or one of its sentences."""
-
+class _Passage(_Owner, total=False):  # or a sentence
     offset: Required[_Count]
     text: Optional[StrictStr]
     sentences: _ListOf["_Passage"]
