@@ -64,6 +64,8 @@ class BenchmarkedPipeline:
         RETURNS (List[Inputs]): The arguments of its calls.
         """
         self.network.train(is_train)
+        if not any(map(self.component.candidates, docs)):
+            return []
         if with_tags:
             arrays = self.component.prepare(docs, is_train=is_train).arrays
             return [

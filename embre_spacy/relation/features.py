@@ -5,7 +5,7 @@ What has a vector is a unit: a wordpiece or a token of spaCy.
 
 from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise
-from typing import Dict, Iterable, List, NamedTuple, Sequence, Tuple
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Sequence, Tuple
 
 import numpy
 from numpy.typing import NDArray
@@ -34,14 +34,6 @@ class DocCandidates(NamedTuple):
     candidates: List[Candidate]
 
 
-class DocSlices(NamedTuple):
-    """The units, concepts and candidates of one document among those of all."""
-
-    units: slice
-    concepts: slice
-    candidates: slice
-
-
 @dataclass
 class CandidateFeatures:
     """Documents of n units, m mentions, c concepts and p candidates in all, one after the other."""
@@ -57,11 +49,11 @@ class CandidateFeatures:
     nearest_mentions: NDArray[numpy.int64]  # these two mentions; shape (p, 2)
     first_position: NDArray[numpy.int64]  # the part of the document that mentions each concept first; shape (c,)
     n_mentions_bin: NDArray[numpy.int64]  # the bin of the number of mentions of each concept; shape (c,)
-    documents: List[DocSlices]  # where each document is
+    documents: List[Tuple[slice, slice, slice]]  # the units, concepts and candidates of each document
 
     @property
     def n_units(self) -> int:
-        return self.documents[-1].units.stop if self.documents else 0
+        return self.documents[-1][0].stop
 
 
 def make_features(
@@ -73,45 +65,35 @@ def make_features(
     """The features of documents with at least one candidate each, of the first and one-after-last unit of their
     mentions, shape (m, 2), and of their numbers of units. Entity types have classes in their order, from 1."""
     classes = {name: number for number, name in enumerate(entity_types, start=1)}
-    numbered = [_number_concepts(document, classes) for document in documents]
-    nearest = [
-        nearest_mentions(of_doc, mentions, pairs, length)
-        for of_doc, length, (mentions, _, pairs) in zip(spans, lengths, numbered)
-    ]
-    units, first_mentions = _offsets(lengths), _offsets(map(len, spans))
-    concepts = _offsets(len(types) for _, types, _ in numbered)
-    candidates = _offsets(len(pairs) for _, _, pairs in numbered)
-    rows = [
-        [number + first for number in row]
-        for (mentions, _, _), first in zip(numbered, first_mentions)
-        for row in mentions
-    ]
+    mentions, types, pairs = zip(*(_number_concepts(document, classes) for document in documents))
+    nearest, distances, n_close, positions = zip(*map(nearest_mentions, spans, mentions, pairs, lengths))
+    distances = numpy.concatenate(distances)
+    units, first_mentions, concepts, candidates = (
+        list(accumulate(sizes, initial=0)) for sizes in (lengths, map(len, spans), map(len, types), map(len, pairs))
+    )
+    rows = [[number + first for number in row] for of_doc, first in zip(mentions, first_mentions) for row in of_doc]
     counts = [len(row) for row in rows]
-    concept_mentions = numpy.full((len(rows), max(counts, default=0)), -1, dtype="int64")
+    concept_mentions = numpy.full((len(rows), max(counts)), -1, dtype="int64")
     for padded, row in zip(concept_mentions, rows):
         padded[: len(row)] = row
     first_position = [
         of_doc[row, 0].min() / max(length, 1)
-        for of_doc, length, (mentions, _, _) in zip(spans, lengths, numbered)
-        for row in mentions
+        for of_doc, length, of_concepts in zip(spans, lengths, mentions)
+        for row in of_concepts
     ]
-    distances = _join([found.distances for found in nearest])
     return CandidateFeatures(
-        mentions=_join([of_doc + first for of_doc, first in zip(spans, units)], 2),
+        mentions=_join(spans, units),
         concept_mentions=concept_mentions,
-        concept_types=numpy.asarray(list(chain.from_iterable(types for _, types, _ in numbered)), dtype="int64"),
-        candidates=_join([pairs + first for (_, _, pairs), first in zip(numbered, concepts)], 2),
+        concept_types=numpy.asarray(list(chain.from_iterable(types)), dtype="int64"),
+        candidates=_join(pairs, concepts),
         distances=distances,
-        distance_bin=_to_bins(distances, DISTANCE_BOUNDS),
-        n_close_bin=_to_bins(_join([found.n_close for found in nearest]), CLOSE_BOUNDS),
-        pair_position=to_position_bins(numpy.concatenate([numpy.zeros(0), *(found.positions for found in nearest)])),
-        nearest_mentions=_join([found.mentions + first for found, first in zip(nearest, first_mentions)], 2),
-        first_position=to_position_bins(numpy.asarray(first_position, dtype="float64")),
-        n_mentions_bin=_to_bins(counts, COUNT_BOUNDS),
-        documents=[
-            DocSlices(*(slice(*bounds) for bounds in of_doc))
-            for of_doc in zip(pairwise(units), pairwise(concepts), pairwise(candidates))
-        ],
+        distance_bin=numpy.searchsorted(DISTANCE_BOUNDS, distances),
+        n_close_bin=numpy.searchsorted(CLOSE_BOUNDS, numpy.concatenate(n_close)),
+        pair_position=to_position_bins(numpy.concatenate(positions)),
+        nearest_mentions=_join(nearest, first_mentions),
+        first_position=to_position_bins(numpy.asarray(first_position)),
+        n_mentions_bin=numpy.searchsorted(COUNT_BOUNDS, counts),
+        documents=list(zip(*([slice(*ends) for ends in pairwise(of_all)] for of_all in (units, concepts, candidates)))),
     )
 
 
@@ -128,28 +110,19 @@ def _number_concepts(
     concepts: Dict[Tuple[str, str], int] = {}
     mentions: List[List[int]] = []
     types: List[int] = []
+    pairs: List[int] = []
     for concept in chain.from_iterable(document.candidates):
-        if (concept.id, concept.type) not in concepts:
-            concepts[concept.id, concept.type] = len(concepts)
+        number = concepts.setdefault((concept.id, concept.type), len(concepts))
+        if number == len(types):
             mentions.append([numbers[start, end, concept.type] for start, end in concept.mentions])
             types.append(classes.get(concept.type, 0))
-    pairs = (concepts[concept.id, concept.type] for concept in chain.from_iterable(document.candidates))
-    return mentions, types, numpy.fromiter(pairs, dtype="int64").reshape(-1, 2)
+        pairs.append(number)
+    return mentions, types, numpy.asarray(pairs, dtype="int64").reshape(-1, 2)
 
 
-def _offsets(lengths: Iterable[int]) -> List[int]:
-    """Where each of some parts begins, and where the last ends."""
-    return list(accumulate(lengths, initial=0))
-
-
-def _join(parts: List[NDArray[numpy.int64]], *shape: int) -> NDArray[numpy.int64]:
-    """The rows of all parts; none where there is no part."""
-    return numpy.concatenate([numpy.zeros((0, *shape), dtype="int64"), *parts])
-
-
-def _to_bins(numbers: Sequence[int], bounds: Sequence[int]) -> NDArray[numpy.int64]:
-    """The bins that numbers fall into, by the upper bounds of the bins."""
-    return numpy.searchsorted(bounds, numbers).astype("int64")
+def _join(parts: Iterable[NDArray[numpy.int64]], firsts: Iterable[int]) -> NDArray[numpy.int64]:
+    """The numbers within documents as numbers within all."""
+    return numpy.concatenate([part + first for part, first in zip(parts, firsts)])
 
 
 def to_position_bins(shares: NDArray[numpy.float64]) -> NDArray[numpy.int64]:
@@ -157,83 +130,57 @@ def to_position_bins(shares: NDArray[numpy.float64]) -> NDArray[numpy.int64]:
     return (shares * N_POSITIONS).astype("int64").clip(0, N_POSITIONS - 1)
 
 
-@dataclass
-class Proximity:
-    """How near the mentions of the two concepts of p candidates come to each other. A concept comes near to itself by
-    different mentions."""
-
-    distances: NDArray[numpy.int64]  # the least number of units between two mentions; shape (p,)
-    positions: NDArray[numpy.float64]  # where these two stand: their middle as a share of the document; shape (p,)
-    n_close: NDArray[numpy.int64]  # how many pairs of mentions are at most CLOSE units apart; shape (p,)
-    mentions: NDArray[numpy.int64]  # the nearest two mentions, the first of them if several are; shape (p, 2)
-
-
 def nearest_mentions(
     spans: NDArray[numpy.int64],
     concept_mentions: Sequence[Sequence[int]],
     candidates: NDArray[numpy.int64],
     length: int,
-) -> Proximity:
-    """How near the concepts of candidates come to each other. `spans` are the first and one-after-last unit of each
-    mention, shape (m, 2), `concept_mentions` the mentions of each concept, at least one, `candidates` the two concepts
-    of each, shape (p, 2), and `length` the number of units of the document."""
+) -> Tuple[NDArray[numpy.int64], NDArray[numpy.int64], NDArray[numpy.int64], NDArray[numpy.float64]]:
+    """How near the two concepts of p candidates come to each other: their nearest two mentions, the first of them if
+    several are, shape (p, 2); and of shape (p,) the distance of these two, the number of pairs of mentions that are at
+    most CLOSE units apart, and the middle of the nearest two as a share of the document. A concept comes near to itself
+    by different mentions. `spans` are the first and one-after-last unit of each mention, shape (m, 2),
+    `concept_mentions` the mentions of each concept, at least one, `candidates` the two concepts of each, shape (p, 2),
+    and `length` the number of units of the document."""
     counts = numpy.asarray([len(row) for row in concept_mentions], dtype="int64")
     firsts = counts.cumsum() - counts
     entries = numpy.asarray(list(chain.from_iterable(concept_mentions)), dtype="int64")
-    group = _group_alike(concept_mentions, counts)
-    n = max(len(entries), 1)
+    # Concepts with the same mentions share a number; those of a single mention have no other to be near to.
+    numbers: Dict[Tuple[int, ...], int] = {}
+    alike = [numbers.setdefault(tuple(row), len(numbers)) if len(row) > 1 else -1 for row in concept_mentions]
+    group = numpy.repeat(numpy.asarray(alike), counts)
+    n = len(entries)
     nearest = numpy.zeros((len(counts), len(counts)), dtype="int64")
     n_close = numpy.zeros((len(counts), len(counts)), dtype="int64")
-    for start, end in _split_concepts(counts, n):
+    for start, end in split_by_size(counts.tolist(), MAX_PAIRS // n):
         rows = slice(firsts[start], firsts[end - 1] + counts[end - 1])
-        gaps = _find_gaps(spans[entries[rows]], spans[entries])
+        own, all_others = spans[entries[rows], None], spans[entries]
+        # The number of units between each two mentions, 0 if they touch or overlap.
+        gaps = numpy.maximum(own[..., 0] - all_others[:, 1], all_others[:, 0] - own[..., 1]).clip(min=0)
         # Farther than any two mentions are; also where a text has no units at all.
         same = (entries[rows, None] == entries) & (group[rows, None] == group) & (group >= 0)
         gaps[same] += max(length, 1)
         # Ordered by distance first, then by the mention of the one, then by that of the other.
-        keys = (gaps * n + numpy.arange(len(entries))[rows, None]) * n + numpy.arange(len(entries))
-        nearest[start:end] = _reduce(numpy.minimum, keys, firsts, firsts[start:end] - firsts[start])
+        keys = (gaps * n + numpy.arange(n)[rows, None]) * n + numpy.arange(n)
         close = (gaps <= CLOSE).astype("int64")
-        n_close[start:end] = _reduce(numpy.add, close, firsts, firsts[start:end] - firsts[start])
-    keys = nearest[candidates[:, 0], candidates[:, 1]]
+        # From mentions against mentions to concepts against concepts.
+        of_rows = firsts[start:end] - firsts[start]
+        nearest[start:end] = numpy.minimum.reduceat(numpy.minimum.reduceat(keys, firsts, axis=1), of_rows)
+        n_close[start:end] = numpy.add.reduceat(numpy.add.reduceat(close, firsts, axis=1), of_rows)
+    sources, targets = candidates.T
+    keys = nearest[sources, targets]
     mentions = entries[numpy.stack([keys // n % n, keys % n], axis=1)]
-    return Proximity(
-        distances=keys // n**2,
-        positions=spans[mentions].sum(axis=(1, 2)) / (4 * max(length, 1)),
-        n_close=n_close[candidates[:, 0], candidates[:, 1]],
-        mentions=mentions,
-    )
+    middles = spans[mentions].sum(axis=(1, 2)) / (4 * max(length, 1))
+    return mentions, keys // n**2, n_close[sources, targets], middles
 
 
-def _group_alike(concept_mentions: Sequence[Sequence[int]], counts: NDArray[numpy.int64]) -> NDArray[numpy.int64]:
-    """For each mention of each concept a number that all concepts with the same mentions share; -1 for a concept of a
-    single mention, which has no other to be near to."""
-    groups: Dict[Tuple[int, ...], int] = {}
-    numbers = [
-        groups.setdefault(tuple(row), number) if len(row) > 1 else -1 for number, row in enumerate(concept_mentions)
-    ]
-    return numpy.repeat(numpy.asarray(numbers, dtype="int64"), counts)
-
-
-def _split_concepts(counts: NDArray[numpy.int64], n: int) -> List[Tuple[int, int]]:
-    """Ranges of concepts, each with at most MAX_PAIRS pairs of its mentions with all n, or of one concept."""
-    ranges: List[Tuple[int, int]] = []
-    start = size = 0
-    for number, count in enumerate(counts.tolist()):
-        if number > start and (size + count) * n > MAX_PAIRS:
-            ranges.append((start, number))
-            start, size = number, 0
-        size += count
-    return [*ranges, (start, len(counts))] if len(counts) else ranges
-
-
-def _reduce(
-    function: numpy.ufunc, values: NDArray[numpy.int64], columns: NDArray[numpy.int64], rows: NDArray[numpy.int64]
-) -> NDArray[numpy.int64]:
-    """The values of mentions against mentions to those of concepts against concepts."""
-    return function.reduceat(function.reduceat(values, columns, axis=1), rows, axis=0)
-
-
-def _find_gaps(first: NDArray[numpy.int64], second: NDArray[numpy.int64]) -> NDArray[numpy.int64]:
-    """The number of units between each two spans, 0 if they touch or overlap; shape (of the first, of the second)."""
-    return numpy.maximum(first[:, None, 0] - second[:, 1], second[:, 0] - first[:, None, 1]).clip(min=0)
+def split_by_size(sizes: Sequence[int], most: int) -> Iterator[Tuple[int, int]]:
+    """The first and one-after-last of things with sizes, in portions of at most so much together, or of one thing.
+    Without things there is one portion, of none."""
+    start = total = 0
+    for number, size in enumerate(sizes):
+        if number > start and total + size > most:
+            yield start, number
+            start, total = number, 0
+        total += size
+    yield start, len(sizes)

@@ -5,6 +5,7 @@ from typing import Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 import numpy
 from numpy.typing import NDArray
+from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Ops
 from thinc.types import Floats2d
@@ -12,15 +13,11 @@ from thinc.types import Floats2d
 from ..errors import EmbreError
 from ..tokens import Candidate, get_concepts, get_document_id, get_relations
 
-
-@dataclass
-class Targets:
-    """What p candidates are."""
-
-    types: NDArray[numpy.int64]  # the classes of their relation types, 0 for "not related"; shape (p,)
-    novelties: NDArray[numpy.int64]  # the classes of their novelty, -1 where there is none to learn; shape (p,)
-    # What teachers say; see `Teachers.predict`.
-    teacher_probabilities: Optional[Tuple[NDArray[numpy.float32], NDArray[numpy.float32]]] = None
+# For p candidates the probabilities of relation types, "not related" first, and of novelty labels.
+Probabilities = Tuple[NDArray[numpy.float32], NDArray[numpy.float32]]
+# For p candidates the classes of their relation types, 0 for "not related", and of their novelty, -1 where there is
+# none; both of shape (p,).
+Classes = Tuple[NDArray[numpy.int64], NDArray[numpy.int64]]
 
 
 def find_labels(examples: Iterable[Example]) -> Dict[str, List[str]]:
@@ -36,38 +33,39 @@ def find_labels(examples: Iterable[Example]) -> Dict[str, List[str]]:
 
 
 def find_targets(
-    examples: Iterable[Example],
+    gold: Iterable[Doc],
     candidates: Iterable[Sequence[Candidate]],
     labels: Sequence[str],
     novelty_labels: Sequence[str],
-) -> Targets:
-    """Look up the candidates of each document in its gold relations. The first of `labels` is class 1, the first of
-    `novelty_labels` class 0. A gold relation with a label that is not among them is an EmbreError."""
+    *,
+    is_strict: bool = True,
+) -> Classes:
+    """Look up the candidates of gold documents in their relations. The first of `labels` is class 1, the first of
+    `novelty_labels` class 0. A label that is not among them is an EmbreError, or else (`is_strict`) no relation or no
+    novelty."""
     type_classes = {label: index for index, label in enumerate(labels, start=1)}
     novelty_classes = {None: -1, **{label: index for index, label in enumerate(novelty_labels)}}
-    types: List[int] = []
-    novelties: List[int] = []
-    for example, of_document in zip(examples, candidates):
-        gold = {relation.pair: relation for relation in get_relations(example.reference)}
+    classes: List[Tuple[int, int]] = []
+    for doc, of_document in zip(gold, candidates):
+        relations = {relation.pair: relation for relation in get_relations(doc)}
         for source, target in of_document:
             first, second = sorted((source.key, target.key))
-            relation = gold.get((first, second))
+            relation = relations.get((first, second))
             if relation is None:
-                types.append(0)
-                novelties.append(-1)
+                classes.append((0, -1))
                 continue
-            for kind, label, classes in (
+            for kind, label, known in (
                 ("relation type", relation.type, type_classes),
                 ("novelty label", relation.novelty, novelty_classes),
             ):
-                if label not in classes:
-                    document = get_document_id(example.reference) or "without id"
+                if is_strict and label not in known:
+                    document = get_document_id(doc) or "without id"
                     raise EmbreError(
                         f"document {document}: the relation component was not initialized with the {kind} {label!r}"
                     )
-            types.append(type_classes[relation.type])
-            novelties.append(novelty_classes[relation.novelty])
-    return Targets(numpy.asarray(types, dtype="int64"), numpy.asarray(novelties, dtype="int64"))
+            classes.append((type_classes.get(relation.type, 0), novelty_classes.get(relation.novelty, -1)))
+    types, novelties = numpy.asarray(classes, dtype="int64").reshape(-1, 2).T
+    return types, novelties
 
 
 @dataclass(frozen=True)
@@ -88,14 +86,14 @@ class RelationLoss:
     teacher_weight: float = 0.5  # the part of y that comes from teachers, where there are any
 
     def __call__(
-        self, ops: Ops, scores: Tuple[Floats2d, Floats2d], targets: Targets
+        self, ops: Ops, scores: Tuple[Floats2d, Floats2d], targets: Classes, teachers: Optional[Probabilities] = None
     ) -> Tuple[float, Tuple[Floats2d, Floats2d]]:
         """The loss and its gradient with respect to the scores before softmax, shapes (p, relation types + 1) and (p,
-        novelty labels)."""
-        of_types, of_novelties = targets.teacher_probabilities or (None, None)
-        types = target_distribution(targets.types, scores[0].shape[1], 0.0, of_types, self.teacher_weight)
+        novelty labels). `teachers` is what these say, see `Teachers.predict`."""
+        of_types, of_novelties = teachers or (None, None)
+        types = target_distribution(targets[0], scores[0].shape[1], 0.0, of_types, self.teacher_weight)
         novelties = target_distribution(
-            targets.novelties, scores[1].shape[1], self.novelty_smoothing, of_novelties, self.teacher_weight
+            targets[1], scores[1].shape[1], self.novelty_smoothing, of_novelties, self.teacher_weight
         )
         relation_loss, d_relations = cross_entropy(ops, scores[0], types, self.relation_weight)
         novelty_loss, d_novelties = cross_entropy(ops, scores[1], novelties, self.novelty_weight)

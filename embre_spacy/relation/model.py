@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from multiprocessing import parent_process
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
+import numpy
 import torch
 from spacy.tokens import Doc
 from thinc.api import (
@@ -110,9 +111,6 @@ class NetworkShim(PyTorchShim):
 
     def finish_update(self, optimizer: Optimizer) -> None:
         """Update the weights with the gradients that have been gathered, and clear these."""
-        # There is none with a network that is not built yet, or that gets its vectors from another layer.
-        transformer = getattr(self.network.encoder, "transformer", None)
-        pretrained = set() if transformer is None else {id(parameter) for parameter in transformer.parameters()}
         for name, parameter in self.network.named_parameters():
             if parameter.grad is None:
                 continue
@@ -120,7 +118,7 @@ class NetworkShim(PyTorchShim):
                 (self.id, name),
                 torch2xp(parameter.data),
                 torch2xp(parameter.grad),
-                lr_scale=1.0 if id(parameter) in pretrained else self.head_learn_rate,
+                lr_scale=1.0 if name.startswith("encoder.transformer.") else self.head_learn_rate,
             )
             parameter.data = xp2torch(weights, requires_grad=True, device=parameter.device)
             parameter.grad = None
@@ -129,17 +127,18 @@ class NetworkShim(PyTorchShim):
     def use_params(self, params: Dict[Any, Any]) -> Iterator[None]:
         """Work with other weights for a while: with the averages that the optimizer keeps by shim and name. PyTorchShim
         looks for them under other keys than those that its own updates use, and so finds none."""
-        kept = {}
-        for name, parameter in self.network.named_parameters():
-            if (self.id, name) in params:
-                kept[name] = parameter.data
-                parameter.data = xp2torch(params[self.id, name], device=parameter.device)
+        changed = [
+            (parameter, parameter.data, params[self.id, name])
+            for name, parameter in self.network.named_parameters()
+            if (self.id, name) in params
+        ]
+        for parameter, _, weights in changed:
+            parameter.data = xp2torch(weights, device=parameter.device)
         try:
             yield
         finally:
-            for name, parameter in self.network.named_parameters():
-                if name in kept:
-                    parameter.data = kept[name]
+            for parameter, own, _ in changed:
+                parameter.data = own
 
 
 def get_network(model: RelationModel) -> RelationNetwork:
@@ -147,26 +146,20 @@ def get_network(model: RelationModel) -> RelationNetwork:
     return model.shims[0].network
 
 
-def initialize_network(
-    model: RelationModel,
-    docs: Sequence[Doc],
-    *,
-    entity_types: Sequence[str],
-    n_relation_types: int,
-    n_novelty_labels: int,
-) -> None:
-    """Give a model its layers, unless it has them; a `tok2vec` is initialized with documents that are not empty."""
+def initialize_network(model: RelationModel, docs: Sequence[Doc], entity_types: Sequence[str], *n_classes: int) -> None:
+    """Give a model its layers, unless it has them; a `tok2vec` is initialized with documents that are not empty.
+    `n_classes` are the numbers of relation types and of novelty labels."""
     network = get_network(model)
     if network.is_built:
         return
     token_width = None
-    tok2vec = model.maybe_get_ref("tok2vec")
-    if tok2vec is not None:
+    if model.has_ref("tok2vec"):
+        tok2vec = model.get_ref("tok2vec")
         tok2vec.initialize(X=list(docs))
         # Not all layers can tell their width.
         token_width = tok2vec.predict(list(docs[:1]))[0].shape[1]
     network.encoder.build(entity_types, token_width)
-    network.build_heads(entity_types, n_relation_types, n_novelty_labels)
+    network.build_heads(entity_types, *n_classes)
     network.to(get_torch_default_device())
 
 
@@ -178,13 +171,15 @@ def prepare_batch(
     documents = [DocCandidates(doc, get_mentions(doc), of_doc) for doc, of_doc in zip(docs, candidates) if of_doc]
     for document in documents:
         _check_candidates(document)
-    batch = RelationBatch(list(candidates), get_network(model).encoder.prepare(documents, is_train=is_train))
-    tok2vec = model.maybe_get_ref("tok2vec")
-    if tok2vec is not None and is_train:
-        batch.tokens = list(docs)
-    elif tok2vec is not None and any(candidates):
-        vectors = tok2vec.predict([document.doc for document in documents])
-        batch.tokens = to_numpy(tok2vec.ops.xp.concatenate(vectors))
+    batch = RelationBatch(list(candidates))
+    if documents:
+        batch.arrays = get_network(model).encoder.prepare(documents, is_train=is_train)
+    if model.has_ref("tok2vec"):
+        if is_train:
+            batch.tokens = list(docs)
+        elif documents:
+            vectors = model.get_ref("tok2vec").predict([document.doc for document in documents])
+            batch.tokens = to_numpy(model.ops.flatten(vectors))
     return batch
 
 
@@ -200,48 +195,46 @@ def _check_candidates(document: DocCandidates) -> None:
             )
 
 
-def backprop_zeros(model: RelationModel, docs: Sequence[Doc]) -> None:
-    """Give the `tok2vec` of a model a gradient of zero for documents that there is nothing to learn from.
+def begin_tokens(
+    model: RelationModel, docs: Sequence[Doc], candidates: Sequence[List[Candidate]]
+) -> Tuple[Floats2d, Callable[[Floats2d], List[Doc]]]:
+    """The vectors that the `tok2vec` of a model gives the tokens of documents with candidates, and what takes their
+    gradient back."""
+    tok2vec = model.get_ref("tok2vec")
+    ops = tok2vec.ops
+    # Of all documents: a listener has been sent the vectors of a whole batch to learn from.
+    vectors, backprop = tok2vec.begin_update(list(docs))
+    lengths = [len(of_doc) for of_doc in vectors]
+    is_used = ops.xp.asarray(numpy.repeat([bool(of_doc) for of_doc in candidates], lengths))
+    joined = ops.flatten(vectors)
 
-    What listeners listen to goes backward when the last of them has returned its gradient. If that one kept silent,
-    what the others have learned from the same documents would be lost.
-    """
-    tok2vec = model.maybe_get_ref("tok2vec")
+    def backprop_tokens(d_used: Floats2d) -> List[Doc]:
+        d_joined = ops.alloc2f(*joined.shape)
+        d_joined[is_used] = d_used
+        return backprop(ops.unflatten(d_joined, lengths))
+
+    return joined[is_used], backprop_tokens
+
+
+def backprop_zeros(model: RelationModel, docs: Sequence[Doc]) -> None:
+    """Give the `tok2vec` of a model a gradient of zero for documents without candidates. What listeners listen to goes
+    backward when the last of them has returned its gradient: if that one kept silent, what the others have learned from
+    the same documents would be lost."""
     # If all documents are empty, none of their vectors were sent.
-    if tok2vec is not None and any(len(doc) for doc in docs):
-        vectors, backprop = tok2vec.begin_update(list(docs))
-        backprop([tok2vec.ops.alloc2f(*of_doc.shape) for of_doc in vectors])
+    if model.has_ref("tok2vec") and any(len(doc) for doc in docs):
+        vectors, backprop = begin_tokens(model, docs, [[] for _ in docs])
+        backprop(vectors)
 
 
 def _convert_inputs(model: RelationModel, batch: RelationBatch, is_train: bool) -> Tuple[ArgsKwargs, Callable]:
-    if batch.tokens is None:
-        # Documents are constants: there is nothing to pass a gradient on to.
-        return ArgsKwargs((batch.arrays,), {}), lambda d_inputs: []
     device = model.shims[0].device
-    if not is_train:
-        return ArgsKwargs((batch.arrays, torch.from_numpy(batch.tokens).to(device)), {}), lambda d_inputs: []
-    vectors, backprop = _begin_tokens(model, batch)
+    if batch.tokens is None or not is_train:
+        tokens = [] if batch.tokens is None else [torch.from_numpy(batch.tokens).to(device)]
+        # Documents are constants: there is nothing to pass a gradient on to.
+        return ArgsKwargs((batch.arrays, *tokens), {}), lambda d_inputs: []
+    vectors, backprop = begin_tokens(model, batch.tokens, batch.candidates)
     inputs = ArgsKwargs((batch.arrays, xp2torch(vectors, requires_grad=True, device=device)), {})
     return inputs, lambda d_inputs: backprop(torch2xp(d_inputs.args[1]))
-
-
-def _begin_tokens(model: RelationModel, batch: RelationBatch) -> Tuple[Floats2d, Callable[[Floats2d], List[Doc]]]:
-    """The vectors of the tokens of all documents with candidates, and what takes their gradient back."""
-    tok2vec = model.get_ref("tok2vec")
-    # Of all documents: a listener has been sent the vectors of a whole batch to learn from.
-    vectors, backprop = tok2vec.begin_update(batch.tokens)
-    used = [number for number, candidates in enumerate(batch.candidates) if candidates]
-
-    def backprop_tokens(d_used: Floats2d) -> List[Doc]:
-        d_vectors = [tok2vec.ops.alloc2f(*of_doc.shape) for of_doc in vectors]
-        first = 0
-        for number in used:
-            last = first + len(vectors[number])
-            d_vectors[number] = d_used[first:last]
-            first = last
-        return backprop(d_vectors)
-
-    return tok2vec.ops.xp.concatenate([vectors[number] for number in used]), backprop_tokens
 
 
 def _convert_outputs(

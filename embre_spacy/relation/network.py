@@ -6,6 +6,7 @@ the folder or the hub that a transformer once came from.
 
 import json
 import tempfile
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
@@ -16,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors import safe_open
 from spacy.tokens import Doc
+from thinc.api import get_torch_default_device
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -33,7 +35,8 @@ class RelationBatch:
     """Documents as arrays, without their text."""
 
     candidates: List[List[Candidate]]  # of each document
-    arrays: Any  # the documents with candidates, as the encoder prepares them: NumPy arrays in a dataclass
+    # The documents with candidates, as the encoder prepares them: NumPy arrays in a dataclass; None without such.
+    arrays: Any = None
     # For an encoder that reads tokens, the vectors of the tokens of documents with candidates, shape (n, token width);
     # or all documents, if what makes the vectors shall learn.
     tokens: Union[NDArray[numpy.float32], List[Doc], None] = None
@@ -64,7 +67,6 @@ class RelationNetwork(nn.Module):
             "entity_types": list(entity_types),
             "n_relation_types": n_relation_types,
             "n_novelty_labels": n_novelty_labels,
-            "hidden_width": self.hidden_width,
         }
         self.relation, self.novelty = (
             nn.Sequential(
@@ -103,9 +105,7 @@ class _SkipInit(TorchFunctionMode):
 
 def _output_layer(width: int, n_classes: int) -> nn.Linear:
     """A layer that gives the scores of classes. A corpus without novelty has no classes of it."""
-    if n_classes:
-        return nn.Linear(width, n_classes)
-    with _SkipInit():
+    with nullcontext() if n_classes else _SkipInit():
         return nn.Linear(width, n_classes)
 
 
@@ -115,7 +115,8 @@ def network_to_bytes(network: RelationNetwork) -> bytes:
     if network.is_built:
         encoder = network.encoder
         settings = {name: encoder.settings[name] for name in encoder.weight_settings}
-        description.update(encoder.describe(), encoder={"kind": encoder.kind, **settings}, shape=network.shape)
+        shape = {**network.shape, "hidden_width": network.hidden_width}
+        description.update(encoder.describe(), encoder={"kind": encoder.kind, **settings}, shape=shape)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     return safetensors.torch.save(state, metadata={_METADATA: json.dumps(description)})
 
@@ -128,16 +129,17 @@ def save_network(network: RelationNetwork, file: Path) -> None:
 
 
 def network_from_bytes(network: RelationNetwork, data: bytes, device: torch.device) -> RelationNetwork:
-    """See `load_network`."""
+    """See `load_network`. `device` is what thinc passes on: the default one."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "weights.safetensors"
         file.write_bytes(data)
-        return load_network(network, file, device)
+        return load_network(network, file)
 
 
-def load_network(network: RelationNetwork, file: Path, device: torch.device) -> RelationNetwork:
+def load_network(network: RelationNetwork, file: Path) -> RelationNetwork:
     """Give a network the layers and weights that a file holds. An EmbreError says if the file is missing or of a later
     version, or which setting does not fit the weights; a damaged one can end in any error."""
+    device = get_torch_default_device()
     if not file.is_file():
         raise EmbreError("the file with the weights of the model is missing")
     with safe_open(file, framework="pt") as opened:

@@ -1,8 +1,10 @@
 """The pairs encoder: one pass of the transformer for each candidate, with tags around its own mentions alone."""
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
-from typing import Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate, pairwise
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy
 import torch
@@ -13,17 +15,18 @@ from torch.utils.checkpoint import checkpoint
 from ..errors import EmbreError
 from ..labels import entity_type
 from ..tokens import Candidate
-from ..transformer import TaggedText, TagIds, Wordpieces, autocast, encode, longest_window, sort_borders
+from ..transformer import TaggedText, autocast, cut_wordpieces, insert_tags, longest_window
 from .encoder import TransformerEncoder, pad
 from .features import DocCandidates, nearest_mentions
 
 # Two excerpts with a separator between them, and in each a wordpiece of one mention between two tags.
 MIN_WINDOW = 7
-# The id of a tag that there is none of: the tokenizer does not know the entity type.
-NO_TAG = -1
 
 # Start and end of a mention in characters, and its entity type.
 MentionKey = Tuple[int, int, str]
+# The first and one-after-last wordpiece of a part of a document, and the mentions in it that get tags. All of these
+# start in it; one that is cut off ends with it.
+Excerpt = Tuple[int, int, List[int]]
 
 
 def create_pairs_encoder(
@@ -36,12 +39,8 @@ def create_pairs_encoder(
 ) -> "PairsEncoder":
     """One pass of the transformer for each candidate (`embre_spacy.PairsEncoder.v1`; section 3.3 of the paper).
 
-    name (str): The pretrained transformer: a Hugging Face folder, "package:NAME", or a name on a hub.
+    name, hidden_dropout, attention_dropout, precision: As of `embre_spacy.DocumentEncoder.v1`.
     window (Optional[int]): The most wordpieces and tags in one pass; as many as the transformer takes if None.
-    hidden_dropout (Optional[float]): The dropout in the transformer after each layer; its own setting if None.
-    attention_dropout (Optional[float]): The dropout of attention weights; its own setting if None. Drawing it costs
-        half of the training speed on CPUs.
-    precision (str): "float32", "bfloat16", or "auto" for bfloat16 where the device is faster with it.
     batch_candidates (int): The most candidates in one call of the transformer. The memory that is needed depends on it,
         and not on the number of candidates that a document has.
     RETURNS (PairsEncoder): The encoder, without layers yet.
@@ -58,11 +57,10 @@ class PairsArrays:
     """The candidates of some documents, one after the other, each with a pass of its own."""
 
     # The wordpiece ids of each pass, special tokens included; where in it opening tags of source and target stand.
-    inputs: List[NDArray[numpy.int64]] = field(default_factory=list)
-    sources: List[NDArray[numpy.int64]] = field(default_factory=list)
-    targets: List[NDArray[numpy.int64]] = field(default_factory=list)
-    # The first and one-after-last candidate of each document.
-    documents: List[Tuple[int, int]] = field(default_factory=list)
+    inputs: List[NDArray[numpy.int64]]
+    sources: List[NDArray[numpy.int64]]
+    targets: List[NDArray[numpy.int64]]
+    documents: List[Tuple[int, int]]  # the first and one-after-last candidate of each document
 
 
 class PairsEncoder(TransformerEncoder):
@@ -76,52 +74,83 @@ class PairsEncoder(TransformerEncoder):
     kind = "PairsEncoder"
     weight_settings = ()
 
-    def choose_window(self) -> int:
+    def make_layers(self) -> None:
         longest = longest_window(self.transformer, self.tokenizer)
-        chosen = longest if self.settings["window"] is None else self.settings["window"]
-        if not MIN_WINDOW <= chosen <= longest:
+        self.window = longest if self.settings["window"] is None else self.settings["window"]
+        if not MIN_WINDOW <= self.window <= longest:
             raise EmbreError(
                 f"encoder {self.settings['name']!r}: `window` must be at least {MIN_WINDOW} and at most {longest}, "
-                f"not {chosen}"
+                f"not {self.window}"
             )
-        return chosen
-
-    def make_layers(self) -> None:
         self.width = 2 * self.transformer.config.hidden_size
+        separator = self.tokenizer.sep_token_id
+        self.between = numpy.asarray([] if separator is None else [separator], dtype="int64")
 
     def prepare(self, documents: Sequence[DocCandidates], *, is_train: bool = False) -> PairsArrays:
-        # The same mention may be in `doc.ents` and in the span group; one pair of tags is enough.
+        # In the order of the document. The same mention may be in `doc.ents` and in the span group; one pair of tags is
+        # enough.
         mentions = [
-            list(
-                dict.fromkeys((mention.start, mention.end, entity_type(mention.label)) for mention in document.mentions)
-            )
+            list(dict.fromkeys((one.start, one.end, entity_type(one.label)) for one in document.mentions))
             for document in documents
         ]
         texts = [
             TaggedText(document.doc.text, [mention[:2] for mention in of_doc])
             for document, of_doc in zip(documents, mentions)
         ]
-        separator = self.tokenizer.sep_token_id
-        between = numpy.asarray([] if separator is None else [separator], dtype="int64")
-        arrays = PairsArrays()
-        for document, of_doc, pieces in zip(documents, mentions, encode(self.tokenizer, texts)):
-            text = TaggableText(pieces, of_doc, self.tag_ids, window=self.window, between=between)
-            first = len(arrays.inputs)
-            for candidate in document.candidates:
-                ids, source, target = text.tag(candidate)
-                ids = numpy.concatenate([self.before, ids, self.after])
-                arrays.inputs.append(ids)
-                for openings, places in ((arrays.sources, source), (arrays.targets, target)):
-                    # A mention without wordpieces can start after the last wordpiece.
-                    openings.append(numpy.minimum(places + len(self.before), len(ids) - 1))
-            arrays.documents.append((first, len(arrays.inputs)))
-        return arrays
+        passes = []
+        for document, of_doc, pieces in zip(documents, mentions, cut_wordpieces(self.tokenizer, texts)):
+            order = {mention: number for number, mention in enumerate(of_doc)}
+            passes += [self._make_pass(candidate, order, *pieces) for candidate in document.candidates]
+        ends = accumulate((len(document.candidates) for document in documents), initial=0)
+        return PairsArrays(*map(list, zip(*passes)), list(pairwise(ends)))
+
+    def _make_pass(
+        self,
+        candidate: Candidate,
+        order: Dict[MentionKey, int],
+        ids: NDArray[numpy.int64],
+        starts: NDArray[numpy.int64],
+    ) -> Tuple[NDArray[numpy.int64], NDArray[numpy.int64], NDArray[numpy.int64]]:
+        """The text with tags around the mentions of a candidate, whose concepts may be the same: the ids, where the
+        opening tags of the source stand among them, and where those of the target stand. The place of a mention without
+        tags is that of its first wordpiece. `ids` and `starts` are what `cut_wordpieces` gives."""
+        of_sides = [{(start, end, concept.type) for start, end in concept.mentions} for concept in candidate]
+        mentions = sorted(set.union(*of_sides), key=order.__getitem__)
+        sides = [[i for i, mention in enumerate(mentions) if mention in of_side] for of_side in of_sides]
+        tags = [self.tag_ids.get(mention[2]) for mention in mentions]
+        spans = numpy.searchsorted(starts, [mention[:2] for mention in mentions])
+        nearest, *_ = nearest_mentions(spans, sides, numpy.asarray([(0, 1)]), len(ids))
+        excerpts = choose_excerpts(
+            spans,
+            numpy.asarray([0 if tag is None else 2 for tag in tags]),
+            nearest[0].tolist(),
+            length=len(ids),
+            size=self.window,
+            n_between=len(self.between),
+        )
+        parts = [self.before]
+        openings: Dict[int, int] = {}
+        for start, end, chosen in excerpts:
+            if openings:
+                parts.append(self.between)
+            text = TaggedText("", [mentions[i][:2] for i in chosen], [tags[i] for i in chosen])
+            pieces = insert_tags(text, ids[start:end], starts[start:end])
+            openings.update(zip(chosen, pieces.mentions[:, 0] + sum(map(len, parts))))
+            parts.append(pieces.ids)
+        of_pass = numpy.concatenate([*parts, self.after])
+        # A mention without wordpieces can start after the last wordpiece.
+        source, target = (
+            numpy.minimum([openings[i] for i in side if i in openings], len(of_pass) - 1) for side in sides
+        )
+        return of_pass, source, target
 
     def forward(self, arrays: PairsArrays, *vectors: Tensor) -> Iterator[Tuple[NDArray[numpy.int64], Tensor]]:
         groups = self._group(arrays)
+        read = self._read
         # To keep what the backward pass needs of one call is what one call costs anyway. Of several calls it is not
         # kept, but computed again, one call at a time: so memory does not depend on the number of candidates.
-        is_recomputed = torch.is_grad_enabled() and len(groups) > 1
+        if torch.is_grad_enabled() and len(groups) > 1:
+            read = partial(checkpoint, self._read, use_reentrant=False)
         padding = self.transformer.config.pad_token_id or 0
         outputs: List[Tensor] = []
         # One autocast context for all calls, so that weights are cast once.
@@ -131,10 +160,7 @@ class PairsEncoder(TransformerEncoder):
                 arguments = [*pad(inputs, padding, self.device, self.choose_width(inputs))]
                 for openings in (arrays.sources, arrays.targets):
                     arguments.extend(pad([openings[i] for i in group], 0, self.device))
-                if is_recomputed:
-                    outputs.append(checkpoint(self._read, *arguments, use_reentrant=False))
-                else:
-                    outputs.append(self._read(*arguments))
+                outputs.append(read(*arguments))
         yield numpy.concatenate(groups), torch.cat(outputs)
 
     def _read(self, ids: Tensor, mask: Optional[Tensor], *openings: Optional[Tensor]) -> Tensor:
@@ -163,91 +189,10 @@ def _average(output: Tensor, places: Tensor, is_place: Optional[Tensor]) -> Tens
     return (vectors * is_place.unsqueeze(-1)).sum(dim=1) / is_place.sum(dim=1, keepdim=True)
 
 
-class TaggableText:
-    """The wordpieces of a document with its mentions, which tags can be put into. A pass has at most `window`
-    wordpieces and tags, and `between` two excerpts."""
-
-    def __init__(
-        self,
-        pieces: Wordpieces,
-        mentions: Sequence[MentionKey],
-        tag_ids: TagIds,
-        *,
-        window: int,
-        between: NDArray[numpy.int64],
-    ) -> None:
-        self._ids = pieces.ids
-        self._spans = pieces.mentions
-        self._numbers: Dict[MentionKey, int] = {mention: number for number, mention in enumerate(mentions)}
-        self._borders = numpy.asarray(sort_borders([mention[:2] for mention in mentions]), "int64").reshape(-1, 2)
-        self._tags = numpy.asarray([tag_ids.get(mention[2], (NO_TAG, NO_TAG)) for mention in mentions], dtype="int64")
-        self._n_tags = (self._tags != NO_TAG).sum(axis=1)
-        self._window = window
-        self._between = between
-
-    def tag(self, candidate: Candidate) -> Tuple[NDArray[numpy.int64], NDArray[numpy.int64], NDArray[numpy.int64]]:
-        """The text with tags around the mentions of a candidate, whose concepts may be the same: the ids, where the
-        opening tags of the source stand among them, and where those of the target stand. The place of a mention without
-        tags is that of its first wordpiece."""
-        source, target = (
-            sorted({self._numbers[start, end, concept.type] for start, end in concept.mentions})
-            for concept in candidate
-        )
-        taggable = sorted({*source, *target})
-        pair = numpy.asarray([(0, 1)])
-        first, second = nearest_mentions(self._spans, [source, target], pair, len(self._ids)).mentions[0].tolist()
-        excerpts = choose_excerpts(
-            self._spans[taggable],
-            self._n_tags[taggable],
-            (taggable.index(first), taggable.index(second)),
-            length=len(self._ids),
-            size=self._window,
-            n_between=len(self._between),
-        )
-        parts: List[NDArray[numpy.int64]] = []
-        openings: List[Tuple[int, int]] = []
-        length = 0
-        for excerpt in excerpts:
-            if parts:
-                parts.append(self._between)
-                length += len(self._between)
-            ids, of_excerpt = self._insert(excerpt._replace(mentions=[taggable[i] for i in excerpt.mentions]))
-            openings.extend((mention, length + place) for mention, place in of_excerpt)
-            parts.append(ids)
-            length += len(ids)
-        of_source, of_target = (
-            numpy.asarray([place for mention, place in openings if mention in concept], dtype="int64")
-            for concept in (source, target)
-        )
-        return numpy.concatenate(parts), of_source, of_target
-
-    def _insert(self, excerpt: "Excerpt") -> Tuple[NDArray[numpy.int64], List[Tuple[int, int]]]:
-        """An excerpt with its tags, and for each of its mentions where in it the opening tag stands."""
-        borders = self._borders[numpy.isin(self._borders[:, 0], excerpt.mentions)]
-        mentions, sides = borders[:, 0], borders[:, 1]
-        places = numpy.minimum(self._spans[mentions, sides], excerpt.end) - excerpt.start
-        tags = self._tags[mentions, sides]
-        is_tag = tags != NO_TAG
-        ids = numpy.insert(self._ids[excerpt.start : excerpt.end], places[is_tag], tags[is_tag])
-        # A tag stands as much further on as there are tags before it.
-        shifted = places + numpy.cumsum(is_tag) - is_tag
-        is_opening = sides == 0
-        return ids, list(zip(mentions[is_opening].tolist(), shifted[is_opening].tolist()))
-
-
-class Excerpt(NamedTuple):
-    """A part of a document: its first and one-after-last wordpiece, and the mentions in it that get tags. All of these
-    start in it; one that is cut off ends with it."""
-
-    start: int
-    end: int
-    mentions: List[int]
-
-
 def choose_excerpts(
     spans: NDArray[numpy.int64],
     n_tags: NDArray[numpy.int64],
-    nearest: Tuple[int, int],
+    nearest: Sequence[int],
     *,
     length: int,
     size: int,
@@ -259,50 +204,42 @@ def choose_excerpts(
 
     Of a mention that is too long for an excerpt of its own, the excerpt holds the beginning and nothing else. Two
     excerpts may share text only if there is such a mention. `spans` and `n_tags` are the wordpieces and the numbers of
-    tags of the mentions that may get some, `size` is the room for wordpieces and tags, `n_between` what two excerpts
+    tags of the mentions of the candidate, `size` is the room for wordpieces and tags, `n_between` what two excerpts
     need between them.
     """
-    pair = frozenset(nearest)
-    both = _widen(spans, n_tags, pair, length, size)
+    pair = set(nearest)
+    both = _widen(spans, n_tags, list(pair), length, size)
     if both is not None:
         return [both]
     room = size if len(pair) == 1 else (size - n_between) // 2
     excerpts = []
     for mention in pair:
-        excerpt = _widen(spans, n_tags, frozenset([mention]), length, room)
-        if excerpt is None:
-            start, end = spans[mention].tolist()
-            excerpt = Excerpt(start, min(end, start + room - int(n_tags[mention])), [mention])
-        excerpts.append(excerpt)
+        start, end = spans[mention].tolist()
+        beginning = start, min(end, start + room - int(n_tags[mention])), [mention]
+        excerpts.append(_widen(spans, n_tags, [mention], length, room) or beginning)
     return sorted(excerpts)
 
 
 def _widen(
-    spans: NDArray[numpy.int64], n_tags: NDArray[numpy.int64], chosen: FrozenSet[int], length: int, size: int
+    spans: NDArray[numpy.int64], n_tags: NDArray[numpy.int64], chosen: List[int], length: int, size: int
 ) -> Optional[Excerpt]:
     """The widest excerpt that fits, with the chosen mentions in the middle unless the text begins or ends before that;
     None if they do not fit."""
-    is_chosen = numpy.zeros(len(spans), dtype="bool")
-    is_chosen[list(chosen)] = True
-    # What has no wordpieces cannot be read, and must not take the place of what can.
-    may_join = spans[:, 0] < spans[:, 1]
-    first, last = int(spans[is_chosen, 0].min()), int(spans[is_chosen, 1].max())
+    first, last = int(spans[chosen, 0].min()), int(spans[chosen, 1].max())
     middle = first + (last - first) // 2
 
-    def place(width: int) -> Tuple[int, int]:
+    def cut(width: int) -> Tuple[int, int, NDArray[numpy.int64]]:
         start = min(max(middle - width // 2, 0), length - width)
-        return start, start + width
-
-    def inside(start: int, end: int) -> NDArray[numpy.bool_]:
-        return is_chosen | (may_join & (start <= spans[:, 0]) & (spans[:, 1] <= end))
-
-    def cost(width: int) -> int:
-        return width + int(n_tags[inside(*place(width))].sum())
+        is_inside = (start <= spans[:, 0]) & (spans[:, 1] <= start + width)
+        # What has no wordpieces cannot be read, and must not take the place of what can.
+        is_inside &= spans[:, 0] < spans[:, 1]
+        is_inside[chosen] = True
+        return start, start + width, numpy.flatnonzero(is_inside)
 
     # Each width holds all of the smaller ones, so what they cost only grows.
     widths = range(last - first, min(length, size) + 1)
-    n_fitting = bisect_right(widths, size, key=cost)
+    n_fitting = bisect_right(widths, size, key=lambda width: width + n_tags[cut(width)[2]].sum())
     if not n_fitting:
         return None
-    start, end = place(widths[n_fitting - 1])
-    return Excerpt(start, end, numpy.flatnonzero(inside(start, end)).tolist())
+    start, end, inside = cut(widths[n_fitting - 1])
+    return start, end, inside.tolist()

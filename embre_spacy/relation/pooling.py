@@ -1,6 +1,6 @@
 """From the vectors of the units of documents (wordpieces or tokens) to the vectors of their candidates."""
 
-from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 from typing import Callable, List, Optional, Tuple
 
@@ -63,8 +63,8 @@ class CandidatePooling(nn.Module):
         returned makes the vectors of k candidates, shape (k, self.width), of their numbers in rising order, shape (k,),
         and, if there are any, of their markers, shape (k, 2, marker width), zeros for those without."""
         concept_mentions = torch.from_numpy(features.concept_mentions).to(vectors.device)
-        of_concepts = mentions[concept_mentions.clamp(min=0)]
-        concepts = of_concepts.masked_fill((concept_mentions < 0).unsqueeze(-1), float("-inf")).logsumexp(dim=1)
+        rows = mentions[concept_mentions.clamp(min=0)]
+        concepts = rows.masked_fill((concept_mentions < 0).unsqueeze(-1), float("-inf")).logsumexp(dim=1)
         concept_features = _embed(
             (self.types, features.concept_types),
             (self.counts, features.n_mentions_bin),
@@ -78,16 +78,16 @@ class CandidatePooling(nn.Module):
                 keys[units],
                 n_heads=self.n_heads,
                 starts=features.mentions[:, 0] - units.start,
-                concept_mentions=features.concept_mentions[of_document],
+                concept_mentions=features.concept_mentions[of_concepts],
             )
-            for units, of_document, _ in features.documents
+            for units, of_concepts, _ in features.documents
         ]
 
         def pool(numbers: NDArray[numpy.int64], markers: Optional[Tensor]) -> Tensor:
             pairs = features.candidates[numbers]
-            bounds = numpy.searchsorted(numbers, [candidates.stop for _, _, candidates in features.documents])
-            parts = zip(contexts, features.documents, numpy.split(pairs, bounds[:-1]))
-            context = torch.cat([of_document(part - slices.concepts.start) for of_document, slices, part in parts])
+            bounds = numpy.searchsorted(numbers, [candidates.start for _, _, candidates in features.documents[1:]])
+            parts = zip(contexts, features.documents, numpy.split(pairs, bounds))
+            context = torch.cat([of_doc(part - of_concepts.start) for of_doc, (_, of_concepts, _), part in parts])
             sides = []
             for side, layer in enumerate((self.source, self.target)):
                 of_side = torch.from_numpy(pairs[:, side]).to(vectors.device)
@@ -107,15 +107,6 @@ class CandidatePooling(nn.Module):
 def _embed(*features: Tuple[nn.Embedding, NDArray[numpy.int64]]) -> Tensor:
     """The vectors of classes of several kinds side by side."""
     return torch.cat([layer(torch.from_numpy(classes).to(layer.weight.device)) for layer, classes in features], dim=-1)
-
-
-@dataclass
-class _Block:
-    """A stretch of a document: its first and one-after-last unit, and the concepts that attend to it."""
-
-    start: int
-    end: int
-    concepts: NDArray[numpy.int64]
 
 
 class ContextPooling:
@@ -141,75 +132,53 @@ class ContextPooling:
     ) -> None:
         concepts, columns = numpy.nonzero(concept_mentions >= 0)
         mentions = concept_mentions[concepts, columns]
-        bounds = _split_blocks(len(vectors))
-        homes = numpy.searchsorted([start for start, _ in bounds], starts[mentions], side="right") - 1
-        self._blocks = [
-            _Block(start, end, numpy.unique(concepts[abs(homes - number) <= 1]))
-            for number, (start, end) in enumerate(bounds)
-        ]
+        shares = (1.0 / numpy.bincount(concepts)[concepts]).astype("float32")
+        length, device = len(vectors), vectors.device
+        n_blocks = 1 if length <= 2 * BLOCK else -(-length // BLOCK)
+        bounds = [length * number // n_blocks for number in range(n_blocks + 1)]
+        # The blocks that mentions are in.
+        homes = numpy.searchsorted(bounds[1:-1], starts[mentions], side="right")
         self._vectors = vectors
-        self._attention = _attend(queries, keys, n_heads, self._blocks, homes, mentions, concepts)
+        # The bounds of each block, the concepts that attend to it, and what their mentions attend to on average: shape
+        # (concepts of the block, heads, units of the block).
+        self._blocks: List[Tuple[int, int, NDArray[numpy.int64], Tensor]] = []
+        for number, (start, end) in enumerate(pairwise(bounds)):
+            near = numpy.unique(concepts[abs(homes - number) <= 1])
+            self._blocks.append((start, end, near, torch.zeros(len(near), n_heads, end - start, device=device)))
+        queries, keys = (vectors.unflatten(1, (n_heads, -1)) for vectors in (queries, keys))
+        for home in numpy.unique(homes).tolist():
+            blocks = self._blocks[max(home - 1, 0) : home + 2]
+            first, last = blocks[0][0], blocks[-1][1]
+            entries = numpy.flatnonzero(homes == home)
+            for chunk in numpy.array_split(entries, -(-len(entries) // _how_many(n_heads, last - first))):
+                of_mentions = queries[torch.from_numpy(mentions[chunk]).to(device)]
+                weights = torch.einsum("mhd,nhd->mhn", of_mentions, keys[first:last])
+                weights = weights.mul(keys.shape[2] ** -0.5).softmax(dim=-1)
+                weights = weights * torch.from_numpy(shares[chunk]).to(device)[:, None, None]
+                for start, end, near, attention in blocks:
+                    rows = torch.from_numpy(numpy.searchsorted(near, concepts[chunk])).to(device)
+                    attention.index_add_(0, rows, weights[:, :, start - first : end - first])
 
     def __call__(self, pairs: NDArray[numpy.int64]) -> Tensor:
         """The contexts of the two concepts of each of k candidates, shape (k, 2): shape (k, width)."""
         device = self._vectors.device
         context = torch.zeros(len(pairs), self._vectors.shape[1], device=device)
         weight = torch.zeros(len(pairs), device=device)
-        for block, weights in zip(self._blocks, self._attention):
-            chosen = numpy.flatnonzero(numpy.isin(pairs, block.concepts).all(axis=1))
+        for start, end, near, attention in self._blocks:
+            chosen = numpy.flatnonzero(numpy.isin(pairs, near).all(axis=1))
             if not len(chosen):
                 continue
-            sides = torch.from_numpy(numpy.searchsorted(block.concepts, pairs[chosen])).to(device)
-            of_block = self._vectors[block.start : block.end]
-            chunk = _how_many(len(of_block))
+            sides = torch.from_numpy(numpy.searchsorted(near, pairs[chosen])).to(device)
+            chunk = _how_many(end - start)
             for rows, both in zip(torch.from_numpy(chosen).to(device).split(chunk), sides.split(chunk)):
                 sources, targets = both.unbind(dim=1)
                 # Head by head: the weights of all heads of both sides of each candidate would be a large copy.
-                shared = weights[sources, 0] * weights[targets, 0]
-                for head in range(1, weights.shape[1]):
-                    shared = shared.addcmul_(weights[sources, head], weights[targets, head])
-                context.index_add_(0, rows, shared @ of_block)
+                shared = attention[sources, 0] * attention[targets, 0]
+                for head in range(1, attention.shape[1]):
+                    shared = shared.addcmul_(attention[sources, head], attention[targets, head])
+                context.index_add_(0, rows, shared @ self._vectors[start:end])
                 weight.index_add_(0, rows, shared.sum(dim=-1))
         return context / (weight.unsqueeze(-1) + 1e-12)
-
-
-def _split_blocks(length: int) -> List[Tuple[int, int]]:
-    """The first and one-after-last unit of the blocks of a document, which are of about equal length."""
-    count = 1 if length <= 2 * BLOCK else -(-length // BLOCK)
-    return [(length * number // count, length * (number + 1) // count) for number in range(count)]
-
-
-def _attend(
-    queries: Tensor,
-    keys: Tensor,
-    n_heads: int,
-    blocks: List[_Block],
-    homes: NDArray[numpy.int64],
-    mentions: NDArray[numpy.int64],
-    concepts: NDArray[numpy.int64],
-) -> List[Tensor]:
-    """For each block, what the mentions of each of its concepts attend to on average; shape (concepts of the block,
-    heads, units of the block). `homes` are the blocks that `mentions` are in, and `concepts` the concepts that they
-    are of."""
-    shares = (1.0 / numpy.bincount(concepts)[concepts]).astype("float32")
-    per_head = queries.shape[1] // n_heads
-    queries = queries.view(-1, n_heads, per_head)
-    keys = keys.view(-1, n_heads, per_head)
-    device = keys.device
-    attention = [torch.zeros(len(block.concepts), n_heads, block.end - block.start, device=device) for block in blocks]
-    for home in numpy.unique(homes).tolist():
-        near = range(max(home - 1, 0), min(home + 2, len(blocks)))
-        first, last = blocks[near[0]].start, blocks[near[-1]].end
-        entries = numpy.flatnonzero(homes == home)
-        for chunk in numpy.array_split(entries, -(-len(entries) // _how_many(n_heads, last - first))):
-            of_mentions = queries[torch.from_numpy(mentions[chunk]).to(device)]
-            weights = torch.einsum("mhd,nhd->mhn", of_mentions, keys[first:last]).mul(per_head**-0.5).softmax(dim=-1)
-            weights = weights * torch.from_numpy(shares[chunk]).to(device)[:, None, None]
-            for number in near:
-                block = blocks[number]
-                rows = torch.from_numpy(numpy.searchsorted(block.concepts, concepts[chunk])).to(device)
-                attention[number].index_add_(0, rows, weights[:, :, block.start - first : block.end - first])
-    return attention
 
 
 def _how_many(*shape: int) -> int:

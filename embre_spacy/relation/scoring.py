@@ -24,12 +24,7 @@ LEVEL_NAMES: Dict[str, str] = {
 }
 LEVELS: Tuple[str, ...] = tuple(LEVEL_NAMES)
 # What has to agree at each level, beside the pair.
-_FIELDS: Dict[str, Tuple[str, ...]] = {
-    "pair": (),
-    "type": ("type",),
-    "novelty": ("novelty",),
-    "all": ("type", "novelty"),
-}
+_FIELDS = {"pair": (), "type": ("type",), "novelty": ("novelty",), "all": ("type", "novelty")}
 
 
 def count_relations(
@@ -80,8 +75,7 @@ def count_relations(
 
 
 def _list_counts(score: PRFScore) -> Dict[str, Any]:
-    counts = {"gold": score.tp + score.fn, "tp": score.tp, "fp": score.fp, "fn": score.fn}
-    return {**counts, "p": score.precision, "r": score.recall, "f": score.fscore}
+    return {"gold": score.tp + score.fn, "tp": score.tp, "fp": score.fp, "fn": score.fn, **score.to_dict()}
 
 
 def create_relation_scorer(

@@ -1,17 +1,15 @@
 """Teachers: relation components of trained pipelines, from whose probabilities another learns (distillation)."""
 
 import hashlib
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Sequence
 
 import numpy
 import srsly
-from numpy.typing import NDArray
 from spacy.tokens import Doc
 
 from ..errors import EmbreError
 from ..tokens import Candidate, get_mentions
-
-TeacherProbabilities = Tuple[NDArray[numpy.float32], NDArray[numpy.float32]]
+from .loss import Probabilities
 
 
 class Teachers:
@@ -20,33 +18,31 @@ class Teachers:
     that learns. `components` are named by their pipelines, for errors."""
 
     def __init__(
-        self, components: Mapping[str, Any], *, relation_types: Sequence[str], novelty_labels: Sequence[str]
+        self, components: Mapping[str, Any], relation_types: Sequence[str], novelty_labels: Sequence[str]
     ) -> None:
-        self._teachers = list(components.values())
-        self._columns = [
+        self._teachers = [
             (
+                teacher,
                 # "Not related" comes first.
                 [0, *(column + 1 for column in _find_columns(name, teacher.labels, relation_types, "relation types"))],
                 _find_columns(name, teacher.novelty_labels, novelty_labels, "novelty labels"),
             )
             for name, teacher in components.items()
         ]
-        self._probabilities: Dict[bytes, TeacherProbabilities] = {}
+        self._probabilities: Dict[bytes, Probabilities] = {}
 
-    def predict(self, docs: Sequence[Doc], candidates: Sequence[List[Candidate]]) -> TeacherProbabilities:
+    def predict(self, docs: Sequence[Doc], candidates: Sequence[List[Candidate]]) -> Probabilities:
         """The mean probabilities of the p candidates of at least one document: of relation types, "not related" first,
         shape (p, relation types + 1), and of novelty labels, shape (p, novelty labels)."""
         keys = [_digest(doc, of_doc) for doc, of_doc in zip(docs, candidates)]
         new = {key: pair for key, pair in zip(keys, zip(docs, candidates)) if key not in self._probabilities}
         if new:
             new_docs, new_candidates = zip(*new.values())
-            predictions = [teacher.predict(new_docs, new_candidates)[1] for teacher in self._teachers]
-            types, novelties = (
-                numpy.mean(
-                    [scores[head][:, columns[head]] for scores, columns in zip(predictions, self._columns)], axis=0
-                )
-                for head in (0, 1)
-            )
+            said = []
+            for teacher, of_types, of_novelties in self._teachers:
+                _, (types, novelties) = teacher.predict(new_docs, new_candidates)
+                said.append((types[:, of_types], novelties[:, of_novelties]))
+            types, novelties = (numpy.mean(of_all, axis=0) for of_all in zip(*said))
             ends = numpy.cumsum([len(of_doc) for of_doc in new_candidates])[:-1]
             self._probabilities.update(zip(new, zip(numpy.split(types, ends), numpy.split(novelties, ends))))
         types, novelties = zip(*(self._probabilities[key] for key in keys))

@@ -5,11 +5,9 @@ from typing import Any, Dict, Iterator, Optional, Sequence, Tuple
 import numpy
 import torch
 from numpy.typing import NDArray
-from spacy.tokens import Doc
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from ..tokens import Mention
 from .encoder import CandidateEncoder, split_candidates
 from .features import CandidateFeatures, DocCandidates, make_features
 from .pooling import CandidatePooling
@@ -31,7 +29,8 @@ def create_token_encoder(hidden_width: int = 256, n_heads: int = 8, dropout: flo
 class TokenEncoder(CandidateEncoder):
     """Vectors of candidates from vectors of tokens that another layer has made.
 
-    A mention is the mean of the vectors of its tokens: there are no tags here that could stand for it.
+    A mention is the mean of the vectors of its tokens, whole ones where tokens were merged: there are no tags here that
+    could stand for it.
     """
 
     kind = "TokenEncoder"
@@ -46,10 +45,11 @@ class TokenEncoder(CandidateEncoder):
 
     def prepare(self, documents: Sequence[DocCandidates], *, is_train: bool = False) -> CandidateFeatures:
         spans = [
-            numpy.asarray([_find_tokens(document.doc, mention) for mention in document.mentions], dtype="int64")
-            for document in documents
+            [doc.char_span(mention.start, mention.end, alignment_mode="expand") for mention in mentions]
+            for doc, mentions, _ in documents
         ]
-        return make_features(documents, spans, [len(document.doc) for document in documents], self.entity_types)
+        units = [numpy.asarray([(span.start, span.end) for span in of_doc], dtype="int64") for of_doc in spans]
+        return make_features(documents, units, [len(document.doc) for document in documents], self.entity_types)
 
     def forward(self, arrays: CandidateFeatures, *vectors: Tensor) -> Iterator[Tuple[NDArray[numpy.int64], Tensor]]:
         pool = self.pooling(vectors[0], average(vectors[0], arrays.mentions), arrays)
@@ -72,9 +72,3 @@ def average(vectors: Tensor, spans: NDArray[numpy.int64]) -> Tensor:
     return embedding_bag(
         torch.from_numpy(units).to(device), vectors, torch.from_numpy(first_of_span).to(device), mode="mean"
     )
-
-
-def _find_tokens(doc: Doc, mention: Mention) -> Tuple[int, int]:
-    """The first and the one-after-last token of a mention. Where tokens were merged, it has the whole tokens."""
-    span = doc.char_span(mention.start, mention.end, alignment_mode="expand")
-    return span.start, span.end

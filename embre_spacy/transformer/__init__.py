@@ -18,11 +18,12 @@ from .text import (
     TagIds,
     Wordpieces,
     add_tags,
+    cut_wordpieces,
     encode,
     get_tag_ids,
+    insert_tags,
     prepare_tokenizer,
     round_up,
-    sort_borders,
     special_tokens,
     split_windows,
 )

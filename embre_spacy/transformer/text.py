@@ -4,7 +4,7 @@ import re
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy
 import torch
@@ -43,18 +43,24 @@ class Wordpieces:
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, texts: Sequence[TaggedText]) -> List[Wordpieces]:
-    """Encode texts of any length, each at once. No wordpiece crosses the border of a mention: a word that a border cuts
-    is two words."""
+    """Encode texts of any length, each at once; see `cut_wordpieces`."""
+    return [insert_tags(text, *pieces) for text, pieces in zip(texts, cut_wordpieces(tokenizer, texts))]
+
+
+def cut_wordpieces(
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[TaggedText]
+) -> Iterator[Tuple[NDArray[numpy.int64], NDArray[numpy.int64]]]:
+    """The ids of the wordpieces of texts, without tags, and where in the text each starts, but for white space. No
+    wordpiece crosses the border of a mention: a word that a border cuts is two words."""
     backend = tokenizer.backend_tokenizer
     encodings = backend.encode_batch([text.text for text in texts], add_special_tokens=False)
     # Some models have the characters of special tokens among their wordpieces: in a text these are cut, too.
     special = re.compile("|".join(map(re.escape, tokenizer.all_special_tokens)) or "(?!)")
-    pieces = []
     for text, encoding in zip(texts, encodings):
         borders = {offset for mention in text.mentions for offset in mention}
         borders.update(match.start() + 1 for match in special.finditer(text.text))
-        pieces.append(_lay_out(text, *_cut_words(backend, text.text, sorted(borders), encoding)))
-    return pieces
+        ids, starts = _cut_words(backend, text.text, sorted(borders), encoding)
+        yield numpy.asarray(ids, dtype="int64"), numpy.asarray(starts, dtype="int64")
 
 
 def _cut_words(
@@ -97,8 +103,8 @@ def _encode_part(backend: Tokenizer, characters: str, start: int, end: int) -> L
     return [piece.id for word in words for piece in backend.model.tokenize(word)]
 
 
-def _lay_out(text: TaggedText, ids: List[int], starts: List[int]) -> Wordpieces:
-    """Put the tags among the wordpieces. A mention encloses its own."""
+def insert_tags(text: TaggedText, ids: NDArray[numpy.int64], starts: NDArray[numpy.int64]) -> Wordpieces:
+    """Put tags among wordpieces, of which `cut_wordpieces` gave the ids and starts. A mention encloses its own."""
     tags = text.tags if text.tags is not None else [None] * len(text.mentions)
     borders = sort_borders(text.mentions)
     places = numpy.searchsorted(starts, [text.mentions[mention][side] for mention, side in borders])
@@ -110,7 +116,7 @@ def _lay_out(text: TaggedText, ids: List[int], starts: List[int]) -> Wordpieces:
     for (mention, side), place, before, is_own in zip(borders, places, n_before, is_tagged):
         spans[mention, side] = place + before + (is_own and side)
     return Wordpieces(
-        numpy.insert(numpy.asarray(ids, dtype="int64"), places[is_tagged], new),
+        numpy.insert(ids, places[is_tagged], new),
         spans,
         numpy.insert(numpy.zeros(len(ids), dtype="bool"), places[is_tagged], True),
     )

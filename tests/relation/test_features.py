@@ -23,7 +23,7 @@ def test_how_near_concepts_come_is_what_their_mentions_say(data):
     mentions = st.sets(st.integers(0, len(spans) - 1), min_size=1).map(sorted)
     concepts = data.draw(st.lists(mentions, min_size=1, max_size=5))
     pairs = numpy.asarray([(a, b) for a in range(len(concepts)) for b in range(a, len(concepts))])
-    found = nearest_mentions(spans, concepts, pairs, length)
+    mentions, distances, n_close, _ = nearest_mentions(spans, concepts, pairs, length)
     for row, (a, b) in enumerate(pairs):
         # A concept with itself, and with one that has the same mentions, is as near as two different ones.
         is_same = concepts[a] == concepts[b] and len(concepts[a]) > 1
@@ -33,16 +33,16 @@ def test_how_near_concepts_come_is_what_their_mentions_say(data):
             for j in concepts[b]
         }
         first = min(gaps, key=gaps.__getitem__)
-        assert tuple(found.mentions[row]) == first
-        assert found.distances[row] == gaps[first]
-        assert found.n_close[row] == sum(gap <= features.CLOSE for gap in gaps.values())
+        assert tuple(mentions[row]) == first
+        assert distances[row] == gaps[first]
+        assert n_close[row] == sum(gap <= features.CLOSE for gap in gaps.values())
 
 
 def test_the_nearest_mentions_of_a_concept_with_itself_are_two():
     spans = numpy.asarray([(0, 1), (20, 21), (25, 26), (27, 28)])
 
     def find_nearest(first, second):
-        return tuple(nearest_mentions(spans, [first, second], numpy.asarray([(0, 1)]), 28).mentions[0])
+        return tuple(nearest_mentions(spans, [first, second], numpy.asarray([(0, 1)]), 28)[0][0])
 
     assert find_nearest([0, 1, 2], [0, 1, 2]) == (1, 2)
     assert find_nearest([0], [0]) == (0, 0)

@@ -8,7 +8,7 @@ import spacy
 from thinc.api import NumpyOps
 
 from embre_spacy.errors import EmbreError
-from embre_spacy.relation.loss import RelationLoss, Targets, find_labels, find_targets
+from embre_spacy.relation.loss import RelationLoss, find_labels, find_targets
 from embre_spacy.tokens import get_concepts
 
 OPS = NumpyOps()
@@ -19,8 +19,8 @@ def encoder_kind() -> str:
     return "document"
 
 
-def make_targets(types, novelties, teachers=None) -> Targets:
-    return Targets(numpy.asarray(types, dtype="int64"), numpy.asarray(novelties, dtype="int64"), teachers)
+def make_targets(types, novelties):
+    return numpy.asarray(types, dtype="int64"), numpy.asarray(novelties, dtype="int64")
 
 
 def get_candidates(doc):
@@ -40,10 +40,11 @@ def test_targets_are_what_gold_says_of_each_candidate(make_nlp, make_examples):
     examples[1].reference._.relations[0].update(novelty=None)
     candidates = [get_candidates(example.predicted) for example in examples]
     labels = ["Bind", "Negative_Correlation", "Positive_Correlation"]
-    targets = find_targets(examples, candidates, labels, ["No", "Novel"])
+    gold = [example.reference for example in examples]
+    types, novelties = find_targets(gold, candidates, labels, ["No", "Novel"])
     classes_of_pairs = {
         tuple(sorted((source.key, target.key))): (type, novelty)
-        for (source, target), type, novelty in zip(candidates[0], targets.types, targets.novelties)
+        for (source, target), type, novelty in zip(candidates[0], types, novelties)
     }
     assert {pair: classes for pair, classes in classes_of_pairs.items() if classes != (0, -1)} == {
         ("D001241", "D013276"): (3, 1),
@@ -52,7 +53,7 @@ def test_targets_are_what_gold_says_of_each_candidate(make_nlp, make_examples):
     }
     assert len(classes_of_pairs) == 6
     # The second document has one relation, without a novelty; the third has the same candidate, which is not related.
-    assert targets.types[6:].tolist() == [3, 0] and targets.novelties[6:].tolist() == [-1, -1]
+    assert types[6:].tolist() == [3, 0] and novelties[6:].tolist() == [-1, -1]
 
 
 @pytest.mark.parametrize("labels", [{"labels": ["Bind"]}, {"novelty_labels": ["No"]}])
@@ -61,7 +62,7 @@ def test_labels_that_the_component_does_not_have_are_refused(make_nlp, make_exam
     candidates = [get_candidates(example.predicted) for example in examples]
     labels = {"labels": ["Positive_Correlation"], "novelty_labels": ["Novel"], **labels}
     with pytest.raises(EmbreError, match=r"document without id: .* was not initialized with the .*'(Positive|Novel)"):
-        find_targets(examples, candidates, **labels)
+        find_targets([example.reference for example in examples], candidates, **labels)
 
 
 def test_the_loss_is_the_weighted_cross_entropy():
@@ -85,18 +86,18 @@ def test_a_corpus_without_novelty_has_none_to_learn():
 def test_the_gradient_is_that_of_the_loss(smoothing, teacher_weight):
     random = numpy.random.RandomState(0)
     teachers = random.dirichlet([1.0] * 4, 3).astype("f"), random.dirichlet([1.0] * 2, 3).astype("f")
-    targets = make_targets([2, 0, 1], [1, -1, 0], teachers)
+    targets = make_targets([2, 0, 1], [1, -1, 0])
     loss = RelationLoss(
         relation_weight=1.0, novelty_weight=2.0, novelty_smoothing=smoothing, teacher_weight=teacher_weight
     )
     scores = random.normal(size=(3, 4)), random.normal(size=(3, 2))
-    gradients = loss(OPS, scores, targets)[1]
+    gradients = loss(OPS, scores, targets, teachers)[1]
     for of_task, gradient in zip(scores, gradients, strict=True):
         for position in numpy.ndindex(*of_task.shape):
             around = []
             for change in (1e-4, -1e-4):
                 of_task[position] += change
-                around.append(loss(OPS, scores, targets)[0])
+                around.append(loss(OPS, scores, targets, teachers)[0])
                 of_task[position] -= change
             assert gradient[position] == pytest.approx((around[0] - around[1]) / 2e-4, abs=1e-5)
 
@@ -118,10 +119,10 @@ def test_the_loss_is_least_where_the_probability_is_the_smoothed_one():
 
 def test_the_loss_is_least_where_it_is_between_gold_and_teachers():
     teachers = numpy.asarray([[0.2, 0.4, 0.4]], dtype="f"), numpy.asarray([[0.5, 0.5]], dtype="f")
-    targets = make_targets([1], [0], teachers)
+    targets = make_targets([1], [0])
     loss = RelationLoss(relation_weight=1.0, novelty_weight=1.0, teacher_weight=0.25)
     types, novelties = numpy.asarray([[0.05, 0.85, 0.1]]), numpy.asarray([[0.875, 0.125]])
-    for gradient in loss(OPS, (numpy.log(types), numpy.log(novelties)), targets)[1]:
+    for gradient in loss(OPS, (numpy.log(types), numpy.log(novelties)), targets, teachers)[1]:
         assert gradient == pytest.approx(numpy.zeros_like(gradient), abs=1e-6)
 
 

@@ -277,15 +277,15 @@ def test_both_mentions_are_there_and_everything_fits(found, size, data):
     assert len(excerpts) <= 2 and excerpts == sorted(excerpts)
     cost = sum(end - start + 2 * len(mentions) for start, end, mentions in excerpts) + len(excerpts) - 1
     assert cost <= size
-    assert set(nearest) <= {mention for excerpt in excerpts for mention in excerpt.mentions}
+    assert set(nearest) <= {mention for *_, mentions in excerpts for mention in mentions}
     for start, end, mentions in excerpts:
         assert 0 <= start <= end <= length
         assert all(start <= spans[mention][0] <= end for mention in mentions)
     first, last = (edge([spans[i][side] for i in nearest]) for edge, side in ((min, 0), (max, 1)))
     if last - first + 2 * len(spans) <= size:
-        assert len(excerpts) == 1 and excerpts[0].start <= first <= last <= excerpts[0].end
+        assert len(excerpts) == 1 and excerpts[0][0] <= first <= last <= excerpts[0][1]
     if length + 2 * len(spans) <= size:
-        assert (excerpts[0].start, excerpts[0].end) == (0, length)
+        assert excerpts[0][:2] == (0, length)
 
 
 def test_an_excerpt_is_as_wide_as_fits_around_the_nearest_mentions():

@@ -210,7 +210,7 @@ def test_the_gradient_of_every_token_is_right(vocab, make_examples):
     encoder = create_token_encoder(hidden_width=16, n_heads=2, dropout=0.0)
     model = build_relation_model(encoder, hidden_width=16, dropout=0.0, tok2vec=Model("table", forward))
     spacy.util.fix_random_seed(0)
-    initialize_network(model, docs[:2], entity_types=["ChemicalEntity"], n_relation_types=2, n_novelty_labels=2)
+    initialize_network(model, docs[:2], ["ChemicalEntity"], 2, 2)
     scores, backprop = model.begin_update(prepare_batch(model, docs, candidates, is_train=True))
     factors = [ops.asarray2f(random.normal(size=found.shape), dtype="f") for found in scores]
     backprop(tuple(factor.copy() for factor in factors))
