@@ -102,12 +102,10 @@ def calibrate(
 def choose_threshold(scored: ScoredCandidates, level: Optional[str] = None) -> Tuple[float, Dict[str, float]]:
     """The threshold with the best F1 at a level, or with the best mean of all four if that is None, and F1 at the four
     levels with it."""
-    scores: Dict[float, Dict[str, float]] = {}
-    for threshold in THRESHOLDS:
-        counts = scored.count(threshold)
-        scores[threshold] = {name: counts[name]["f"] for name in LEVELS}
-    best = max(scores, key=lambda threshold: scores[threshold][level] if level else sum(scores[threshold].values()))
-    return best, scores[best]
+    counts = {threshold: scored.count(threshold) for threshold in THRESHOLDS}
+    levels = [level] if level else LEVELS
+    best = max(counts, key=lambda threshold: sum(counts[threshold][name]["f"] for name in levels))
+    return best, {name: counts[best][name]["f"] for name in LEVELS}
 
 
 def measure_calibration(scored: ScoredCandidates) -> Dict[str, Dict[str, float]]:

@@ -239,10 +239,8 @@ class EmbreRelation(TrainablePipe):
             related" first, and of novelty labels, shape (p, novelty labels).
         """
         if not any(batch.candidates):
-            return (
-                numpy.zeros((0, len(self.labels) + 1), dtype="float32"),
-                numpy.zeros((0, len(self.novelty_labels)), dtype="float32"),
-            )
+            n_classes = len(self.labels) + 1, len(self.novelty_labels)
+            return numpy.zeros((0, n_classes[0]), dtype="float32"), numpy.zeros((0, n_classes[1]), dtype="float32")
         self.model.shims[0].use_one_thread_in_workers()
         ops = self.model.ops
         types, novelties = (
@@ -263,21 +261,20 @@ class EmbreRelation(TrainablePipe):
         """
         types, novelties = scores
         threshold = self.cfg["threshold"] if threshold is None else threshold
-        rows = zip(decision_score(types, self.cfg["type_certainty"]) >= threshold, types[:, 1:], novelties)
-        # No row is taken for a document that has no more candidates: `zip` stops before that.
+        is_related = decision_score(types, self.cfg["type_certainty"]) >= threshold
+        ends = numpy.cumsum([0, *map(len, candidates)])
         return [
-            [self._make_relation(pair, *of_pair) for pair, (is_related, *of_pair) in zip(of_doc, rows) if is_related]
-            for of_doc in candidates
+            [
+                self._make_relation(of_doc[row], types[start + row, 1:], novelties[start + row])
+                for row in numpy.flatnonzero(is_related[start : start + len(of_doc)]).tolist()
+            ]
+            for of_doc, start in zip(candidates, ends)
         ]
 
-    def _make_relation(
-        self, pair: Candidate, types: NDArray[numpy.float32], novelties: NDArray[numpy.float32]
-    ) -> Relation:
-        probabilities = [
-            dict(zip(labels, of_labels.tolist()))
-            for labels, of_labels in ((self.labels, types), (self.novelty_labels, novelties))
-        ]
-        best = [max(of_labels, key=of_labels.get, default=None) for of_labels in probabilities]
+    def _make_relation(self, pair: Candidate, *rows: NDArray[numpy.float32]) -> Relation:
+        labels = self.labels, self.novelty_labels
+        probabilities = [dict(zip(of_head, row.tolist())) for of_head, row in zip(labels, rows)]
+        best = [max(of_head, key=of_head.get, default=None) for of_head in probabilities]
         return Relation(*pair, *best, *probabilities)
 
     def predict(

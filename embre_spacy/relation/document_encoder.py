@@ -113,8 +113,7 @@ class DocumentEncoder(TransformerEncoder):
     weight_settings = ("tags", "markers", "hidden_width", "n_heads")
 
     def make_layers(self) -> None:
-        """See `TransformerEncoder.make_layers`. Raises EmbreError if the transformer cannot be told the positions of
-        markers."""
+        """Also raises EmbreError if the transformer cannot be told the positions of markers."""
         window, overlap, name = (self.settings[key] for key in ("window", "overlap", "name"))
         self.window = choose_window(self.transformer, self.tokenizer, window, overlap, name)
         if self.settings["markers"] and not has_given_positions(self.transformer):

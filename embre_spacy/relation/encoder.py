@@ -90,8 +90,7 @@ class TransformerEncoder(CandidateEncoder):
 
     def make_layers(self) -> None:
         """Make all layers but the transformer, and set `window`: the number of wordpieces in one pass, beside the
-        special tokens around them. Raises EmbreError if the setting `window` does not fit the transformer, or is too
-        small."""
+        special tokens. Raises EmbreError if the setting `window` does not fit the transformer, or is too small."""
         raise NotImplementedError
 
     def build(self, entity_types: Sequence[str], token_width: Optional[int] = None) -> None:

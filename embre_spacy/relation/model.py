@@ -207,9 +207,10 @@ def begin_tokens(
     lengths = [len(of_doc) for of_doc in vectors]
     is_used = ops.xp.asarray(numpy.repeat([bool(of_doc) for of_doc in candidates], lengths))
     joined = ops.flatten(vectors)
+    shape = joined.shape
 
     def backprop_tokens(d_used: Floats2d) -> List[Doc]:
-        d_joined = ops.alloc2f(*joined.shape)
+        d_joined = ops.alloc2f(*shape)
         d_joined[is_used] = d_used
         return backprop(ops.unflatten(d_joined, lengths))
 

@@ -67,6 +67,7 @@ class RelationNetwork(nn.Module):
             "entity_types": list(entity_types),
             "n_relation_types": n_relation_types,
             "n_novelty_labels": n_novelty_labels,
+            "hidden_width": self.hidden_width,
         }
         self.relation, self.novelty = (
             nn.Sequential(
@@ -115,8 +116,7 @@ def network_to_bytes(network: RelationNetwork) -> bytes:
     if network.is_built:
         encoder = network.encoder
         settings = {name: encoder.settings[name] for name in encoder.weight_settings}
-        shape = {**network.shape, "hidden_width": network.hidden_width}
-        description.update(encoder.describe(), encoder={"kind": encoder.kind, **settings}, shape=shape)
+        description.update(encoder.describe(), encoder={"kind": encoder.kind, **settings}, shape=network.shape)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     return safetensors.torch.save(state, metadata={_METADATA: json.dumps(description)})
 

@@ -89,18 +89,16 @@ class PairsEncoder(TransformerEncoder):
     def prepare(self, documents: Sequence[DocCandidates], *, is_train: bool = False) -> PairsArrays:
         # In the order of the document. The same mention may be in `doc.ents` and in the span group; one pair of tags is
         # enough.
-        mentions = [
-            list(dict.fromkeys((one.start, one.end, entity_type(one.label)) for one in document.mentions))
-            for document in documents
-        ]
+        keys = [[(one.start, one.end, entity_type(one.label)) for one in document.mentions] for document in documents]
+        orders = [{key: number for number, key in enumerate(dict.fromkeys(of_doc))} for of_doc in keys]
         texts = [
-            TaggedText(document.doc.text, [mention[:2] for mention in of_doc])
-            for document, of_doc in zip(documents, mentions)
+            TaggedText(document.doc.text, [key[:2] for key in order]) for document, order in zip(documents, orders)
         ]
-        passes = []
-        for document, of_doc, pieces in zip(documents, mentions, cut_wordpieces(self.tokenizer, texts)):
-            order = {mention: number for number, mention in enumerate(of_doc)}
-            passes += [self._make_pass(candidate, order, *pieces) for candidate in document.candidates]
+        passes = [
+            self._make_pass(candidate, order, *pieces)
+            for document, order, pieces in zip(documents, orders, cut_wordpieces(self.tokenizer, texts))
+            for candidate in document.candidates
+        ]
         ends = accumulate((len(document.candidates) for document in documents), initial=0)
         return PairsArrays(*map(list, zip(*passes)), list(pairwise(ends)))
 

@@ -23,6 +23,7 @@ LEVEL_NAMES: Dict[str, str] = {
     "all": "pair + type + novelty",
 }
 LEVELS: Tuple[str, ...] = tuple(LEVEL_NAMES)
+MEASURES = ("p", "r", "f")
 # What has to agree at each level, beside the pair.
 _FIELDS = {"pair": (), "type": ("type",), "novelty": ("novelty",), "all": ("type", "novelty")}
 
@@ -112,19 +113,15 @@ def flatten_scores(counts: Dict[str, Dict[str, Any]]) -> Dict[str, Any]:
     """The counts of `count_relations` as scores with the names of `create_relation_scorer`."""
     scores: Dict[str, Any] = {}
     for level, of_level in counts.items():
-        for measure, value in _select_measures(of_level).items():
-            scores[f"relation_{level}_{measure}"] = value
+        scores.update({f"relation_{level}_{measure}": of_level[measure] for measure in MEASURES})
         for group, name in (("per_entity_type_pair", "per_type_pair"), ("per_relation_type", "per_type")):
             if group in of_level:
                 scores[f"relation_{level}_{name}"] = {
-                    key: _select_measures(of_group) for key, of_group in of_level[group].items()
+                    key: {measure: of_group[measure] for measure in MEASURES}
+                    for key, of_group in of_level[group].items()
                 }
     f_of_types = [of_type["f"] for of_type in counts["type"]["per_relation_type"].values() if of_type["gold"]]
     scores["relation_type_macro_f"] = sum(f_of_types) / len(f_of_types) if f_of_types else 0.0
     pairs = counts["pair"]["tp"]
     scores["relation_type_accuracy"] = counts["type"]["tp"] / pairs if pairs else 0.0
     return scores
-
-
-def _select_measures(counts: Dict[str, Any]) -> Dict[str, float]:
-    return {measure: counts[measure] for measure in ("p", "r", "f")}

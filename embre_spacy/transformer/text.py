@@ -126,13 +126,10 @@ def sort_borders(mentions: Sequence[Tuple[int, int]]) -> List[Tuple[int, int]]:
     """Sort the borders of mentions into the order of their tags in the text. A border is the index of a mention, and 0
     for its start or 1 for its end. At the same offset, ends come before starts; inner mentions start last and end
     first."""
-
-    def key(border: Tuple[int, int]) -> Tuple[int, int, int, int]:
-        mention, side = border
-        start, end = mentions[mention]
-        return (end, 0, end - start, mention) if side else (start, 1, start - end, -mention)
-
-    return sorted(((mention, side) for mention in range(len(mentions)) for side in (0, 1)), key=key)
+    keys = []
+    for number, (start, end) in enumerate(mentions):
+        keys += [(start, 1, start - end, -number, (number, 0)), (end, 0, end - start, number, (number, 1))]
+    return [border for *_, border in sorted(keys)]
 
 
 def prepare_tokenizer(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
