@@ -28,7 +28,7 @@ from ..transformer import (
     round_up,
     split_windows,
 )
-from .encoder import MAX_CANDIDATES, TransformerEncoder, pad, split_candidates
+from .encoder import MAX_CANDIDATES, TransformerEncoder, split_candidates
 from .features import CandidateFeatures, DocCandidates, make_features
 from .pooling import CandidatePooling
 
@@ -254,16 +254,15 @@ class DocumentEncoder(TransformerEncoder):
         """What the transformer gets in one call for a group of windows. Rows are windows, columns are wordpieces and,
         behind the longest text, markers, the two of a candidate next to each other. Markers have the positions of the
         wordpieces that they stand for."""
-        padding = self.transformer.config.pad_token_id or 0
         windows = [arrays.windows[i] for i in group]
         if not self.settings["markers"]:
-            ids, mask = pad(windows, padding, self.device, self.choose_width(windows))
+            ids, mask = self.pad(windows)
             return {"input_ids": ids, "attention_mask": mask}
         markers = [arrays.markers[i] for i in group]
         length = max(map(len, windows))
         width = length + 2 * max(map(len, markers))
         width = round_up(width) if self.training else width
-        ids = torch.full((len(group), width), padding)
+        ids = torch.full((len(group), width), self.transformer.config.pad_token_id or 0)
         positions = torch.arange(width).clamp(max=length - 1).repeat(len(group), 1)
         attention_mask = torch.zeros(len(group), width, width)
         for row, (window, of_window) in enumerate(zip(windows, markers)):

@@ -82,11 +82,13 @@ class TransformerEncoder(CandidateEncoder):
     def device(self) -> torch.device:
         return self.transformer.device
 
-    def choose_width(self, rows: Sequence[NDArray[numpy.int64]]) -> int:
-        """How long rows of wordpieces become by padding, in training more than the longest; see `round_up`."""
-        longest = max(map(len, rows))
-        most = self.window + len(self.before) + len(self.after)
-        return round_up(longest, most) if self.training else longest
+    def pad(self, rows: Sequence[NDArray[numpy.int64]]) -> Tuple[Tensor, Optional[Tensor]]:
+        """Rows of wordpieces as one tensor, in training longer than the longest (see `round_up`), and its mask; see the
+        function `pad`."""
+        width = max(map(len, rows))
+        if self.training:
+            width = round_up(width, self.window + len(self.before) + len(self.after))
+        return pad(rows, self.transformer.config.pad_token_id or 0, self.device, width)
 
     def make_layers(self) -> None:
         """Make all layers but the transformer, and set `window`: the number of wordpieces in one pass, beside the

@@ -238,13 +238,11 @@ def _convert_inputs(model: RelationModel, batch: RelationBatch, is_train: bool) 
     return inputs, lambda d_inputs: backprop(torch2xp(d_inputs.args[1]))
 
 
-def _convert_outputs(
-    model: RelationModel, inputs_and_outputs: Tuple, is_train: bool
-) -> Tuple[RelationScores, Callable]:
-    _, outputs = inputs_and_outputs
+def _convert_outputs(model: RelationModel, both: Tuple, is_train: bool) -> Tuple[RelationScores, Callable]:
+    _, outputs = both
 
     def backprop(d_scores: RelationScores) -> ArgsKwargs:
         gradients = tuple(xp2torch(d_score, device=output.device) for d_score, output in zip(d_scores, outputs))
-        return ArgsKwargs(args=(tuple(outputs),), kwargs={"grad_tensors": gradients})
+        return ArgsKwargs((outputs,), {"grad_tensors": gradients})
 
     return tuple(torch2xp(output) for output in outputs), backprop

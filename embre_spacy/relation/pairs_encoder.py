@@ -149,13 +149,11 @@ class PairsEncoder(TransformerEncoder):
         # kept, but computed again, one call at a time: so memory does not depend on the number of candidates.
         if torch.is_grad_enabled() and len(groups) > 1:
             read = partial(checkpoint, self._read, use_reentrant=False)
-        padding = self.transformer.config.pad_token_id or 0
         outputs: List[Tensor] = []
         # One autocast context for all calls, so that weights are cast once.
         with autocast(self.settings["precision"], self.device):
             for group in groups:
-                inputs = [arrays.inputs[i] for i in group]
-                arguments = [*pad(inputs, padding, self.device, self.choose_width(inputs))]
+                arguments = [*self.pad([arrays.inputs[i] for i in group])]
                 for openings in (arrays.sources, arrays.targets):
                     arguments.extend(pad([openings[i] for i in group], 0, self.device))
                 outputs.append(read(*arguments))

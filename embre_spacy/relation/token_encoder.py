@@ -17,10 +17,9 @@ def create_token_encoder(hidden_width: int = 256, n_heads: int = 8, dropout: flo
     """The document encoder on the vectors of spaCy's tokens (`embre_spacy.TokenEncoder.v1`). The layer that makes them
     is the `tok2vec` of the relation model, such as a listener to a transformer that components share.
 
-    hidden_width (int): The width of the vectors that stand for the source and the target of a candidate.
+    hidden_width, dropout: As of `embre_spacy.DocumentEncoder.v1`.
     n_heads (int): The number of attention heads that find the context of a candidate. It must divide the width of the
         vectors of tokens.
-    dropout (float): The dropout on the vectors of candidates.
     RETURNS (TokenEncoder): The encoder, without layers yet.
     """
     return TokenEncoder(locals())
