@@ -3,7 +3,10 @@
 Messages are where they are raised: those of damaged input in `formats/` and `files.py`.
 """
 
-from typing import Optional
+import gzip
+import zlib
+from contextlib import contextmanager
+from typing import Iterator, Optional
 
 
 class EmbreError(ValueError):
@@ -36,3 +39,23 @@ def describe_error(error: Exception) -> str:
     if isinstance(error, InputError):
         return error.cause
     return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(":")[:500]
+
+
+@contextmanager
+def add_file_to_errors(location: object, *, all_errors: bool = True) -> Iterator[None]:
+    """Add a file to InputErrors that name none, and make errors of the operating system and of packing InputErrors that
+    name it; if not all errors, those of the system that name no file. What reading another file raises names that."""
+    try:
+        yield
+    except InputError as error:
+        if error.file is not None:
+            raise
+        raise InputError(error.cause, file=str(location), document=error.document) from error
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        if not all_errors:
+            raise
+        raise InputError(f"not gzip, or truncated: {error}", file=str(location)) from error
+    except OSError as error:
+        if not all_errors and (error.errno is None or error.filename is not None):
+            raise
+        raise InputError((error.strerror or str(error)).lower(), file=str(location)) from error

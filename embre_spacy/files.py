@@ -8,20 +8,18 @@ import io
 import os
 import re
 import shutil
-import zlib
 from codecs import BOM_UTF8
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from operator import attrgetter
 from pathlib import Path, PurePath
-from typing import Any, BinaryIO, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple, Union
+from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
 from uuid import uuid4
 
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.spec import AbstractFileSystem
 
-from .errors import EmbreError, InputError
+from .errors import EmbreError, InputError, add_file_to_errors
 
 try:
     import fcntl
@@ -74,32 +72,19 @@ def is_uri(location: Location) -> bool:
     return "://" in str(location)
 
 
-def split_location(location: str) -> Tuple[str, str]:
-    """The folder of a location and the name in it."""
-    if not is_uri(location):
-        return os.path.split(location)
-    folder, _, name = location.rstrip("/").rpartition("/")
-    return folder, name
-
-
 def is_gzipped(location: Location) -> bool:
     """Whether the name of a file ends in ".gz"."""
     return str(location).lower().endswith(".gz")
 
 
 def strip_gz(name: str) -> str:
-    """The name of a file without ".gz"."""
     return name[:-3] if is_gzipped(name) else name
 
 
 def format_of(location: Location, format: Optional[str] = None, formats: Tuple[str, ...] = FORMATS) -> str:
-    """The format of a file: that which is given, or else that of its suffix (in any case, ".gz" ignored).
-
-    RAISES (InputError): If it is none of the formats, or is not written with ".gz".
-    """
-    # Files with one suffix have documents rather than a table.
-    suffixes = {OUTPUT_FORMATS[name]: name for name in formats if OUTPUT_FORMATS[name] not in SUFFIXES}
-    suffixes = {**SUFFIXES, **suffixes}
+    """The format of a file: that which is given, or else that of its suffix (in any case, ".gz" ignored)."""
+    # A suffix of documents and of tables is taken for that of documents.
+    suffixes = SUFFIXES | {OUTPUT_FORMATS[name]: name for name in formats if OUTPUT_FORMATS[name] not in SUFFIXES}
     format = format or suffixes.get(PurePath(strip_gz(str(location))).suffix.lower())
     if format is None:
         raise InputError(f"unknown suffix: name the format or use one of {', '.join(suffixes)}", file=str(location))
@@ -114,7 +99,7 @@ def format_of(location: Location, format: Optional[str] = None, formats: Tuple[s
 def open_input(location: Location) -> Iterator[BinaryIO]:
     """Open a file for reading, unpacked if its name ends in ".gz"."""
     if is_uri(location):
-        files, path = _find_storage(location)
+        files, path = find_storage(location)
         # The files of fsspec cannot all peek.
         raw: Any = io.BufferedReader(files.open(path, "rb"))
     else:
@@ -184,7 +169,8 @@ def open_output(location: Location, *, make_folder: bool = False) -> Iterator[Bi
     """Open a file for writing, packed if its name ends in ".gz". It appears under its name when it is complete: if
     anything fails before, there is no file, or the old one. A device or a pipe takes what is written at once. An
     InputError of the body without a file gets this one."""
-    with _write_remote(location) if is_uri(location) else _write_local(Path(location), make_folder) as file:
+    writing = _write_remote(location) if is_uri(location) else _write_local(Path(location), make_folder)
+    with add_file_to_errors(location, all_errors=False), writing as file:
         if is_gzipped(location):
             # No name and no time inside: the same content is the same file.
             with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
@@ -196,7 +182,7 @@ def open_output(location: Location, *, make_folder: bool = False) -> Iterator[Bi
 @contextmanager
 def _write_local(path: Path, make_folder: bool) -> Iterator[BinaryIO]:
     if is_special(path):
-        with _add_file_to_own_errors(path), open(path, "wb") as file:
+        with open(path, "wb") as file:
             yield file
         return
     # A link stays, and the file that it names is replaced.
@@ -210,7 +196,7 @@ def _write_local(path: Path, make_folder: bool) -> Iterator[BinaryIO]:
             raise InputError(f"the folder {target.parent} does not exist")
         file = _open_part(target)
     try:
-        with _add_file_to_own_errors(path), file:
+        with file:
             yield file
             with add_file_to_errors(path):
                 file.flush()
@@ -223,8 +209,9 @@ def _write_local(path: Path, make_folder: bool) -> Iterator[BinaryIO]:
 def _open_part(target: Path) -> BinaryIO:
     """Open the file that becomes another. A writer takes over what one that was killed has left, not what another is
     writing now."""
-    file = open(target.with_name(part_name(target.name, 32 * "0")), "wb", opener=_open_whole)  # noqa: SIM115
-    if not _lock(file, is_shared=False, waits=False):
+    part = target.with_name(part_name(target.name, 32 * "0"))
+    file = open(part, "wb", opener=lambda path, flags: os.open(path, flags & ~os.O_TRUNC, 0o666))  # noqa: SIM115
+    if not lock_file(file):
         file.close()
         file = open(target.with_name(part_name(target.name)), "wb")  # noqa: SIM115
     file.truncate()
@@ -233,11 +220,7 @@ def _open_part(target: Path) -> BinaryIO:
     return file
 
 
-def _open_whole(path: str, flags: int) -> int:
-    return os.open(path, flags & ~os.O_TRUNC, 0o666)
-
-
-def _lock(file: BinaryIO, is_shared: bool, waits: bool) -> Optional[bool]:
+def lock_file(file: BinaryIO, is_shared: bool = False, waits: bool = False) -> Optional[bool]:
     """Lock an open file for as long as it is open, and no longer than the process lives. False if another has the lock,
     or the file has lost its name; None where there are no locks."""
     try:
@@ -249,34 +232,16 @@ def _lock(file: BinaryIO, is_shared: bool, waits: bool) -> Optional[bool]:
         return None
 
 
-def open_lock(location: Location, *, is_shared: bool = False, waits: bool = False) -> Optional[BinaryIO]:
-    """Open a file, which may be new, and lock it for as long as it is open, and no longer than the process lives. None
-    if another process has the lock. Storage that has no locks, as that elsewhere, gives it to everybody."""
-    files, path = _find_storage(location)
-    if not isinstance(files, LocalFileSystem):
-        return io.BytesIO()
-    with add_file_to_errors(location):
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        file = open(path, "ab")  # noqa: SIM115
-    if _lock(file, is_shared, waits) is False:
-        file.close()
-        return None
-    return file
-
-
 def is_special(location: Location) -> bool:
     """Whether a location on this machine is a device, a pipe or a socket."""
-    return (
-        not is_uri(location)
-        and os.path.exists(location)
-        and not os.path.isfile(location)
-        and not os.path.isdir(location)
-    )
+    if is_uri(location) or not os.path.exists(location):
+        return False
+    return not (os.path.isfile(location) or os.path.isdir(location))
 
 
 @contextmanager
 def _write_remote(location: Location) -> Iterator[BinaryIO]:
-    files, path = _find_storage(location)
+    files, path = find_storage(location)
     folder, _, name = path.rpartition("/")
     part = f"{folder}/{part_name(name)}"
     try:
@@ -284,7 +249,7 @@ def _write_remote(location: Location) -> Iterator[BinaryIO]:
             if folder:
                 files.makedirs(folder, exist_ok=True)
             raw = files.open(part, "wb")
-        with _add_file_to_own_errors(location), raw:
+        with raw:
             yield raw
         with add_file_to_errors(location):
             if type(files).mv is AbstractFileSystem.mv:
@@ -305,134 +270,59 @@ def part_name(name: str, key: str = "") -> str:
     return f".{name}.{key or uuid4().hex}.part"
 
 
-def name_of_part(part: str) -> Optional[str]:
-    """The name that `part_name` was given; None for other files."""
-    match = _PART.fullmatch(part)
-    return match[1] if match else None
-
-
-def remove_parts(locations: Iterable[Location]) -> None:
+def remove_parts(locations: Iterable[str]) -> None:
     """Remove what killed processes left of files that they were writing."""
-    names: Dict[str, Set[str]] = {}
-    for location in map(str, locations):
-        # What a link names is written beside that.
-        for target in (location,) if is_uri(location) else (location, os.path.realpath(location)):
-            folder, name = split_location(target)
-            names.setdefault(folder, set()).add(name)
-    for folder, of_folder in names.items():
+    targets = set(locations)
+    # What a link names is written beside that.
+    targets |= {os.path.realpath(location) for location in targets if not is_uri(location)}
+    places = {os.path.split(target) for target in targets}
+    for folder in {folder for folder, _ in places}:
         for name in list_names(folder):
-            if name_of_part(name) in of_folder:
-                remove_file(f"{folder}/{name}" if folder else name)
+            match = _PART.fullmatch(name)
+            if match and (folder, match[1]) in places:
+                remove_file(f"{folder}/{name}")
 
 
 def find_file(location: Location) -> Optional[FileInfo]:
     """A file; None if there is none."""
-    files, path = _find_storage(location)
+    files, path = find_storage(location)
     with add_file_to_errors(location), suppress(FileNotFoundError, NotADirectoryError):
         info = files.info(path)
         if info["type"] == "file":
-            return _make_info(str(location), split_location(str(location))[1], info)
+            return make_info(str(location), PurePath(location).name, info)
     return None
 
 
 def is_folder(location: Location) -> bool:
-    """Whether there is a folder."""
-    files, path = _find_storage(location)
+    files, path = find_storage(location)
     return files.isdir(path)
 
 
 def list_names(folder: Location) -> List[str]:
     """The names of the files and folders in a folder; none if there is no such folder."""
-    files, path = _find_storage(folder)
+    files, path = find_storage(folder)
     with add_file_to_errors(folder), suppress(FileNotFoundError):
-        return sorted(split_location(name.rstrip("/"))[1] for name in files.ls(path, detail=False))
+        return sorted(PurePath(name).name for name in files.ls(path, detail=False))
     return []
-
-
-def list_files(folder: Location, leave_out: Callable[[str], bool] = lambda location: False) -> List[FileInfo]:
-    """The files below a folder and behind links in it, by name, but for files and folders that are to be left out.
-
-    RAISES (InputError): For a folder that cannot be read, or a link to nothing.
-    """
-    top = str(folder).rstrip("/") or str(folder)
-    if not is_uri(top):
-        return sorted(_walk(top, top, leave_out, []))
-    files, path = _find_storage(top)
-    with add_file_to_errors(top):
-        entries = {name[len(path) :].lstrip("/"): info for name, info in files.find(path, detail=True).items()}
-    infos = [_make_info(f"{top}/{relative}", relative, info) for relative, info in sorted(entries.items())]
-    return [info for info in infos if not leave_out(info.location)]
-
-
-def _walk(folder: str, top: str, leave_out: Callable[[str], bool], above: List[str]) -> Iterator[FileInfo]:
-    # A link to a folder that leads to it leads round for ever.
-    above = [*above, os.path.realpath(folder)]
-    with add_file_to_errors(folder):
-        entries = sorted(os.scandir(folder), key=attrgetter("name"))
-    for entry in entries:
-        with add_file_to_errors(entry.path):
-            if leave_out(entry.path):
-                continue
-            if entry.is_dir():
-                if os.path.realpath(entry.path) not in above:
-                    yield from _walk(entry.path, top, leave_out, above)
-            elif entry.is_file():
-                status = entry.stat()
-                relative = Path(entry.path).relative_to(top).as_posix()
-                yield FileInfo(entry.path, relative, status.st_size, str(status.st_mtime))
-            elif entry.is_symlink() and not os.path.exists(entry.path) and not entry.name.startswith("."):
-                # Editors mark a file that is open by a hidden link to nothing.
-                raise InputError(f"a link to {os.readlink(entry.path)}, which is not there")
 
 
 def remove_file(location: Location) -> None:
     """Remove a file, if it is there. A device or a pipe stays."""
-    files, path = _find_storage(location)
-    if is_special(location):
-        return
+    files, path = find_storage(location)
     with add_file_to_errors(location), suppress(FileNotFoundError):
-        files.rm_file(path)
+        if not is_special(location):
+            files.rm_file(path)
 
 
 def remove_folder(location: Location) -> None:
-    """Remove a folder with all that is in it, if it is there."""
-    files, path = _find_storage(location)
-    with add_file_to_errors(location), suppress(FileNotFoundError):
-        # `rm` takes names for patterns.
-        for name in files.find(path):
-            files.rm_file(name)
-        files.rm(path, recursive=True)
+    """Remove a folder, if it is there and empty."""
+    files, path = find_storage(location)
+    with suppress(OSError):
+        if not files.ls(path):
+            files.rmdir(path)
 
 
-@contextmanager
-def add_file_to_errors(location: Location) -> Iterator[None]:
-    """Make errors of the operating system and of packing InputErrors that name the file, and add the file to those
-    InputErrors that name none."""
-    try:
-        with _add_file_to_own_errors(location):
-            yield
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"not gzip, or truncated: {error}", file=str(location)) from error
-    except OSError as error:
-        raise InputError((error.strerror or str(error)).lower(), file=str(location)) from error
-
-
-@contextmanager
-def _add_file_to_own_errors(location: Location) -> Iterator[None]:
-    """Add the file to errors that name none. What reading another file raises has the name of that."""
-    try:
-        yield
-    except InputError as error:
-        if error.file is not None:
-            raise
-        raise InputError(error.cause, file=str(location), document=error.document) from error
-    except OSError as error:
-        if error.errno is None or error.filename is not None:
-            raise
-        raise InputError((error.strerror or str(error)).lower(), file=str(location)) from error
-
-
-def _find_storage(location: Location) -> Tuple[AbstractFileSystem, str]:
+def find_storage(location: Location) -> Tuple[AbstractFileSystem, str]:
     """The file system of a location, and the path in it."""
     if not is_uri(location):
         return LocalFileSystem(), os.path.abspath(location)
@@ -445,7 +335,8 @@ def _find_storage(location: Location) -> Tuple[AbstractFileSystem, str]:
     return files, path
 
 
-def _make_info(location: str, relative: str, info: Dict[str, Any]) -> FileInfo:
+def make_info(location: str, relative: str, info: Dict[str, Any]) -> FileInfo:
+    """A file of which its file system says this."""
     version = next((info[key] for key in _VERSION_KEYS if info.get(key) is not None), "")
     # One file system gives one moment in two forms.
     version = version.timestamp() if isinstance(version, datetime) else version

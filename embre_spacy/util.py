@@ -3,9 +3,11 @@
 import hashlib
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
 
@@ -14,10 +16,9 @@ from pydantic import ValidationError
 from spacy.language import Language
 from spacy.util import dict_to_dot, get_package_path, get_package_version, is_package
 
-from .errors import EmbreError, InputError, describe_error
+from .errors import EmbreError, add_file_to_errors, describe_error
 
 _VERSIONED = ("embre_spacy", "spacy", "thinc", "torch", "transformers", "accelerate")
-_BLOCK_SIZE = 2**20
 _MAX_SHOWN = 60
 
 
@@ -42,29 +43,20 @@ def _list_digests(part: Union[str, Path, bytes]) -> List[Tuple[str, str]]:
 
 
 def _digest_file(path: Path) -> str:
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while block := file.read(_BLOCK_SIZE):
-                digest.update(block)
-    except OSError as error:
-        raise InputError((error.strerror or str(error)).lower(), file=str(path)) from error
-    return digest.hexdigest()
+    with add_file_to_errors(path), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def diff_settings(before: Mapping[str, Any], after: Mapping[str, Any]) -> List[str]:
     """Describe each difference of two nested settings by its dotted name: "training.epochs was 3 and is 5"."""
     old, new = dict_to_dot(before), dict_to_dot(after)
-    return [
-        _describe_change(name, old, new)
-        for name in sorted({*old, *new})
-        if (name in old) != (name in new) or old[name] != new[name]
-    ]
-
-
-def _describe_change(name: str, before: Dict[str, Any], after: Dict[str, Any]) -> str:
-    old, new = (repr(settings[name]) if name in settings else "not set" for settings in (before, after))
-    return f"{name} has changed" if max(len(old), len(new)) > _MAX_SHOWN else f"{name} was {old} and is {new}"
+    differences = []
+    for name in sorted({*old, *new}):
+        if (name in old) != (name in new) or old[name] != new[name]:
+            was, now = (repr(settings[name]) if name in settings else "not set" for settings in (old, new))
+            is_long = max(len(was), len(now)) > _MAX_SHOWN
+            differences.append(f"{name} has changed" if is_long else f"{name} was {was} and is {now}")
+    return differences
 
 
 def describe_validation_error(error: ValidationError) -> str:
@@ -95,8 +87,7 @@ def _commit() -> Optional[str]:
         # An installed package may lie inside the checkout of something else, such as that of a project with its
         # virtual environment in it: the commit of that says nothing of this file.
         _git("ls-files", "--error-unmatch", "--", Path(__file__).name)
-        changed = _git("status", "--porcelain", "--untracked-files=no")
-        return _git("rev-parse", "HEAD") + ("+" if changed else "")
+        return _git("describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+")
     except (OSError, subprocess.CalledProcessError):
         return None
 
@@ -107,11 +98,10 @@ def _git(*arguments: str) -> str:
 
 
 def _processor() -> str:
-    information = Path("/proc/cpuinfo")
-    if information.is_file():
-        for line in information.read_text(encoding="utf8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+    with suppress(OSError):
+        information = Path("/proc/cpuinfo").read_text(encoding="utf8", errors="replace")
+        if match := re.search(r"^model name.*?:(.*)", information, re.MULTILINE):
+            return match[1].strip()
     return platform.processor() or platform.machine()
 
 

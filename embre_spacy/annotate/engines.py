@@ -8,11 +8,12 @@ import tempfile
 from collections import deque
 from concurrent.futures import as_completed
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from itertools import groupby, islice
 from threading import Thread
 from time import perf_counter, sleep
-from typing import Any, Callable, Deque, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Tuple
 
 import torch
 from loky import ProcessPoolExecutor
@@ -21,8 +22,7 @@ from loky.process_executor import BrokenProcessPool
 from ..errors import EmbreError
 from ..files import is_uri, part_name
 from ..util import checksum_pipeline
-from .outputs import create_writer
-from .stages import AnnotateOptions, Chunk, Stages, finish_unit
+from .stages import AnnotateOptions, Stages, finish_unit
 from .state import RunState
 from .units import Unit
 
@@ -32,54 +32,47 @@ _PARENT_SECONDS = 0.5
 _MAX_BLOCKS = 10_000
 
 
-class Progress(NamedTuple):
-    """How far the work is: the documents that came out of the pipeline, and the bytes of the inputs that are done."""
+@dataclass
+class Progress:
+    """How far the work is: the documents that came out of the pipeline, and the bytes of the inputs that are done.
+    `on_start` takes how many bytes there are when the pipeline is loaded; `on_progress` this, from time to time."""
 
-    documents: int
-    size: int
-
-
-class Meter:
-    """Measures the work. `on_start` takes how many bytes there are when the pipeline is loaded, `on_progress` how far
-    the work is from time to time."""
-
-    def __init__(self, on_start: Callable[[int], None], on_progress: Callable[[Progress], None]) -> None:
-        self.on_start = on_start
-        self.on_progress = on_progress
-        self.progress = Progress(0, 0)
-        self.began = perf_counter()
+    on_start: Callable[[int], None]
+    on_progress: Callable[["Progress"], None]
+    documents: int = 0
+    size: int = 0
+    began: float = field(default_factory=perf_counter)
 
     def start(self, units: List[Unit]) -> None:
-        """Start the clock."""
         self.on_start(sum(unit.size for unit in units))
         self.began = perf_counter()
 
     def add(self, documents: int, size: int = 0) -> None:
-        """Tell of more documents and bytes."""
-        self.progress = Progress(self.progress.documents + documents, self.progress.size + size)
-        self.on_progress(self.progress)
+        self.documents += documents
+        self.size += size
+        self.on_progress(self)
 
 
-def run_local(options: AnnotateOptions, units: List[Unit], meter: Meter) -> None:
+def run_local(options: AnnotateOptions, units: List[Unit], progress: Progress) -> None:
     """Annotate units in this process, or in several that have a pipeline and one thread each."""
     stages = Stages(options, options.gpu_id) if options.n_process == 1 or options.gpu_id >= 0 else None
     if options.is_split or (stages is not None and options.n_process > 1 and stages.can_split):
-        _run_split(options, units, meter, stages or Stages(options))
+        _run_split(options, units, progress, stages or Stages(options))
     elif stages is not None:
-        meter.start(units)
+        progress.start(units)
         for unit in units:
-            stages.annotate_unit(unit, meter.add)
-            meter.add(0, unit.size)
+            stages.annotate_unit(unit, progress.add)
+            progress.add(0, unit.size)
     else:
         with _start_workers(options) as submit:
             submit("load").result()
-            meter.start(units)
+            progress.start(units)
             sizes = {submit("annotate_unit", unit): unit.size for unit in units}
             for future in as_completed(sizes):
-                meter.add(future.result(), sizes[future])
+                progress.add(future.result(), sizes[future])
 
 
-def _run_split(options: AnnotateOptions, units: List[Unit], meter: Meter, stages: Stages) -> None:
+def _run_split(options: AnnotateOptions, units: List[Unit], progress: Progress, stages: Stages) -> None:
     """Predict in this process, and have workers do what comes before and after."""
     folder = tempfile.gettempdir() if is_uri(options.location) else options.location
     left = iter(units)
@@ -94,33 +87,26 @@ def _run_split(options: AnnotateOptions, units: List[Unit], meter: Meter, stages
 
         def predict(path: str) -> Iterator[bytes]:
             writing: Deque[Any] = deque()
-            for chunk in _load_chunks(path):
-                stages.predict(chunk)
-                writing.append((chunk.n_read, submit("write_predicted", chunk)))
-                while len(writing) > 2 * options.n_process:
-                    yield take(*writing.popleft())
-            while writing:
-                yield take(*writing.popleft())
+            with open(path, "rb") as file:
+                while file.peek(1):
+                    chunk = pickle.load(file)
+                    stages.predict(chunk)
+                    writing.append(submit("write_predicted", chunk))
+                    progress.add(chunk.n_read)
+                    if len(writing) > 2 * options.n_process:
+                        yield writing.popleft().result()
+            for future in writing:
+                yield future.result()
 
-        def take(documents: int, future: Any) -> bytes:
-            meter.add(documents)
-            return future.result()
-
-        meter.start(units)
+        progress.start(units)
         reading: Deque[Any] = deque(read_ahead(options.n_process + 1))
         while reading:
             unit, path, future = reading.popleft()
             future.result()
-            finish_unit(unit, predict(path), stages.writer, stages.state)
+            finish_unit(unit, predict(path), options)
             os.unlink(path)
             reading.extend(read_ahead(1))
-            meter.add(0, unit.size)
-
-
-def _load_chunks(path: str) -> Iterator[Chunk]:
-    with open(path, "rb") as file:
-        while file.peek(1):
-            yield pickle.load(file)
+            progress.add(0, unit.size)
 
 
 @contextmanager
@@ -137,17 +123,18 @@ def _start_workers(options: AnnotateOptions) -> Iterator[Callable[..., Any]]:
         executor.shutdown(kill_workers=True)
 
 
-# What a worker process has loaded, and its lock.
-_loaded: Dict[AnnotateOptions, Tuple[Stages, Any]] = {}
+@lru_cache
+def _load_stages(options: AnnotateOptions, leader: int) -> Tuple[Stages, Any]:
+    """The stages of a worker process, and its lock."""
+    Thread(target=_end_with, args=(leader,), daemon=True).start()
+    torch.set_num_threads(1)
+    lock = RunState(options.location).join()
+    return Stages(options), lock
 
 
 def _run_method(options: AnnotateOptions, leader: int, method: str, *arguments: Any) -> Any:
-    if options not in _loaded:
-        Thread(target=_end_with, args=(leader,), daemon=True).start()
-        torch.set_num_threads(1)
-        lock = RunState(options.location).join()
-        _loaded[options] = Stages(options), lock
-    return None if method == "load" else getattr(_loaded[options][0], method)(*arguments)
+    stages, _ = _load_stages(options, leader)
+    return None if method == "load" else getattr(stages, method)(*arguments)
 
 
 def _end_with(leader: int) -> None:
@@ -157,7 +144,7 @@ def _end_with(leader: int) -> None:
     os._exit(1)
 
 
-def run_ray(options: AnnotateOptions, units: List[Unit], meter: Meter) -> None:
+def run_ray(options: AnnotateOptions, units: List[Unit], progress: Progress) -> None:
     """Annotate units with Ray, on the cluster that is there or else on this machine. An actor that dies is started
     again, and its unit begun anew."""
     try:
@@ -172,7 +159,7 @@ def run_ray(options: AnnotateOptions, units: List[Unit], meter: Meter) -> None:
         if not available.get(kind):
             raise EmbreError(f"the cluster has no {kind}")
         n_cpus, n_actors = available.get("CPU", 0), min(options.actors or available[kind], len(units))
-        rows = [{"unit": pickle.dumps(unit)} for unit in units]
+        rows = [{"unit": unit.index, "work": pickle.dumps(unit)} for unit in units]
         dataset = ray.data.from_items(rows, override_num_blocks=min(len(rows), _MAX_BLOCKS))
         # To read takes three times as long as to write.
         steps = {"read": n_cpus * 3 // 4, "predict": n_actors, "write": n_cpus // 4}
@@ -186,13 +173,21 @@ def run_ray(options: AnnotateOptions, units: List[Unit], meter: Meter) -> None:
                 num_cpus=0 if step == "predict" else 1,
                 num_gpus=1 if has_gpu else 0,
             )
-        meter.start(units)
+        by_index = {unit.index: unit for unit in units}
+
+        def take(row: Dict[str, Any]) -> bytes:
+            progress.add(int(row["documents"]))
+            return row["work"]
+
+        progress.start(units)
         try:
-            if is_split:
-                _finish_units(options, units, dataset.iter_rows(), meter)
-            else:
-                for row in dataset.iter_rows():
-                    meter.add(int(row["documents"]), int(row["size"]))
+            # The rows of a unit follow each other.
+            for index, of_unit in groupby(dataset.iter_rows(), key=lambda row: int(row["unit"])):
+                if is_split:
+                    finish_unit(by_index[index], map(take, of_unit), options)
+                else:
+                    list(map(take, of_unit))
+                progress.add(0, by_index[index].size)
         except ray.exceptions.RayError as error:
             raise EmbreError(_find_cause(error)) from error
 
@@ -224,20 +219,6 @@ def _use_ray(ray: Any, is_ordered: bool) -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _finish_units(options: AnnotateOptions, units: List[Unit], rows: Iterator[Dict[str, Any]], meter: Meter) -> None:
-    """Finish units of the chunks that come in their order."""
-    writer, state = create_writer(options.format, options.quote_formulas), RunState(options.location, options.run)
-    by_index = {unit.index: unit for unit in units}
-
-    def take(row: Dict[str, Any]) -> bytes:
-        meter.add(int(row["documents"]))
-        return row["lines"]
-
-    for index, of_unit in groupby(rows, key=lambda row: int(row["unit"])):
-        finish_unit(by_index[index], map(take, of_unit), writer, state)
-        meter.add(0, by_index[index].size)
-
-
 class Annotator:
     """An actor of Ray, with a pipeline. It takes all stages, or one of the steps "read", "predict" and "write". A call
     takes one row, and yields rows, as columns."""
@@ -251,22 +232,21 @@ class Annotator:
         self.step = step
 
     def __call__(self, batch: Dict[str, Any]) -> Iterator[Dict[str, List[Any]]]:
-        row = {name: values[0] for name, values in batch.items()}
+        for work, documents in self._run(pickle.loads(batch["work"][0])):
+            yield {"unit": [int(batch["unit"][0])], "work": [work], "documents": [documents]}
+
+    def _run(self, work: Any) -> Iterator[Tuple[bytes, int]]:
+        """Take a step with a unit or a chunk, and yield what it becomes, and how many documents are through."""
         if self.step == "annotate":
-            unit = pickle.loads(row["unit"])
-            yield {"documents": [self.stages.annotate_unit(unit)], "size": [unit.size]}
+            yield b"", self.stages.annotate_unit(work)
         elif self.step == "read":
-            unit = pickle.loads(row["unit"])
-            for chunk in self.stages.iter_prepared(unit):
-                yield {"unit": [unit.index], "chunk": [pickle.dumps(chunk)]}
+            for chunk in self.stages.iter_prepared(work):
+                yield pickle.dumps(chunk), 0
+        elif self.step == "predict":
+            self.stages.predict(work)
+            yield pickle.dumps(work), 0
         else:
-            chunk = pickle.loads(row["chunk"])
-            if self.step == "predict":
-                self.stages.predict(chunk)
-                yield {"unit": [int(row["unit"])], "chunk": [pickle.dumps(chunk)]}
-            else:
-                lines = self.stages.write_predicted(chunk)
-                yield {"unit": [int(row["unit"])], "lines": [lines], "documents": [chunk.n_read]}
+            yield self.stages.write_predicted(work), work.n_read
 
 
 def _find_cause(error: BaseException) -> str:

@@ -1,18 +1,17 @@
-"""The kinds of output: BioC and PubTator, DocBin, and relations as a table. Each makes data of a document, and a file
-of such data."""
+"""The kinds of output: BioC and PubTator, DocBin, and relations as a table."""
 
 import csv
 import json
-from io import StringIO
 from itertools import chain, islice
 from os import PathLike
 from pathlib import Path
-from typing import Any, BinaryIO, Callable, Dict, Iterable, Iterator, List, Optional, Tuple, Union
+from types import SimpleNamespace
+from typing import Any, BinaryIO, Iterable, Iterator, List, Optional, Tuple, Union
 
 from spacy.tokens import Doc, DocBin
 
-from ..errors import EmbreError, InputError
-from ..files import OUTPUT_FORMATS, format_of, open_output, remove_file
+from ..errors import EmbreError
+from ..files import open_output, remove_file
 from ..formats.doc import record_from_doc
 from ..formats.record import Anomalies, Envelope
 from ..formats.writing import FORMATTERS, docbin_bytes, join_documents
@@ -34,6 +33,7 @@ COLUMNS: Tuple[str, ...] = (
     "relation_probability",
     "novelty_probability",
 )
+_DELIMITERS = {"relations-csv": ",", "relations-tsv": "\t"}
 _PARQUET_GROUP = 65_536
 # With them a cell begins that spreadsheets take for a formula.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -41,85 +41,48 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 Row = List[Any]
 
 
-def output_format_of(output: str, to: Optional[str] = None) -> str:
-    """The kind of an output, one of OUTPUT_FORMATS: that which is given, or else that of the suffix.
-
-    RAISES (InputError): If neither is known, or the kind is not written with ".gz".
-    """
-    if output.endswith("/") and to is None:
-        raise InputError("a folder has no suffix: name the format of its files (--to)", file=output)
-    return format_of(output, to, tuple(OUTPUT_FORMATS))
-
-
 class OutputWriter:
-    """Writes BioC and PubTator. `DocBinWriter` and `TableWriter` write the other kinds; see `create_writer`."""
+    """Makes data of documents, and files of such data, in one of OUTPUT_FORMATS."""
 
-    may_be_empty = False
-
-    def __init__(self, format: str) -> None:
+    def __init__(self, format: str, quote_formulas: bool = False) -> None:
+        if format == "relations-parquet":
+            _import_parquet()
         self.format = format
+        self.quote_formulas = quote_formulas
+        self.is_table = format.startswith("relations-")
 
-    def encode(self, doc: Doc, identifier: str, anomalies: Anomalies) -> Tuple[bytes, Optional[Envelope]]:
-        """Make data of a document, and what stands around it in a file.
-
-        RAISES (InputError): If it cannot be written in this format.
-        """
+    def encode(self, doc: Doc, identifier: str, anomalies: Anomalies) -> bytes:
+        """Make data of a document. Raises an InputError if it cannot be written in this format."""
+        if self.is_table:
+            return json.dumps(relation_rows(doc, identifier), ensure_ascii=False).encode("utf-8")
+        if self.format == "docbin":
+            return docbin_bytes([doc])
         record = record_from_doc(doc, identifier)
         format_document, make_envelope = FORMATTERS[self.format]
-        return format_document(record, anomalies).encode("utf-8"), make_envelope(record)
+        text = format_document(record, anomalies)
+        # Each document may become the first of its file, whose envelope counts.
+        return f"{json.dumps(make_envelope(record))}\n{text}".encode()
 
-    def join(self, envelope: Optional[Envelope], data: Iterator[bytes], file: BinaryIO) -> None:
-        """Make a file of the data of documents. The envelope is that of the first."""
-        join_documents(envelope or Envelope("", "", ""), (document.decode("utf-8") for document in data), file)
-
-    def write(self, documents: Iterator[Tuple[bytes, Optional[Envelope]]], target: str) -> None:
+    def write(self, data: Iterator[bytes], target: str) -> None:
         """Write a file of what `encode` gave. Where there is no document, an old file goes, or an empty table comes."""
-        first = next(documents, None)
-        if first is None and not self.may_be_empty:
+        first = next(data, None)
+        if first is None and not self.is_table:
             remove_file(target)
             return
-        all_data = (data for data, _ in chain([] if first is None else [first], documents))
+        data = data if first is None else chain([first], data)
         with open_output(target, make_folder=True) as file:
-            self.join(first and first[1], all_data, file)
-
-
-class DocBinWriter(OutputWriter):
-    """Writes spaCy's DocBin. The whole file is in memory when it is written."""
-
-    def encode(self, doc: Doc, identifier: str, anomalies: Anomalies) -> Tuple[bytes, Optional[Envelope]]:
-        return docbin_bytes([doc]), None
-
-    def join(self, envelope: Optional[Envelope], data: Iterator[bytes], file: BinaryIO) -> None:
-        docbin = DocBin(store_user_data=True)
-        for document in data:
-            docbin.merge(DocBin(store_user_data=True).from_bytes(document))
-        file.write(docbin.to_bytes())
-
-
-class TableWriter(OutputWriter):
-    """Writes a table of relations."""
-
-    may_be_empty = True
-
-    def __init__(self, format: str, quote_formulas: bool) -> None:
-        super().__init__(format)
-        self.quote_formulas = quote_formulas
-
-    def encode(self, doc: Doc, identifier: str, anomalies: Anomalies) -> Tuple[bytes, Optional[Envelope]]:
-        return json.dumps(relation_rows(doc, identifier), ensure_ascii=False).encode("utf-8"), None
-
-    def join(self, envelope: Optional[Envelope], data: Iterator[bytes], file: BinaryIO) -> None:
-        rows = (row for document in data for row in json.loads(document))
-        _write_rows(rows, file, self.format, self.quote_formulas)
-
-
-def create_writer(format: str, quote_formulas: bool = False) -> OutputWriter:
-    """The writer of one of OUTPUT_FORMATS. RAISES (EmbreError): If the package that it needs is missing."""
-    if format == "relations-parquet":
-        _import_parquet()
-    if format in _TABLES:
-        return TableWriter(format, quote_formulas)
-    return DocBinWriter(format) if format == "docbin" else OutputWriter(format)
+            if self.is_table:
+                rows = (row for document in data for row in json.loads(document))
+                _write_rows(rows, file, self.format, self.quote_formulas)
+            elif self.format == "docbin":
+                # All of it is in memory.
+                docbin = DocBin(store_user_data=True)
+                for document in data:
+                    docbin.merge(DocBin(store_user_data=True).from_bytes(document))
+                file.write(docbin.to_bytes())
+            else:
+                envelope = Envelope(*json.loads(first.partition(b"\n")[0]))
+                join_documents(envelope, (document.partition(b"\n")[2].decode("utf-8") for document in data), file)
 
 
 def relation_rows(doc: Doc, document: Optional[str] = None) -> List[Row]:
@@ -163,37 +126,26 @@ def write_table(
 
 
 def _write_rows(rows: Iterator[Row], file: BinaryIO, kind: str, quote_formulas: bool) -> None:
-    _TABLES[kind](map(_quote_formulas, rows) if quote_formulas else rows, file)
+    rows = map(_quote_formulas, rows) if quote_formulas else rows
+    if kind == "relations-jsonl":
+        for row in rows:
+            file.write((json.dumps(dict(zip(COLUMNS, row)), ensure_ascii=False) + "\n").encode("utf-8"))
+    elif kind == "relations-parquet":
+        pyarrow = _import_parquet()
+        types = [(name, pyarrow.float64() if name.endswith("_probability") else pyarrow.string()) for name in COLUMNS]
+        schema = pyarrow.schema(types)
+        with pyarrow.parquet.ParquetWriter(file, schema) as writer:
+            while group := list(islice(rows, _PARQUET_GROUP)):
+                columns = dict(zip(COLUMNS, map(list, zip(*group))))
+                writer.write_table(pyarrow.Table.from_pydict(columns, schema=schema))
+    else:
+        lines = SimpleNamespace(write=lambda line: file.write(line[:-2].encode("utf-8") + b"\n"))
+        # What ends a line is quoted inside a cell.
+        csv.writer(lines, delimiter=_DELIMITERS[kind], lineterminator="\r\n").writerows(chain([COLUMNS], rows))
 
 
 def _quote_formulas(row: Row) -> Row:
     return [f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell for cell in row]
-
-
-def _write_delimited(rows: Iterator[Row], file: BinaryIO, delimiter: str = ",") -> None:
-    line = StringIO()
-    # What ends a line is quoted inside a cell.
-    writer = csv.writer(line, delimiter=delimiter, lineterminator="\r\n")
-    for row in chain([COLUMNS], rows):
-        writer.writerow(row)
-        file.write(line.getvalue()[:-2].encode("utf-8") + b"\n")
-        line.seek(0)
-        line.truncate()
-
-
-def _write_json_lines(rows: Iterator[Row], file: BinaryIO) -> None:
-    for row in rows:
-        file.write((json.dumps(dict(zip(COLUMNS, row)), ensure_ascii=False) + "\n").encode("utf-8"))
-
-
-def _write_parquet(rows: Iterator[Row], file: BinaryIO) -> None:
-    pyarrow = _import_parquet()
-    types = [(name, pyarrow.float64() if name.endswith("_probability") else pyarrow.string()) for name in COLUMNS]
-    schema = pyarrow.schema(types)
-    with pyarrow.parquet.ParquetWriter(file, schema) as writer:
-        while group := list(islice(rows, _PARQUET_GROUP)):
-            columns = dict(zip(COLUMNS, map(list, zip(*group))))
-            writer.write_table(pyarrow.Table.from_pydict(columns, schema=schema))
 
 
 def _import_parquet() -> Any:
@@ -202,11 +154,3 @@ def _import_parquet() -> Any:
     except ImportError as error:
         raise EmbreError("Parquet needs pyarrow: pip install 'embre_spacy[parquet]'") from error
     return pyarrow
-
-
-_TABLES: Dict[str, Callable[[Iterator[Row], BinaryIO], None]] = {
-    "relations-csv": _write_delimited,
-    "relations-tsv": lambda rows, file: _write_delimited(rows, file, "\t"),
-    "relations-jsonl": _write_json_lines,
-    "relations-parquet": _write_parquet,
-}

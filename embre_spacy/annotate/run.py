@@ -3,50 +3,35 @@
 import os
 import shutil
 import sys
+from collections import defaultdict
 from contextlib import contextmanager, nullcontext
-from itertools import chain, groupby
+from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, DefaultDict, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence
 
 from .. import __version__
 from ..errors import EmbreError, InputError
-from ..files import (
-    OUTPUT_FORMATS,
-    find_file,
-    is_folder,
-    is_special,
-    is_uri,
-    open_output,
-    remove_parts,
-    strip_gz,
-)
+from ..files import OUTPUT_FORMATS, find_file, format_of, is_folder, is_special, is_uri, open_output, remove_parts
 from ..formats import Rejected
 from ..formats.reading import describe_repeated
-from ..formats.record import Anomalies, Envelope
+from ..formats.record import Anomalies
 from ..formats.writing import write_rejects
 from ..util import checksum_pipeline
-from .engines import Meter, Progress, run_local, run_ray
-from .outputs import OutputWriter, create_writer, output_format_of
+from .engines import Progress, run_local, run_ray
+from .outputs import OutputWriter
 from .stages import AnnotateOptions
-from .state import NO_IDENTIFIERS, STDIN, Outcome, RunState, UnitReport
+from .state import NO_IDENTIFIERS, STDIN, Outcome, RunState
 from .units import STANDARD_INPUT, InputFile, Unit, choose_unit_bytes, find_change, find_inputs, split_units
 
 ENGINES = {"local": run_local, "ray": run_ray}
 
 
 class Summary(NamedTuple):
-    """What came of a run.
-
-    documents (int): How many documents came out.
-    relations (int): How many relations they have.
-    rejected (int): How many were set aside.
-    rejects (str): The file that says why.
-    predicted (int): How many documents were predicted since the run started last.
-    seconds (float): How long that took, without loading the pipeline.
-    notes (List[str]): What is odd in the inputs and was kept.
-    """
+    """What came of a run: how many documents came out, how many relations they have, how many documents were set aside,
+    and the file that says why; how many documents were predicted since the run started last, in how many seconds
+    without loading the pipeline; what is odd in the inputs and was kept."""
 
     documents: int
     relations: int
@@ -97,15 +82,17 @@ def annotate(
     _check_arguments(inputs, output, from_format, n_process, engine, actors)
     if not output.endswith("/") and is_folder(output):
         output += "/"
-    format = output_format_of(output, to)
-    writer = create_writer(format, quote_formulas)
+    if output.endswith("/") and to is None:
+        raise InputError("a folder has no suffix: name the format of its files (--to)", file=output)
+    format = format_of(output, to, tuple(OUTPUT_FORMATS))
+    writer = OutputWriter(format, quote_formulas)
     base = output.rstrip("/") if is_uri(output) else os.path.abspath(output)
     state = RunState(f"{base}.parts")
     rejects = f"{output}rejects.jsonl" if output.endswith("/") else f"{output}.rejects.jsonl"
     rejects_location = f"{base}/rejects.jsonl" if output.endswith("/") else f"{base}.rejects.jsonl"
     device = "cpu" if gpu_id < 0 else "gpu"
     with state.lead(), _copy_standard_input(inputs, state.location) as standard_input:
-        own = [base, state.location, rejects_location]
+        own = (base, state.location, rejects_location)
         files = find_inputs(inputs, from_format, standard_input=standard_input, own=own)
         if output.endswith("/"):
             files = _set_targets(files, base, format)
@@ -121,35 +108,34 @@ def annotate(
             "device": device,
             "unit_bytes": choose_unit_bytes(files, device),
         }
-        outputs = [file.target for file in files if file.target] or [base]
-        _begin(state, settings, files, [*outputs, rejects_location], overwrite)
+        outputs = [*dict.fromkeys(file.target or base for file in files), rejects_location]
+        _begin(state, settings, files, outputs, overwrite)
         units = split_units(files, settings["unit_bytes"])
         options = AnnotateOptions(
             *(model, settings["model"], format, state.location, state.run),
-            batch_size=batch_size,
-            n_process=n_process,
-            gpu_id=gpu_id,
-            actors=actors,
-            quote_formulas=quote_formulas,
+            *(batch_size, n_process, gpu_id, actors, quote_formulas),
         )
         finished = state.finished()
         left = [unit for unit in units if unit.index not in finished]
-        meter = Meter(on_start, on_progress)
-        if left:
-            ENGINES[engine](options, left, meter)
-        seconds = perf_counter() - meter.began
-        changed = find_change(files)
-        if changed is not None:
+        progress = Progress(on_start, on_progress)
+        try:
+            if left:
+                ENGINES[engine](options, left, progress)
+        finally:
+            # Workers that were ended leave what they were writing.
+            remove_parts(outputs)
+        seconds = perf_counter() - progress.began
+        if (changed := find_change(files)) is not None:
             state.remove()
             raise InputError("it changed while it was read, so nothing is written", file=changed)
-        joined = _Join(state, files, units)
-        joined.write(writer, base)
+        joined = _Join(state, files)
+        joined.write(units, writer, base)
         write_rejects(joined.rejected, rejects_location)
         state.remove()
-    if not joined.documents and not writer.may_be_empty:
+    if not joined.documents and not writer.is_table:
         raise EmbreError(f"{output}: no document came out, and there is nothing to write: see {rejects}")
     counts = joined.documents, joined.relations, len(joined.rejected)
-    return Summary(*counts, rejects, meter.progress.documents, seconds, joined.notes)
+    return Summary(*counts, rejects, progress.documents, seconds, joined.describe_anomalies())
 
 
 def _check_arguments(
@@ -175,20 +161,17 @@ def _copy_standard_input(inputs: Sequence[str], folder: str) -> Iterator[Optiona
     """A copy of standard input, if it is an input: in the state, or, if that lies elsewhere, on this machine."""
     with TemporaryDirectory() if is_uri(folder) else nullcontext(folder) as local_folder:
         path = Path(local_folder) / STDIN
-        try:
-            if STANDARD_INPUT in inputs:
-                with open_output(path) as file:
-                    shutil.copyfileobj(sys.stdin.buffer, file)
-            yield path
-        finally:
-            path.unlink(missing_ok=True)
+        if STANDARD_INPUT in inputs:
+            with open_output(path) as file:
+                shutil.copyfileobj(sys.stdin.buffer, file)
+        yield path
 
 
 def _set_targets(files: List[InputFile], base: str, format: str) -> List[InputFile]:
     """Say where the output of each file goes: below the folder as the file below its input, with another suffix."""
     taken: Dict[str, str] = {f"{base}/rejects.jsonl": "the file of rejects"}
     for index, file in enumerate(files):
-        target = f"{base}/{os.path.splitext(strip_gz(file.relative))[0]}{OUTPUT_FORMATS[format]}"
+        target = f"{base}/{file.relative}{OUTPUT_FORMATS[format]}"
         if target in taken:
             raise InputError(f"{taken[target]} has the same output, {target}", file=file.name)
         taken[target] = file.name
@@ -200,15 +183,13 @@ def _begin(
     state: RunState, settings: Dict[str, Any], files: List[InputFile], outputs: List[str], overwrite: bool
 ) -> None:
     """Go on with the run that was begun, or begin one. What an earlier one left half written goes."""
-    names = {_follow_links(file.location): file.name for file in files}
+    names = {os.path.realpath(file.location): file.name for file in files}
     for output in outputs:
-        if _follow_links(output) in names:
-            raise InputError("it is an input too", file=names[_follow_links(output)])
+        if name := names.get(os.path.realpath(output)):
+            raise InputError("it is an input too", file=name)
         if is_special(output):
             raise InputError("it is a device or a pipe, and outputs are files", file=output)
     differences = state.resume(settings)
-    if differences is None and state.is_foreign():
-        raise EmbreError(f"{state.location}: a folder of this name exists already, and it is not the state of a run")
     if differences and not overwrite:
         raise EmbreError(
             f"{state.location}: another run was begun here ({'; '.join(differences)}): --overwrite begins anew"
@@ -222,79 +203,62 @@ def _begin(
     remove_parts(outputs)
 
 
-def _follow_links(location: str) -> str:
-    return location if is_uri(location) else os.path.realpath(location)
-
-
 class _Join:
     """Joins finished units: writes what is to be written of them, and adds up what came of the documents. Of documents
     with one id only the first of a file, and the first in an output, comes out."""
 
-    def __init__(self, state: RunState, files: List[InputFile], units: List[Unit]) -> None:
-        self.documents = self.relations = self.without_identifiers = 0
+    def __init__(self, state: RunState, files: List[InputFile]) -> None:
+        self.documents = self.relations = self._without_identifiers = 0
         self.rejected: List[Rejected] = []
-        self.notes: List[str] = []
         self._state = state
         self._files = files
-        self._units = units
+        self._anomalies: DefaultDict[int, Anomalies] = defaultdict(Anomalies)
         # In a single output: the file that had each id first.
         self._first: Optional[Dict[str, int]] = None if files[0].target else {}
 
-    def write(self, writer: OutputWriter, output: str) -> None:
+    def write(self, units: List[Unit], writer: OutputWriter, output: str) -> None:
         """Write the one output of all files, or that of each file that was cut. The others are written already."""
-        cut = {piece.file.index for unit in self._units for piece in unit.pieces if piece.section is not None}
-        groups = groupby(self._read_lines(), key=lambda line: line.file)
-        documents = ((index, self._iter_documents(index, lines)) for index, lines in groups)
         if self._first is not None:
-            writer.write(chain.from_iterable(of_file for _, of_file in documents), output)
-        else:
-            for index, of_file in documents:
-                if index in cut:
-                    writer.write(of_file, self._files[index].target or "")
-                else:
-                    list(of_file)
-        if self.without_identifiers:
-            cause = "relations are between identifiers, so these documents have none"
-            self.notes.insert(0, f"{NO_IDENTIFIERS}: {self.without_identifiers} ({cause})")
-        order = {file.name: file.index for file in self._files}
-        self.rejected.sort(key=lambda rejected: (order[rejected.file], rejected.number))
-
-    def _read_lines(self) -> Iterator[Union[Outcome, UnitReport]]:
-        """The lines of all units, with the numbers that documents have in their files."""
-        file = before = number = 0
-        for unit in self._units:
-            before = number
-            for line in self._state.read_unit(unit.index):
-                if line.file != file:
-                    file, before, number = line.file, 0, 0
-                if isinstance(line, Outcome):
-                    line = line.shift(before)
-                    number = line.number
-                yield line
-
-    def _iter_documents(
-        self, index: int, lines: Iterator[Union[Outcome, UnitReport]]
-    ) -> Iterator[Tuple[bytes, Optional[Envelope]]]:
-        """The documents of a file that come out. The others are set aside."""
-        numbers: Dict[str, int] = {}
-        anomalies = Anomalies()
-        name = self._files[index].name
-        for line in lines:
-            if isinstance(line, UnitReport):
-                anomalies.update(line.anomalies)
-                self.documents += line.documents
-                self.relations += line.relations
-                continue
-            cause = self._find_repeated(line, numbers)
-            if cause is not None:
-                self.rejected.append(Rejected(name, line.document, line.number, cause))
+            writer.write(self._iter_data(units), output)
+            return
+        for target, of_target in groupby(units, key=lambda unit: unit.files[0].section and unit.files[0].target):
+            data = self._iter_data(of_target)
+            if target is not None:
+                writer.write(data, target)
             else:
-                self.documents += 1
-                self.relations += line.relations
-                yield line.data, line.envelope
-        self.without_identifiers += anomalies.counts.pop(NO_IDENTIFIERS, (0,))[0]
-        if anomalies:
-            self.notes.append(f"{name}: {anomalies}")
+                list(data)
+
+    def describe_anomalies(self) -> List[str]:
+        """What is odd in the files and was kept, a line for each."""
+        notes = [f"{self._files[index].name}: {anomalies}" for index, anomalies in self._anomalies.items()]
+        if self._without_identifiers:
+            cause = "relations are between identifiers, so these documents have none"
+            notes.insert(0, f"{NO_IDENTIFIERS}: {self._without_identifiers} ({cause})")
+        return notes
+
+    def _iter_data(self, units: Iterable[Unit]) -> Iterator[bytes]:
+        """The data of the documents that come out. The others are set aside."""
+        file = -1
+        before = number = 0
+        numbers: Dict[str, int] = {}
+        for unit in units:
+            before = number
+            for outcome in self._state.read_unit(unit.index):
+                if outcome.file != file:
+                    file, before, numbers = outcome.file, 0, {}
+                outcome.shift(before)
+                number = outcome.number
+                self._without_identifiers += outcome.anomalies.pop(NO_IDENTIFIERS, (0,))[0]
+                if outcome.anomalies:
+                    self._anomalies[file].update(outcome.anomalies)
+                cause = self._find_repeated(outcome, numbers)
+                if cause is not None:
+                    self.rejected.append(Rejected(self._files[file].name, outcome.document, number, cause))
+                    continue
+                self.documents += outcome.documents
+                self.relations += outcome.relations
+                if outcome.data:
+                    yield outcome.data
 
     def _find_repeated(self, outcome: Outcome, numbers: Dict[str, int]) -> Optional[str]:
         """Why a document is set aside, if it is. `numbers` has the number of each document that its file had so far."""

@@ -5,26 +5,27 @@ predicts, and others decide and write: what goes from one to the next can be pic
 """
 
 import pickle
-import tempfile
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
+from io import BytesIO
 from itertools import chain, count, groupby, islice
-from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, Set, Tuple, Union
+from operator import attrgetter
+from typing import Any, Callable, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 from spacy.tokens import Doc
-from spacy.vocab import Vocab
 
-from ..errors import EmbreError, describe_error
-from ..files import FileSection, is_uri
+from ..errors import EmbreError, add_file_to_errors, describe_error
+from ..files import FileSection
 from ..formats import Rejected, read_each
 from ..formats.reading import read_ids
-from ..formats.record import Anomalies, Envelope
+from ..formats.record import Anomalies
 from ..relation import find_component
 from ..relation.component import split_by_tokens
 from ..tokens import build_tokenizer, get_concepts, get_document_id, get_mentions, get_relations, set_relations
 from ..util import load_pipeline
-from .outputs import OutputWriter, create_writer
-from .state import NO_IDENTIFIERS, Outcome, RunState, UnitReport, dump, load
+from .outputs import OutputWriter
+from .state import NO_IDENTIFIERS, Outcome, RunState, dump, load
 from .units import InputFile, Unit
 
 # A document that the pipeline fails on is set aside. This many failures in a row mean that the pipeline is at fault.
@@ -48,59 +49,28 @@ class AnnotateOptions:
     is_split: bool = False  # whether to predict in a process of its own, as for a GPU
 
 
-@dataclass
-class Entry:
-    """A document on its way through the stages, or the end of a file."""
+class Portion(NamedTuple):
+    """Documents of a chunk that are predicted together: their outcomes, arrays, and probabilities."""
 
-    file: int  # the index of its file
-    number: int  # within the section of the file that the unit has, from 1
-    document: Optional[str] = None  # its id, as far as it is known
-    doc: Union[Doc, bytes, None] = None  # packed between processes, None if it was set aside
-    cause: Optional[str] = None  # why it was set aside
-    was_read: bool = True  # without an error
-    anomalies: Optional[Anomalies] = None  # at the end of the file, what was odd in it
-
-
-@dataclass
-class _KnownIds:
-    """The ids of a file, and how many documents it has before a byte where a section starts."""
-
-    file: int = -1
-    ids: Set[str] = field(default_factory=set)
-    start: int = 0
-    before: int = 0
-
-
-@dataclass
-class Portion:
-    """Documents of a chunk that are predicted together: their places in it, arrays, and probabilities."""
-
-    places: List[int]
+    outcomes: List[Outcome]
     batch: Any
     scores: Any = None
 
 
 @dataclass
 class Chunk:
-    """`batch_size` documents of a unit, prepared in portions. Between processes the documents are bytes."""
+    """`batch_size` documents of a unit, prepared in portions, but for those that were set aside."""
 
-    entries: Any
+    outcomes: List[Outcome]
     portions: List[Portion] = field(default_factory=list)
-    n_read: int = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.n_read = sum(entry.was_read and entry.anomalies is None for entry in self.entries)
+    @property
+    def n_read(self) -> int:
+        return sum(outcome.was_read for outcome in self.outcomes)
 
-    def pack(self) -> None:
-        """Serialize the documents, to send the chunk to another process."""
-        entries = [replace(entry, doc=None if entry.doc is None else entry.doc.to_bytes()) for entry in self.entries]
-        self.entries = pickle.dumps(entries)
-
-    def unpack(self, vocab: Vocab) -> None:
-        """Deserialize the documents."""
-        self.entries = pickle.loads(self.entries)
-        for entry in self.entries:
-            entry.doc = None if entry.doc is None else Doc(vocab).from_bytes(entry.doc)
+    @property
+    def with_docs(self) -> List[Outcome]:
+        return [outcome for outcome in self.outcomes if outcome.doc is not None]
 
 
 class Stages:
@@ -115,10 +85,10 @@ class Stages:
         self.after = names[len(self.before) + 1 :]
         # A tokenizer made inside a memory zone is invalid after it; this one must last.
         self.tokenizer = build_tokenizer(self.nlp.vocab)
-        self.writer = create_writer(options.format, options.quote_formulas)
-        self.state = RunState(options.location, options.run)
+        self.writer = OutputWriter(options.format, options.quote_formulas)
         self._failures = 0
-        self._known = _KnownIds()
+        # A file, its ids, a byte where a section of it starts, and how many documents there are before that.
+        self._known: Tuple[int, Set[str], int, int] = (-1, set(), 0, 0)
 
     @property
     def can_split(self) -> bool:
@@ -127,62 +97,65 @@ class Stages:
 
     def annotate_unit(self, unit: Unit, on_documents: Callable[[int], None] = lambda count: None) -> int:
         """Take a unit through all stages, finish it, and give the number of documents that were read."""
-        total = 0
+        counts: List[int] = []
 
         def annotate_chunks() -> Iterator[bytes]:
-            nonlocal total
             for chunk in self.iter_chunks(unit):
                 self.prepare(chunk)
                 self.predict(chunk)
                 self.decide(chunk)
                 yield self.write(chunk)
-                total += chunk.n_read
+                counts.append(chunk.n_read)
                 on_documents(chunk.n_read)
 
-        finish_unit(unit, annotate_chunks(), self.writer, self.state)
-        return total
+        finish_unit(unit, annotate_chunks(), self.options)
+        return sum(counts)
 
     def iter_prepared(self, unit: Unit) -> Iterator[Chunk]:
-        """Read and prepare a unit, and yield packed chunks."""
+        """Read and prepare a unit, and yield chunks with packed documents, which can go to another process."""
         for chunk in self.iter_chunks(unit):
             self.prepare(chunk)
-            chunk.pack()
+            for outcome in chunk.with_docs:
+                outcome.doc = outcome.doc.to_bytes()
             yield chunk
 
     def save_chunks(self, unit: Unit, path: str) -> None:
-        """Read and prepare a unit, and save packed chunks, one after the other."""
-        with open(path, "wb") as file:
+        """Read and prepare a unit, and save its chunks, one after the other."""
+        with add_file_to_errors(path), open(path, "wb") as file:
             for chunk in self.iter_prepared(unit):
                 pickle.dump(chunk, file)
 
     def write_predicted(self, chunk: Chunk) -> bytes:
-        """Decide and write a packed chunk."""
+        """Decide and write a chunk with packed documents."""
         with self.nlp.memory_zone():
-            chunk.unpack(self.nlp.vocab)
+            for outcome in chunk.with_docs:
+                outcome.doc = self._unpack(outcome.doc)
             self.decide(chunk)
-            lines = self.write(chunk)
-            chunk.entries, chunk.portions = [], []
-        return lines
+            return self.write(chunk)
+
+    def _unpack(self, doc: Union[Doc, bytes]) -> Doc:
+        return Doc(self.nlp.vocab).from_bytes(doc) if isinstance(doc, bytes) else doc
 
     def iter_chunks(self, unit: Unit) -> Iterator[Chunk]:
         """Read a unit, `batch_size` documents at a time. The strings that they add to the vocabulary are freed when the
         next chunk is requested: do not use a chunk after that."""
-        entries = self.read(unit)
-        is_docbin = unit.pieces[0].file.format == "docbin"
+        outcomes = self.read(unit)
+        is_docbin = unit.files[0].format == "docbin"
         # All documents of a DocBin need the strings that come in with the first.
         with self.nlp.memory_zone() if is_docbin else nullcontext():
             while True:
                 with nullcontext() if is_docbin else self.nlp.memory_zone():
-                    chunk = Chunk(list(islice(entries, self.options.batch_size)))
-                    if not chunk.entries:
+                    chunk = Chunk(list(islice(outcomes, self.options.batch_size)))
+                    if not chunk.outcomes:
                         return
                     yield chunk
                     # No document may be referenced after its memory zone ends.
-                    chunk.entries, chunk.portions = [], []
+                    chunk.outcomes, chunk.portions = [], []
 
-    def read(self, unit: Unit) -> Iterator[Entry]:
-        """Read the documents of a unit. Those without an id get one that no other document of their file has."""
-        for file, section in unit.pieces:
+    def read(self, unit: Unit) -> Iterator[Outcome]:
+        """Read the documents of a unit, and after those of a file what is odd in it. Those without an id get one that
+        no other document of their file has."""
+        for file in unit.files:
             anomalies = Anomalies()
             number = 0
             docs = read_each(
@@ -192,171 +165,146 @@ class Stages:
                 name=file.name,
                 anomalies=anomalies,
                 tokenizer=self.tokenizer,
-                section=section,
+                section=file.section,
             )
             for number, doc in enumerate(docs, 1):
                 if isinstance(doc, Rejected):
-                    yield Entry(file.index, number, doc.document, cause=doc.cause, was_read=False)
+                    yield Outcome(file.index, number, doc.document, doc.cause)
                 else:
-                    identifier = get_document_id(doc) or self._make_id(file, section, number)
-                    yield Entry(file.index, number, identifier, doc)
-            yield Entry(file.index, number, anomalies=anomalies)
+                    identifier = get_document_id(doc) or self._make_id(file, number)
+                    yield Outcome(file.index, number, identifier, was_read=True, doc=doc)
+            yield Outcome(file.index, number, anomalies=anomalies.counts)
 
-    def _make_id(self, file: InputFile, section: Optional[FileSection], number: int) -> str:
+    def _make_id(self, file: InputFile, number: int) -> str:
         """An id for a document that has none: its number in the file, of which a section does not know the start."""
-        start = section.start if section else 0
-        if self._known.file != file.index or start < self._known.start:
-            self._known = _KnownIds(file.index, set(read_ids(file.location, self.nlp.vocab, file.format)))
-        known = self._known
-        if known.start < start:
-            passed = FileSection(known.start, start, 1)
-            known.before += sum(1 for _ in read_ids(file.location, self.nlp.vocab, file.format, passed))
-            known.start = start
-        stem = f"{file.stem}-{known.before + number}"
+        known, ids, passed, before = self._known
+        start = file.section.start if file.section else 0
+        if known != file.index or start < passed:
+            ids, passed, before = set(read_ids(file.location, self.nlp.vocab, file.format)), 0, 0
+        if passed < start:
+            section = FileSection(passed, start, 1)
+            before += sum(1 for _ in read_ids(file.location, self.nlp.vocab, file.format, section))
+        self._known = file.index, ids, start, before
+        stem = f"{file.stem}-{before + number}"
         names = chain([stem], (f"{stem}.{suffix}" for suffix in count(2)))
-        return next(name for name in names if name not in known.ids)
+        return next(name for name in names if name not in ids)
 
     def prepare(self, chunk: Chunk) -> None:
         """Run the components before `embre_relation`, and make arrays of the documents that are left."""
-        self._run_components(chunk.entries, self.before)
-        places = [place for place, entry in enumerate(chunk.entries) if entry.doc is not None]
-        docs = [chunk.entries[place].doc for place in places]
-        for start, end in split_by_tokens(docs, "cpu" if self.options.gpu_id < 0 else "gpu"):
-            self._run_each(
-                chunk.entries, places[start:end], lambda some: chunk.portions.append(self._prepare(chunk, some))
-            )
+        self._run_components(chunk, self.before)
+        left = chunk.with_docs
+        device = "cpu" if self.options.gpu_id < 0 else "gpu"
+        for start, end in split_by_tokens([outcome.doc for outcome in left], device):
+            self._run_each(left[start:end], lambda some: chunk.portions.append(self._prepare(some)))
 
-    def _prepare(self, chunk: Chunk, places: List[int]) -> Portion:
-        return Portion(places, self.component.prepare([chunk.entries[place].doc for place in places]))
+    def _prepare(self, outcomes: List[Outcome]) -> Portion:
+        return Portion(outcomes, self.component.prepare(self._unpack(outcome.doc) for outcome in outcomes))
 
     def predict(self, chunk: Chunk) -> None:
         """Give each portion its probabilities."""
         portions, chunk.portions = chunk.portions, []
         for portion in portions:
-            try:
-                portion.scores = self.component.classify(portion.batch)
-                chunk.portions.append(portion)
-            except Exception:
-                self._predict_each(chunk, portion.places)
+            self._run_each(portion.outcomes, partial(self._predict, chunk, portion))
 
-    def _predict_each(self, chunk: Chunk, places: List[int]) -> None:
-        """Predict one by one the documents whose batch failed."""
-        is_packed = isinstance(chunk.entries, bytes)
-        if is_packed:
-            chunk.unpack(self.nlp.vocab)
-
-        def predict(place: List[int]) -> None:
-            batch = self.component.prepare([chunk.entries[place[0]].doc])
-            chunk.portions.append(Portion(place, batch, self.component.classify(batch)))
-
-        for place in places:
-            self._run_each(chunk.entries, [place], predict)
-        if is_packed:
-            chunk.pack()
+    def _predict(self, chunk: Chunk, portion: Portion, outcomes: List[Outcome]) -> None:
+        if len(outcomes) < len(portion.outcomes):
+            portion = self._prepare(outcomes)
+        chunk.portions.append(portion._replace(scores=self.component.classify(portion.batch)))
 
     def decide(self, chunk: Chunk) -> None:
         """Set the relations of the documents, and run the components after `embre_relation`."""
         for portion in chunk.portions:
             decided = self.component.decide(portion.batch.candidates, portion.scores)
-            for place, relations in zip(portion.places, decided):
-                set_relations(chunk.entries[place].doc, relations)
-        self._run_components(chunk.entries, self.after)
+            for outcome, relations in zip(portion.outcomes, decided):
+                set_relations(outcome.doc, relations)
+        self._run_components(chunk, self.after)
 
     def write(self, chunk: Chunk) -> bytes:
-        """Serialize outcomes of documents, and reports of the anomalies of their files, as `state.load` reads them."""
-        lines: List[bytes] = []
-        for index, entries in groupby(chunk.entries, key=lambda entry: entry.file):
-            anomalies = Anomalies()
-            for entry in entries:
-                if entry.anomalies is None:
-                    lines.append(dump(self._encode(entry, anomalies)))
-                else:
-                    anomalies.update(entry.anomalies.counts)
-            if anomalies:
-                lines.append(dump(UnitReport(index, anomalies.counts)))
-        return b"".join(lines)
+        """Make data of the documents, which are forgotten, and serialize the outcomes."""
+        for outcome in chunk.outcomes:
+            self._encode(outcome)
+        return b"".join(map(dump, chunk.outcomes))
 
-    def _encode(self, entry: Entry, anomalies: Anomalies) -> Outcome:
-        outcome = Outcome(entry.file, entry.number, entry.document, entry.cause, entry.was_read)
-        if entry.doc is None:
-            self._failures += entry.was_read
+    def _encode(self, outcome: Outcome) -> None:
+        doc, outcome.doc = outcome.doc, None
+        if doc is None:
+            self._failures += outcome.was_read
             if self._failures == _MAX_FAILURES:
-                cause = f"{_MAX_FAILURES} documents in a row; the last error was {entry.cause}"
+                cause = f"{_MAX_FAILURES} documents in a row; the last error was {outcome.cause}"
                 raise EmbreError(f"the pipeline failed on {cause}")
-            return outcome
+            return
         self._failures = 0
-        if get_mentions(entry.doc) and not get_concepts(entry.doc):
-            anomalies.add(NO_IDENTIFIERS, entry.document or "", "")
+        anomalies = Anomalies()
+        if get_mentions(doc) and not get_concepts(doc):
+            anomalies.add(NO_IDENTIFIERS, outcome.document or "", "")
         try:
-            data, envelope = self.writer.encode(entry.doc, entry.document or "", anomalies)
+            outcome.data = self.writer.encode(doc, outcome.document or "", anomalies)
         except MemoryError:
             raise
         except Exception as error:
-            return outcome._replace(cause=describe_error(error))
-        return outcome._replace(relations=len(get_relations(entry.doc)), envelope=envelope, data=data)
+            outcome.cause = describe_error(error)
+        else:
+            outcome.documents, outcome.relations = 1, len(get_relations(doc))
+            outcome.anomalies = anomalies.counts
 
-    def _run_components(self, entries: List[Entry], names: Sequence[str]) -> None:
+    def _run_components(self, chunk: Chunk, names: Sequence[str]) -> None:
         """Run some components as `nlp.pipe` does."""
         disable = [name for name in self.nlp.pipe_names if name not in names]
 
-        def run(places: List[int]) -> None:
-            docs = [entries[place].doc for place in places]
-            results = list(self.nlp.pipe(docs, batch_size=self.options.batch_size, disable=disable))
-            if len(results) != len(docs):
+        def run(outcomes: List[Outcome]) -> None:
+            before = [outcome.doc for outcome in outcomes]
+            docs = list(self.nlp.pipe(before, batch_size=self.options.batch_size, disable=disable))
+            if len(docs) != len(outcomes):
                 raise EmbreError("a component returned more or fewer documents than it was given")
-            for place, doc in zip(places, results):
-                entries[place].doc = doc
+            for outcome, doc in zip(outcomes, docs):
+                outcome.doc = doc
 
         if names:
-            self._run_each(entries, [place for place, entry in enumerate(entries) if entry.doc is not None], run)
+            self._run_each(chunk.with_docs, run)
 
-    def _run_each(self, entries: List[Entry], places: List[int], function: Callable[[List[int]], None]) -> None:
+    def _run_each(self, outcomes: List[Outcome], function: Callable[[List[Outcome]], None]) -> None:
         """Run a function on documents at once. If it fails, run it on each alone, and set aside what it fails on,
         unless what is missing is memory."""
         try:
-            function(places)
+            function(outcomes)
         except Exception as error:
-            if len(places) > 1:
-                for place in places:
-                    self._run_each(entries, [place], function)
+            if len(outcomes) > 1:
+                for outcome in outcomes:
+                    self._run_each([outcome], function)
                 return
-            entry = entries[places[0]]
+            (outcome,) = outcomes
             if isinstance(error, MemoryError):
-                raise EmbreError(f"document {entry.document}: there is not enough memory for it") from error
-            entry.doc, entry.cause = None, describe_error(error)
+                raise EmbreError(f"document {outcome.document}: there is not enough memory for it") from error
+            outcome.doc, outcome.cause = None, describe_error(error)
 
 
-def finish_unit(unit: Unit, chunks: Iterable[bytes], writer: OutputWriter, state: RunState) -> None:
+def finish_unit(unit: Unit, chunks: Iterable[bytes], options: AnnotateOptions) -> None:
     """Keep what `write` made of all chunks of a unit. With an output for each input, write those of the files that lie
-    whole in this unit, and keep only their rejected documents."""
-    targets = {file.index: file.target for file, section in unit.pieces if section is None and file.target}
-    if not targets:
-        state.write_unit(unit.index, chunks)
-        return
-    with tempfile.TemporaryFile(dir=None if is_uri(state.location) else state.location) as spool:
-        spool.writelines(chunks)
-        spool.seek(0)
-        kept: List[bytes] = []
-        for index, lines in groupby(load(spool), key=lambda line: line.file):
-            kept += _write_file(index, lines, writer, targets[index])
-    state.write_unit(unit.index, kept)
+    whole in this unit, and keep their rejected documents, and a sum of the others."""
+    writer = OutputWriter(options.format, options.quote_formulas)
+    targets = {file.index: file.target for file in unit.files if file.section is None and file.target}
+    if targets:
+        outcomes = chain.from_iterable(load(BytesIO(chunk)) for chunk in chunks)
+        of_files = groupby(outcomes, key=attrgetter("file"))
+        chunks = (_write_file(index, of_file, writer, targets[index]) for index, of_file in of_files)
+    RunState(options.location, options.run).write_unit(unit.index, chunks)
 
 
-def _write_file(
-    index: int, lines: Iterator[Union[Outcome, UnitReport]], writer: OutputWriter, target: str
-) -> List[bytes]:
-    """Write the output of a file, and return the lines to keep of it."""
-    kept: List[bytes] = []
-    documents = relations = 0
+def _write_file(index: int, outcomes: Iterator[Outcome], writer: OutputWriter, target: str) -> bytes:
+    kept: List[Outcome] = []
+    anomalies = Anomalies()
+    total = Outcome(index, 0, anomalies=anomalies.counts)
 
-    def iter_documents() -> Iterator[Tuple[bytes, Optional[Envelope]]]:
-        nonlocal documents, relations
-        for line in lines:
-            if isinstance(line, Outcome) and line.cause is None:
-                documents, relations = documents + 1, relations + line.relations
-                yield line.data, line.envelope
-            else:
-                kept.append(dump(line))
+    def iter_data() -> Iterator[bytes]:
+        for outcome in outcomes:
+            if outcome.cause is not None:
+                kept.append(outcome)
+                continue
+            total.documents += outcome.documents
+            total.relations += outcome.relations
+            anomalies.update(outcome.anomalies)
+            if outcome.data:
+                yield outcome.data
 
-    writer.write(iter_documents(), target)
-    return [*kept, dump(UnitReport(index, {}, documents, relations))]
+    writer.write(iter_data(), target)
+    return b"".join(map(dump, [*kept, total]))

@@ -6,25 +6,21 @@ noticed. The process that leads has locked `lock`, its workers `workers`. `stdin
 """
 
 import json
+import os
 import re
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from hashlib import sha256
+from io import BytesIO
 from itertools import chain
-from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple, Union
+from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, Optional, Set, Tuple, Union
 from uuid import uuid4
 
-from ..errors import EmbreError
-from ..files import (
-    add_file_to_errors,
-    find_file,
-    list_names,
-    open_input,
-    open_lock,
-    open_output,
-    remove_file,
-    remove_folder,
-)
-from ..formats.record import Envelope
+from fsspec.implementations.local import LocalFileSystem
+from spacy.tokens import Doc
+
+from ..errors import EmbreError, add_file_to_errors
+from ..files import find_file, find_storage, list_names, lock_file, open_input, open_output, remove_file, remove_folder
 from ..util import diff_settings
 
 SETTINGS, LOCK, WORKERS, STDIN = "settings.json", "lock", "workers", "stdin"
@@ -37,49 +33,38 @@ _OWN = re.compile(rf"{_UNIT.pattern}|\..+\.part|{LOCK}|{WORKERS}|{STDIN}", re.DO
 _NUMBER = re.compile(r"(?<=\bdocument )\d+(?= of the file\b)")
 
 
-class Outcome(NamedTuple):
-    """What came of one document."""
+@dataclass
+class Outcome:
+    """What came of one document; or, with no id and no cause, what is to be said of a file beside its documents."""
 
     file: int  # the index of its file
     number: int  # within the section of the file that the unit has, from 1
-    document: Optional[str]  # its id, as far as it is known
+    document: Optional[str] = None  # its id, as far as it is known
     cause: Optional[str] = None  # why it was set aside
-    was_read: bool = True  # without an error
-    relations: int = 0  # how many it has
-    envelope: Optional[Envelope] = None
+    was_read: bool = False  # as a document without an error
+    documents: int = 0  # how many came out: one, or those of a file that is written already
+    relations: int = 0  # how many these have
+    anomalies: Dict[str, Tuple[int, str, str]] = field(default_factory=dict)  # `Anomalies.counts`
     data: bytes = b""  # what the writer made of it
+    doc: Union[Doc, bytes, None] = None  # in the stages; packed between processes
 
-    def shift(self, number: int) -> "Outcome":
-        """The same, where so many documents of the file come before the unit."""
-        cause = self.cause and _NUMBER.sub(lambda match: str(int(match[0]) + number), self.cause)
-        return self._replace(number=self.number + number, cause=cause)
-
-
-class UnitReport(NamedTuple):
-    """What a unit has to say of a file beside the outcomes: `Anomalies.counts`, and what is written already."""
-
-    file: int
-    anomalies: Dict[str, Tuple[int, str, str]]
-    documents: int = 0
-    relations: int = 0
+    def shift(self, number: int) -> None:
+        """Count the documents of the file that come before the unit, too."""
+        self.number += number
+        self.cause = self.cause and _NUMBER.sub(lambda match: str(int(match[0]) + number), self.cause)
 
 
-def dump(line: Union[Outcome, UnitReport]) -> bytes:
-    """An outcome or a report as a line of JSON, and the data after it."""
-    data = line.data if isinstance(line, Outcome) else b""
-    fields = [*line[:-1], len(data)] if isinstance(line, Outcome) else line._asdict()
-    return json.dumps(fields).encode("utf-8") + b"\n" + data
+def dump(outcome: Outcome) -> bytes:
+    """An outcome as a line of JSON, and the data after it."""
+    *fields, data, _ = vars(outcome).values()
+    return json.dumps([*fields, len(data)]).encode("utf-8") + b"\n" + data
 
 
-def load(file: BinaryIO) -> Iterator[Union[Outcome, UnitReport]]:
-    """The outcomes and reports that `dump` wrote, as far as an empty line or the end of the file."""
+def load(file: BinaryIO) -> Iterator[Outcome]:
+    """The outcomes that `dump` wrote, as far as an empty line or the end of the file."""
     while (line := file.readline()) not in (b"\n", b""):
-        fields = json.loads(line)
-        if isinstance(fields, dict):
-            yield UnitReport(**fields)
-        else:
-            *fields, envelope, size = fields
-            yield Outcome(*fields, envelope and Envelope(*envelope), file.read(size))
+        *fields, size = json.loads(line)
+        yield Outcome(*fields, file.read(size))
 
 
 class RunState:
@@ -91,33 +76,32 @@ class RunState:
 
     @contextmanager
     def lead(self) -> Iterator[None]:
-        """Have the folder for one run, and wait until the workers of one that was killed have ended.
-
-        RAISES (EmbreError): If another run is at work there.
-        """
-        lock = open_lock(f"{self.location}/{LOCK}")
-        if lock is None:
+        """Have the folder for one run, and wait until the workers of one that was killed have ended."""
+        if (lock := _open_lock(f"{self.location}/{LOCK}")) is None:
             raise EmbreError(f"{self.location}: another run is at work there")
         with lock:
             try:
-                if workers := open_lock(f"{self.location}/{WORKERS}", waits=True):
+                if workers := _open_lock(f"{self.location}/{WORKERS}", waits=True):
                     workers.close()
                 yield
             finally:
-                if workers := open_lock(f"{self.location}/{WORKERS}"):
+                if workers := _open_lock(f"{self.location}/{WORKERS}"):
                     workers.close()
                     remove_file(f"{self.location}/{WORKERS}")
-                remove_file(f"{self.location}/{LOCK}")
-                if not list_names(self.location):
-                    remove_folder(self.location)
+                for name in (STDIN, LOCK):
+                    remove_file(f"{self.location}/{name}")
+                remove_folder(self.location)
 
     def join(self) -> Any:
         """Say that this process works on the run, for as long as what is returned is kept."""
-        return open_lock(f"{self.location}/{WORKERS}", is_shared=True, waits=True)
+        return _open_lock(f"{self.location}/{WORKERS}", is_shared=True, waits=True)
 
     def resume(self, settings: Dict[str, Any]) -> Optional[List[str]]:
         """Take up the run of the folder, and say how its settings differ from these; None if no run was begun."""
         if find_file(f"{self.location}/{SETTINGS}") is None:
+            if not all(map(_OWN.fullmatch, list_names(self.location))):
+                cause = "a folder of this name exists already, and it is not the state of a run"
+                raise EmbreError(f"{self.location}: {cause}")
             return None
         if not self._is_whole(SETTINGS):
             return [f"{SETTINGS} is damaged"]
@@ -141,15 +125,11 @@ class RunState:
         """Keep the lines of a unit that is finished."""
         self._write(f"{index:08d}.{self.run}", lines)
 
-    def read_unit(self, index: int) -> Iterator[Union[Outcome, UnitReport]]:
-        """The outcomes and reports of a finished unit."""
+    def read_unit(self, index: int) -> Iterator[Outcome]:
+        """The outcomes of a finished unit."""
         location = f"{self.location}/{index:08d}.{self.run}"
         with add_file_to_errors(location), open_input(location) as file:
             yield from load(file)
-
-    def is_foreign(self) -> bool:
-        """Whether a folder without settings has files that no run writes."""
-        return any(not _OWN.fullmatch(name) for name in list_names(self.location))
 
     def remove(self) -> None:
         """Remove what belongs to the run, the settings first: without them nothing goes on."""
@@ -182,3 +162,18 @@ def _diff_inputs(before: List[List[Any]], after: List[List[Any]]) -> List[str]:
         if old != new:
             return [f"the input {new[0]} has changed"]
     return [] if len(before) == len(after) else [f"the inputs were {len(before)} files and are {len(after)}"]
+
+
+def _open_lock(location: str, *, is_shared: bool = False, waits: bool = False) -> Optional[BinaryIO]:
+    """Open a file, which may be new, and lock it for as long as it is open, and no longer than the process lives. None
+    if another process has the lock. Storage that has no locks, as that elsewhere, gives it to everybody."""
+    files, path = find_storage(location)
+    if not isinstance(files, LocalFileSystem):
+        return BytesIO()
+    with add_file_to_errors(location):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        file = open(path, "ab")  # noqa: SIM115
+    if lock_file(file, is_shared, waits) is False:
+        file.close()
+        return None
+    return file

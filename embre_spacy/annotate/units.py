@@ -2,20 +2,23 @@
 
 import glob
 import os
+import re
+from operator import attrgetter
 from pathlib import Path
-from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from ..errors import InputError
+from ..errors import InputError, add_file_to_errors
 from ..files import (
     SUFFIXES,
     FileInfo,
     FileSection,
     find_file,
+    find_storage,
     format_of,
     is_folder,
     is_gzipped,
     is_uri,
-    list_files,
+    make_info,
     open_input,
     strip_gz,
 )
@@ -34,7 +37,7 @@ _LONGEST_CUT = 256
 
 
 class InputFile(NamedTuple):
-    """A file to annotate."""
+    """A file to annotate, or a section of one."""
 
     index: int
     name: str  # what messages call it
@@ -42,23 +45,17 @@ class InputFile(NamedTuple):
     format: str
     size: int
     version: str  # its digest, or what storage elsewhere tells versions by
-    relative: str  # its name below the input that named it
+    relative: str  # its path below the input that named it, without suffixes
     stem: str  # its name without suffixes, or another if a file before it has that
     target: Optional[str] = None  # where its output goes, if it has one of its own
-
-
-class Piece(NamedTuple):
-    """A file, or a section of one if that is given."""
-
-    file: InputFile
-    section: Optional[FileSection] = None
+    section: Optional[FileSection] = None  # what to read of it, if that is not all
 
 
 class Unit(NamedTuple):
     """What one worker annotates in one go: small files, one file, or a section of a large one. Its size is in bytes."""
 
     index: int
-    pieces: List[Piece]
+    files: List[InputFile]
     size: int
 
 
@@ -73,11 +70,8 @@ def find_inputs(
 
     A folder gives all files below it whose suffix is known; all of them, if the format is given. Standard input is the
     path of its copy. Folders and patterns do not give the run's own files.
-    RAISES (InputError): If an input names no file, two name the same one, or a format is not known; or if in a folder
-        there is a folder that cannot be read, or a link to nothing.
     """
-    files: List[InputFile] = []
-    locations: Set[str] = set()
+    files: Dict[str, InputFile] = {}
     stems: Set[str] = set()
     for name in inputs:
         if name == STANDARD_INPUT and standard_input is not None:
@@ -87,18 +81,18 @@ def find_inputs(
         for info in infos:
             shown = STANDARD_INPUT if name == STANDARD_INPUT else info.location
             location = info.location if is_uri(info.location) else os.path.abspath(info.location)
-            if location in locations:
+            if location in files:
                 raise InputError("it is named twice", file=shown)
-            locations.add(location)
-            stem = os.path.splitext(strip_gz(info.relative.rpartition("/")[2]))[0]
+            relative = os.path.splitext(strip_gz(info.relative))[0]
             # It becomes an id, and names of files need not be text.
-            stem = stem.encode("utf-8", "replace").decode("utf-8")
+            stem = relative.rpartition("/")[2].encode("utf-8", "replace").decode("utf-8")
             stem = f"{stem}.{len(files)}" if stem in stems else stem
             stems.add(stem)
             read_as = format_of(info.relative, format)
             version = info.version if is_uri(location) else checksum(location)
-            files.append(InputFile(len(files), shown, location, read_as, info.size, version, info.relative, stem))
-    return files
+            of_file = shown, location, read_as, info.size, version, relative, stem
+            files[location] = InputFile(len(files), *of_file)
+    return list(files.values())
 
 
 def find_change(files: Iterable[InputFile]) -> Optional[str]:
@@ -119,31 +113,30 @@ def choose_unit_bytes(files: Sequence[InputFile], device: str) -> int:
 def split_units(files: Sequence[InputFile], unit_bytes: int) -> List[Unit]:
     """Cut files into units of about so many bytes, in order. Small files share a unit; a large file is cut into several
     if its format allows that and it is not gzipped."""
-    groups: List[List[Piece]] = []
+    units: List[Unit] = []
     is_open = False
-    size = 0
     for file in files:
         sections = _cut(file, unit_bytes)
         # The strings of a DocBin have to be kept until its last document, and no longer.
-        is_small = not sections and file.format != "docbin"
-        if is_open and is_small and size + file.size <= unit_bytes:
-            groups[-1].append(Piece(file))
-            size += file.size
+        is_small = len(sections) == 1 and file.format != "docbin"
+        if is_open and is_small and units[-1].size + file.size <= unit_bytes:
+            units[-1].files.append(file)
+            units[-1] = units[-1]._replace(size=units[-1].size + file.size)
         else:
-            groups += [[Piece(file, section)] for section in sections] or [[Piece(file)]]
-            is_open, size = is_small, file.size
-    sizes = [sum(section.end - section.start if section else file.size for file, section in group) for group in groups]
-    return [Unit(index, group, size) for index, (group, size) in enumerate(zip(groups, sizes))]
+            units += [Unit(index, [section], section.size) for index, section in enumerate(sections, len(units))]
+        is_open = is_small
+    return units
 
 
-def _cut(file: InputFile, unit_bytes: int) -> List[FileSection]:
-    """The sections of a large file; none if it is small, or has to be read as a whole."""
+def _cut(file: InputFile, unit_bytes: int) -> List[InputFile]:
+    """The sections of a large file, or the file if it is small, or has to be read as a whole."""
     if file.size <= unit_bytes or is_gzipped(file.location) or not can_be_cut(file.location, file.format):
-        return []
+        return [file]
     starts = [(0, 1), *_find_cuts(file, unit_bytes)]
     ends = [*(start for start, _ in starts[1:]), file.size]
     sections = [FileSection(start, end, line) for (start, line), end in zip(starts, ends)]
-    return sections if len(sections) > 1 else []
+    cut = [file._replace(section=section, size=section.end - section.start) for section in sections]
+    return cut if len(cut) > 1 else [file]
 
 
 def _find_cuts(file: InputFile, unit_bytes: int) -> Iterator[Tuple[int, int]]:
@@ -168,27 +161,55 @@ def _find_cuts(file: InputFile, unit_bytes: int) -> Iterator[Tuple[int, int]]:
 
 def _find(location: str, format: Optional[str], own: Sequence[str]) -> List[FileInfo]:
     """The files that one input names."""
-    info = find_file(location)
-    if info is not None:
+    if (info := find_file(location)) is not None:
         return [info]
+    infos: List[FileInfo] = []
+    cause = "no such file"
     if is_folder(location):
-        infos = list_files(location, _is_below(own, location))
-        infos = [info for info in infos if _is_input(info.relative, format)]
-        if not infos:
-            raise InputError("no file in this folder has a known suffix", file=location)
-        return infos
-    if not is_uri(location) and glob.has_magic(location):
-        top = location
-        while glob.has_magic(top):
-            top = os.path.dirname(top)
-        is_own = _is_below(own, top or ".")
+        is_own = _is_below(own, location)
+        infos = [info for info in list_files(location) if _is_input(info.relative, format)]
+        infos = [info for info in infos if not is_own(info.location)]
+        cause = "no file in this folder has a known suffix"
+    elif not is_uri(location) and glob.has_magic(location):
+        is_own = _is_below(own, os.path.dirname(re.split(r"[*?[]", location)[0]) or ".")
         paths = [path for path in sorted(glob.glob(location, recursive=True)) if not is_own(path)]
         # A link to nothing is no file, and is refused where it is looked for.
         paths = [path for path in paths if os.path.isfile(path) or not os.path.exists(path)]
-        if not paths:
-            raise InputError("no file fits this pattern", file=location)
-        return [info for path in paths for info in _find(path, format, own)]
-    raise InputError("no such file", file=location)
+        infos = [info for path in paths for info in _find(path, format, own)]
+        cause = "no file fits this pattern"
+    if not infos:
+        raise InputError(cause, file=location)
+    return infos
+
+
+def list_files(folder: str) -> List[FileInfo]:
+    """The files below a folder and behind links in it, by name. A folder that cannot be read is an error."""
+    top = folder.rstrip("/") or folder
+    if not is_uri(top):
+        return sorted(_walk(top, top, []))
+    files, path = find_storage(top)
+    with add_file_to_errors(top):
+        entries = {name[len(path) :].lstrip("/"): info for name, info in files.find(path, detail=True).items()}
+    return [make_info(f"{top}/{relative}", relative, info) for relative, info in sorted(entries.items())]
+
+
+def _walk(folder: str, top: str, above: List[str]) -> Iterator[FileInfo]:
+    # A link to a folder that leads to it leads round for ever.
+    above = [*above, os.path.realpath(folder)]
+    with add_file_to_errors(folder):
+        entries = sorted(os.scandir(folder), key=attrgetter("name"))
+    for entry in entries:
+        with add_file_to_errors(entry.path):
+            if entry.is_dir():
+                if os.path.realpath(entry.path) not in above:
+                    yield from _walk(entry.path, top, above)
+            elif entry.is_file():
+                status = entry.stat()
+                relative = Path(entry.path).relative_to(top).as_posix()
+                yield FileInfo(entry.path, relative, status.st_size, str(status.st_mtime))
+            elif entry.is_symlink() and not os.path.exists(entry.path) and not entry.name.startswith("."):
+                # Editors mark a file that is open by a hidden link to nothing.
+                raise InputError(f"a link to {os.readlink(entry.path)}, which is not there")
 
 
 def _is_below(places: Sequence[str], top: str) -> Callable[[str], bool]:

@@ -1,7 +1,7 @@
 """`annotate`: relations for many documents."""
 
 from enum import Enum
-from typing import Annotated, List, Optional, Tuple
+from typing import Annotated, Any, List, Optional
 
 import typer
 from rich.console import Console
@@ -19,9 +19,7 @@ _MOST_NOTES = 20
 def annotate_command(
     model: Annotated[
         str,
-        typer.Argument(
-            metavar="MODEL", help="A pipeline: its folder, or the name of an installed package.", show_default=False
-        ),
+        typer.Argument(metavar="MODEL", help="A pipeline: its folder, or the name of an installed package."),
     ],
     inputs: Annotated[
         List[str],
@@ -29,7 +27,6 @@ def annotate_command(
             metavar="INPUT",
             help='Files, folders (all files in them whose suffix is known), patterns such as "corpus/*.xml.gz", URIs '
             "(s3://bucket/folder), or - for standard input.",
-            show_default=False,
         ),
     ],
     output: Annotated[
@@ -37,7 +34,6 @@ def annotate_command(
         typer.Argument(
             metavar="OUTPUT",
             help="The file to write, or a folder (it ends in / or exists), which gets a file for each input.",
-            show_default=False,
         ),
     ],
     from_: InputFormat = None,
@@ -98,7 +94,13 @@ def annotate_command(
     with report_errors():
         from ..annotate import annotate
 
-        with _Bar() as bar:
+        with _create_bar() as bar:
+            task = bar.add_task("loading the pipeline", total=None)
+
+            def show(progress: Any) -> None:
+                rate = f"{progress.documents / (bar.tasks[0].elapsed or 1):.1f} per second"
+                bar.update(task, completed=progress.size, description=f"{progress.documents} documents, {rate}")
+
             summary = annotate(
                 model,
                 inputs,
@@ -112,8 +114,8 @@ def annotate_command(
                 engine=engine.value,
                 actors=actors,
                 quote_formulas=quote_formulas,
-                on_start=bar.start,
-                on_progress=bar.move,
+                on_start=lambda size: bar.reset(task, total=size, description="no document yet"),
+                on_progress=show,
             )
         for line in summary.notes[:_MOST_NOTES]:
             note(f"Note: {line}")
@@ -129,36 +131,18 @@ def annotate_command(
         raise typer.Exit(3)
 
 
-class _Bar:
+def _create_bar() -> Any:
     """Documents, documents per second and the time left, on a terminal only."""
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-    def __init__(self) -> None:
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
-
-        console = Console(stderr=True)
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.percentage:.0f}%"),
-            TimeRemainingColumn(elapsed_when_finished=True),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._task = self._progress.add_task("loading the pipeline", total=None)
-
-    def __enter__(self) -> "_Bar":
-        self._progress.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._progress.stop()
-
-    def start(self, size: int) -> None:
-        self._progress.reset(self._task, total=size, description="no document yet")
-
-    def move(self, progress: Tuple[int, int]) -> None:
-        documents, size = progress
-        rate = documents / (self._progress.tasks[0].elapsed or 1)
-        self._progress.update(self._task, completed=size, description=f"{documents} documents, {rate:.1f} per second")
+    console = Console(stderr=True)
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:.0f}%"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )

@@ -1,8 +1,10 @@
 """Small documents and the pipeline that annotates them."""
 
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict, Iterable
+from typing import Dict, Iterable, Iterator
 
+import pytest
 import spacy
 from spacy.language import Language
 from spacy.training import Example
@@ -58,6 +60,18 @@ def written(output: Path) -> Dict[str, bytes]:
     """What is in a file, or in each file of a folder."""
     files = [path for path in [output, *output.rglob("*")] if path.is_file()]
     return {path.relative_to(output).as_posix(): path.read_bytes() for path in files}
+
+
+@contextmanager
+def no_space_for(size: int) -> Iterator[None]:
+    """A system that writes no file of more bytes."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def make_nlp(encoder: Path, candidates: str) -> Language:

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 import spacy
-from annotate_files import block, pubtator, relations
+from annotate_files import block, no_space_for, pubtator, relations
 from typer.testing import CliRunner
 
 from embre_spacy.annotate import COLUMNS
@@ -323,3 +323,15 @@ def test_a_folder_for_the_outputs_of_its_own_files(run, tmp_path):
     (tmp_path / "in" / "a.pubtator").write_text(pubtator(range(3)))
     assert run("in", "in/", to="relations-csv").documents == 3
     assert run("in/*.pubtator", "in/", to="relations-csv", overwrite=True).documents == 3
+
+
+@pytest.mark.parametrize(
+    "output, file", [("out/", r"out/a\.jsonl"), ("out.jsonl", r"out\.jsonl\.parts/00000000\.[0-9a-f]{8}")]
+)
+def test_a_file_that_there_is_no_space_for_is_named(output, file, run, tmp_path):
+    (tmp_path / "a.pubtator").write_text(pubtator(range(40)))
+    with pytest.raises(InputError) as error, no_space_for(10_000):
+        run("a.pubtator", output, to="bioc-jsonl")
+    assert re.fullmatch(f"{re.escape(str(tmp_path))}/{file}: file too large", str(error.value))
+    assert not list(tmp_path.rglob("*.part"))
+    assert run("a.pubtator", output, to="bioc-jsonl").documents == 40

@@ -4,14 +4,14 @@ import json
 
 import pytest
 import spacy
-from annotate_files import block, pubtator
+from annotate_files import block, no_space_for, pubtator
 from spacy.language import Language
 from spacy.tokens import DocBin
 
 from embre_spacy.annotate.stages import AnnotateOptions, Stages
 from embre_spacy.annotate.state import RunState
 from embre_spacy.annotate.units import find_inputs, split_units
-from embre_spacy.errors import EmbreError
+from embre_spacy.errors import EmbreError, InputError
 from embre_spacy.formats import read, write
 
 POISON = "Aspirin causes gastric ulcer POISON"
@@ -163,3 +163,12 @@ def test_missing_memory_is_no_fault_of_a_document(model, run, tmp_path):
     with pytest.raises(EmbreError, match="document 2: there is not enough memory for it"):
         run("a.pubtator", "out.csv", model=str(tmp_path / "model"))
     assert not (tmp_path / "out.csv").exists() and not (tmp_path / "out.csv.rejects.jsonl").exists()
+
+
+def test_chunks_that_there_is_no_space_for_name_their_file(model, tmp_path):
+    (tmp_path / "a.pubtator").write_text(pubtator(range(40)))
+    (unit,) = split_units(find_inputs([str(tmp_path / "a.pubtator")]), 2**20)
+    stages = make_stages(model, tmp_path / "work")
+    with pytest.raises(InputError) as error, no_space_for(10_000):
+        stages.save_chunks(unit, str(tmp_path / "chunks"))
+    assert str(error.value) == f"{tmp_path}/chunks: file too large"

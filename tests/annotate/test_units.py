@@ -1,20 +1,21 @@
 """Which files inputs name, and the units that they are cut into."""
 
 import gzip
+import os
 
+import fsspec
 import pytest
 from annotate_files import block, pubtator
 
-from embre_spacy.annotate.units import choose_unit_bytes, find_inputs, split_units
+from embre_spacy.annotate.units import choose_unit_bytes, find_inputs, list_files, split_units
 from embre_spacy.errors import InputError
+from embre_spacy.files import find_file, open_output
 from embre_spacy.formats import read, read_each, write
 
 
 def ids(unit, vocab):
     docs = [
-        doc
-        for file, section in unit.pieces
-        for doc in read_each(file.location, vocab, format=file.format, section=section)
+        doc for file in unit.files for doc in read_each(file.location, vocab, format=file.format, section=file.section)
     ]
     return [doc._.document_id for doc in docs]
 
@@ -45,7 +46,7 @@ def test_small_files_share_a_unit_and_others_are_whole(tmp_path, vocab):
     write(read(tmp_path / "in" / "0.pubtator", vocab), tmp_path / "a.spacy")
     files = find_inputs([str(tmp_path / "in"), str(tmp_path / "a.spacy")])
     units = split_units(files, files[0].size * 3 + 30)
-    assert [[file.relative.split(".")[0] for file, _ in unit.pieces] for unit in units] == [
+    assert [[file.relative for file in unit.files] for unit in units] == [
         ["0", "1", "2"],
         ["3", "4", "5"],
         ["6", "7"],
@@ -53,13 +54,13 @@ def test_small_files_share_a_unit_and_others_are_whole(tmp_path, vocab):
         ["9"],
         ["a"],
     ]
-    assert all(section is None for unit in units for _, section in unit.pieces)
+    assert all(file.section is None for unit in units for file in unit.files)
 
 
 def test_sections_know_their_lines(tmp_path, vocab):
     (tmp_path / "a.pubtator").write_text(pubtator(range(20)) + "\nwrong\n\n" + block(20))
     *_, last = split_units(find_inputs([str(tmp_path / "a.pubtator")]), 1)
-    assert last.pieces[0].section.first_line == 20 * 8 + 3
+    assert last.files[0].section.first_line == 20 * 8 + 3
 
 
 def test_names_below_a_folder_are_cut_at_slashes_on_every_system(tmp_path):
@@ -68,8 +69,8 @@ def test_names_below_a_folder_are_cut_at_slashes_on_every_system(tmp_path):
     (tmp_path / "in" / "a.b.json").write_text("")
     files = find_inputs([f"{tmp_path}/in/"])
     assert [(file.relative, file.stem, file.format) for file in files] == [
-        ("a.b.json", "a.b", "bioc-json"),
-        ("deep/a.b.XML.gz", "a.b.1", "bioc-xml"),
+        ("a.b", "a.b", "bioc-json"),
+        ("deep/a.b", "a.b.1", "bioc-xml"),
     ]
 
 
@@ -86,3 +87,59 @@ def test_a_small_corpus_can_be_shared_out_and_a_large_one_is_cut_small_enough(tm
         files = find_inputs([str(tmp_path / "a.jsonl")])
         expected = min(2**20, max(2**16, size // 64))
         assert choose_unit_bytes(files, "cpu") == expected and choose_unit_bytes(files, "gpu") >= 2**20
+
+
+def test_a_folder_has_the_same_files_in_every_storage(tmp_path):
+    for folder in (f"{tmp_path}/in", f"file://{tmp_path}/in", "memory://in"):
+        for name in ("b.xml", "deep/a.xml.gz", "deep/[1]/*.xml"):
+            with open_output(f"{folder}/{name}", make_folder=True) as file:
+                file.write(name.encode())
+        assert names(folder) == ["b.xml", "deep/[1]/*.xml", "deep/a.xml.gz"]
+        assert list_files(folder)[0] == find_file(f"{folder}/b.xml")
+    fsspec.filesystem("memory").rm("/in", recursive=True)
+
+
+def names(folder):
+    return [info.relative for info in list_files(str(folder))]
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    (tmp_path / "in" / "deep" / "a.xml").write_text("")
+    return tmp_path / "in"
+
+
+def test_links_in_a_folder_are_followed(corpus, tmp_path):
+    (tmp_path / "more" / "far").mkdir(parents=True)
+    (tmp_path / "more" / "far" / "b.xml").write_text("")
+    (corpus / "more").symlink_to("../more")
+    (corpus / "c.xml").symlink_to("deep/a.xml")
+    # Round and round: to itself from within, and to the folder above all.
+    (corpus / "deep" / "up").symlink_to(corpus)
+    (tmp_path / "more" / "far" / "back").symlink_to(tmp_path / "more")
+    assert names(corpus) == ["c.xml", "deep/a.xml", "more/far/b.xml"]
+
+
+def test_a_link_to_nothing_is_an_error(corpus):
+    # An editor marks a file that is open like this.
+    (corpus / ".#a.xml").symlink_to("somebody@somewhere")
+    assert names(corpus) == ["deep/a.xml"]
+    (corpus / "deep" / "b.xml").symlink_to("gone.xml")
+    with pytest.raises(InputError) as error:
+        names(corpus)
+    assert str(error.value) == f"{corpus}/deep/b.xml: a link to gone.xml, which is not there"
+    (corpus / "deep" / "b.xml").unlink()
+    (corpus / "deep" / "b").symlink_to("b")
+    with pytest.raises(InputError, match="deep/b: too many levels of symbolic links"):
+        names(corpus)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="there is nothing that root cannot read")
+def test_a_folder_that_cannot_be_read_is_an_error(corpus):
+    (corpus / "deep").chmod(0)
+    try:
+        with pytest.raises(InputError, match=r"in/deep: permission denied"):
+            names(corpus)
+    finally:
+        (corpus / "deep").chmod(0o700)
