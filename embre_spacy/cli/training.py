@@ -41,6 +41,14 @@ def pretrain_command(
             "--also", help="More training documents: a file, or a folder with .spacy files. May be given several times."
         ),
     ] = None,
+    texts: Annotated[
+        Optional[List[Path]],
+        typer.Option(
+            "--texts",
+            help="Plain texts to mask words of, besides: JSON lines (.jsonl, .jsonl.gz) with text, or title and "
+            "abstract. May be given several times.",
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume/--no-resume", help="Continue an interrupted run in OUTPUT_DIR, or start anew.")
     ] = True,
@@ -80,6 +88,7 @@ def pretrain_command(
             output,
             settings,
             dev_docs=dev_docs,
+            texts=texts or (),
             resume=resume,
             overwrite=overwrite,
             gpu_id=gpu_id,

@@ -40,12 +40,17 @@ class MaskingConfig(_Section):
     concept_rate (float): The probability that a concept of a document is chosen; 0 for no entity masking.
     word_rate (float): The share of the other wordpieces that are masked one by one, as in masked language modelling; 0
         for none.
+    whole_words (bool): Whether all wordpieces of a word are masked together.
+    pure_share (float): The last share of the training in which all masked words become the mask token. Before, one in
+        ten becomes another word, and one in ten stays, as in BERT.
     unidentified (bool): Whether mentions without an identifier are chosen too, for the prediction of their type alone.
         Those of one type and one lower-cased text count as one concept. For corpora without identifiers.
     """
 
     concept_rate: float = Field(0.2, ge=0, lt=1)
     word_rate: float = Field(0.0, ge=0, lt=1)
+    whole_words: bool = False
+    pure_share: float = Field(0.0, ge=0, le=1)
     unidentified: bool = False
 
 
@@ -66,7 +71,10 @@ class ObjectiveConfig(_Section):
 class TrainingConfig(_Section):
     """How the transformer is trained.
 
-    epochs (int): The number of passes over the training documents.
+    epochs (int): The number of passes over the training documents, and over the plain texts if there are any.
+    repeats (int): How often an annotated document comes while the plain texts come once.
+    eval_frequency (int): After how many steps the held-out documents are predicted and a checkpoint is kept; 0 for once
+        in an epoch.
     learning_rate (float): The highest learning rate of Adam.
     head_learning_rate (Optional[float]): That of the heads, which start from random weights; the same if None.
     schedule (str): The course of the learning rates.
@@ -82,6 +90,8 @@ class TrainingConfig(_Section):
     """
 
     epochs: int = Field(15, ge=1)
+    repeats: int = Field(1, ge=1)
+    eval_frequency: int = Field(0, ge=0)
     learning_rate: float = Field(1e-4, ge=0, le=1)
     head_learning_rate: Optional[float] = Field(1e-3, ge=0, le=1)
     schedule: Literal["linear", "cosine", "constant", "constant_with_warmup"] = "linear"

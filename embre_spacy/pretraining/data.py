@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from ..errors import EmbreError
 from ..labels import ENTITY_TYPES, entity_type
 from ..tokens import get_concepts, get_document_id, get_mentions, split_identifiers
-from ..transformer import TaggedText, TagIds, Wordpieces, encode
+from ..transformer import TaggedText, TagIds, Wordpieces, cut_wordpieces, insert_tags
 from .config import TrainingConfig
 
 # One stream of random numbers for each purpose, so that none depends on how much another has drawn.
@@ -41,6 +41,7 @@ class EncodedDocument:
 
     index: int  # its position among its documents
     wordpieces: Wordpieces
+    starts_word: NDArray[numpy.bool_]  # whether a word starts with a wordpiece, as with a tag; shape (n,)
     tagged: NDArray[numpy.int64]  # the first and the one-after-last wordpiece of each mention with tags; shape (t, 2)
     concepts: List[MaskingConcept]
 
@@ -100,11 +101,20 @@ def encode_docs(
     index = 0
     for batch in minibatch(docs, _ENCODED_AT_ONCE):
         texts = [_tag_text(doc, tag_ids or {}) for doc in batch]
-        for doc, text, wordpieces in zip(batch, texts, encode(tokenizer, texts)):
+        for doc, text, (ids, starts) in zip(batch, texts, cut_wordpieces(tokenizer, texts)):
+            wordpieces = insert_tags(text, ids, starts)
+            starts_word = numpy.ones(len(wordpieces), dtype="bool")
+            starts_word[~wordpieces.is_tag] = find_word_starts(text.text, starts)
             has_tags = numpy.asarray([tag is not None for tag in text.tags or ()], dtype="bool")
             concepts = _find_concepts(doc, text, wordpieces, unidentified)
-            yield EncodedDocument(index, wordpieces, wordpieces.mentions[has_tags], concepts)
+            yield EncodedDocument(index, wordpieces, starts_word, wordpieces.mentions[has_tags], concepts)
             index += 1
+
+
+def find_word_starts(text: str, starts: NDArray[numpy.int64]) -> NDArray[numpy.bool_]:
+    """Say which wordpieces of a text start a word: all but those between two letters or digits."""
+    is_inside = [start > 0 and text[start - 1].isalnum() and text[start].isalnum() for start in starts.tolist()]
+    return ~numpy.asarray(is_inside, dtype="bool")
 
 
 def _tag_text(doc: Doc, tag_ids: TagIds) -> TaggedText:

@@ -11,6 +11,7 @@ from torch.utils.data import IterableDataset
 from transformers import PreTrainedTokenizerBase
 
 from ..transformer import round_up, special_tokens, split_windows
+from .config import TrainingConfig
 from .data import DEV_STREAM, ORDER_STREAM, TRAIN_STREAM, EncodedDocument, MaskingConcept, make_rng
 from .masking import MaskedDocument, Masker
 
@@ -23,17 +24,19 @@ _POOL = 16
 
 @dataclass(eq=False)
 class MaskedDataset(IterableDataset):
-    """Training documents, in a new order and masked anew in each epoch. Both depend on the seed and the epoch alone.
+    """Training documents, each `repeats` times, and plain texts once, in a new order and masked anew in each epoch.
+    Both depend on the seed and the epoch alone.
 
     The `group_by_length` of transformers draws from PyTorch's random numbers, which differ between processes that train
     on CPUs: of 32 documents, two processes saw 27 in the third epoch, some of them twice.
     """
 
     documents: Sequence[EncodedDocument]
+    texts: Sequence[EncodedDocument]
     masker: Masker
-    widths: NDArray[numpy.int64]  # the lengths of the longest windows of the documents
+    widths: NDArray[numpy.int64]  # the lengths of the longest windows of the documents, and then of the texts
     batch_size: int  # that of all devices together
-    seed: int
+    config: TrainingConfig
     epoch: int = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -41,20 +44,26 @@ class MaskedDataset(IterableDataset):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return len(self.documents)
+        return self.config.repeats * len(self.documents) + len(self.texts)
 
     def __iter__(self) -> Iterator[MaskedDocument]:
-        for index in self._draw_order():
-            yield self.masker(self.documents[index], make_rng(self.seed, TRAIN_STREAM, self.epoch, index))
+        n_documents = self.config.repeats * len(self.documents)
+        for place, index in enumerate(self._draw_order()):
+            is_text = index >= n_documents
+            document = self.texts[index - n_documents] if is_text else self.documents[index % len(self.documents)]
+            rng = make_rng(self.config.seed, TRAIN_STREAM, self.epoch, index)
+            yield self.masker(document, rng, progress=(self.epoch + place / len(self)) / self.config.epochs)
 
     def _draw_order(self) -> List[int]:
         """Draw the order of the documents: batches of similar length, in random order."""
-        rng = make_rng(self.seed, ORDER_STREAM, self.epoch)
-        order = rng.permutation(len(self.documents))
+        rng = make_rng(self.config.seed, ORDER_STREAM, self.epoch)
+        n = len(self.documents)
+        widths = numpy.concatenate([numpy.tile(self.widths[:n], self.config.repeats), self.widths[n:]])
+        order = rng.permutation(len(self))
         batches: List[NDArray[numpy.int64]] = []
         for start in range(0, len(order), self.batch_size * _POOL):
             pool = order[start : start + self.batch_size * _POOL]
-            pool = pool[numpy.argsort(-self.widths[pool], kind="stable")]
+            pool = pool[numpy.argsort(-widths[pool], kind="stable")]
             batches.extend(numpy.split(pool, range(self.batch_size, len(pool), self.batch_size)))
         # A smaller batch must stay at the end, or all that follow would be cut differently.
         n_full = len(order) // self.batch_size

@@ -29,15 +29,18 @@ class MaskedDocument:
 
 
 class Masker:
-    """Masks concepts with the probability `concept_rate`, and the share `word_rate` of the other wordpieces."""
+    """Masks concepts with the probability `concept_rate`, and the share `word_rate` of other wordpieces or words."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, config: MaskingConfig) -> None:
         self.config = config
         self.mask_id = tokenizer.mask_token_id
         self.ordinary_ids = numpy.setdiff1d(numpy.arange(len(tokenizer)), tokenizer.all_special_ids)
 
-    def __call__(self, document: EncodedDocument, rng: numpy.random.Generator) -> MaskedDocument:
-        """Mask every wordpiece of every mention of the chosen concepts, then other words."""
+    def __call__(
+        self, document: EncodedDocument, rng: numpy.random.Generator, *, progress: float = 0.0
+    ) -> MaskedDocument:
+        """Mask every wordpiece of every mention of the chosen concepts, then other words. `progress` is the share of
+        the training that is over."""
         chosen = [document.concepts[i] for i in choose_concepts(len(document.concepts), self.config.concept_rate, rng)]
         wordpieces = document.wordpieces
         ids = wordpieces.ids.copy()
@@ -45,7 +48,8 @@ class Masker:
         for concept in chosen:
             masked[concept.pieces] = True
         ids[masked] = self.mask_id
-        words = self._mask_words(ids, ~masked & ~wordpieces.is_tag, rng)
+        words = self._choose_words(document.starts_word, ~masked & ~wordpieces.is_tag, rng)
+        self._change_words(ids, words, rng, is_pure=progress >= 1.0 - self.config.pure_share)
         kept = numpy.ones(len(ids), dtype="bool")
         for start, end in document.tagged:
             if masked[start:end].any():
@@ -60,18 +64,25 @@ class Masker:
             wordpieces.ids[words],
         )
 
-    def _mask_words(
-        self, ids: NDArray[numpy.int64], maskable: NDArray[numpy.bool_], rng: numpy.random.Generator
+    def _choose_words(
+        self, starts_word: NDArray[numpy.bool_], maskable: NDArray[numpy.bool_], rng: numpy.random.Generator
     ) -> NDArray[numpy.int64]:
-        """Choose words and change `ids` in place: most are masked, some are replaced, some stay as they are."""
+        """Choose wordpieces one by one, or words whole."""
         if not self.config.word_rate:
             return numpy.zeros(0, dtype="int64")
-        words = numpy.flatnonzero(maskable & (rng.random(len(ids)) < self.config.word_rate))
-        draws = rng.random(len(words))
+        is_chosen = rng.random(len(maskable)) < self.config.word_rate
+        if self.config.whole_words:
+            is_chosen = is_chosen[numpy.cumsum(starts_word) - 1]
+        return numpy.flatnonzero(maskable & is_chosen)
+
+    def _change_words(
+        self, ids: NDArray[numpy.int64], words: NDArray[numpy.int64], rng: numpy.random.Generator, *, is_pure: bool
+    ) -> None:
+        """Change `ids` in place: most words are masked, some are replaced, some stay; all are masked if `is_pure`."""
+        draws = rng.random(len(words)) * (0.0 if is_pure else 1.0)
         ids[words[draws < _MASK_SHARE]] = self.mask_id
         replaced = words[(draws >= _MASK_SHARE) & (draws < _MASK_SHARE + _RANDOM_SHARE)]
         ids[replaced] = rng.choice(self.ordinary_ids, len(replaced))
-        return words
 
 
 def choose_concepts(count: int, rate: float, rng: numpy.random.Generator) -> NDArray[numpy.int64]:

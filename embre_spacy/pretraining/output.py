@@ -41,6 +41,9 @@ def print_start(console: Console, report: Mapping[str, Any], checkpoint: Optiona
     """Print what a run starts with."""
     train, dev = report["corpus"]["train"], report["corpus"]["dev"]
     say(console, f"Training: {train['documents']} documents, {train['concepts']} concepts in them")
+    if "texts" in report["corpus"]:
+        texts = report["corpus"]["texts"]
+        say(console, f"Plain texts: {texts['documents']} with {texts['wordpieces']} wordpieces")
     say(console, f"Classes: {report['classes']['identifiers']} identifiers, {len(report['classes']['types'])} types")
     if dev is not None:
         say(console, f"Held out: {dev['documents']} documents, {dev['concepts']} concepts in them")
@@ -99,11 +102,11 @@ class EpochTable(TrainerCallback):
 
 
 def get_epochs(state: TrainerState) -> List[Dict[str, Any]]:
-    """Get the table of epochs: for each its number, the losses and accuracies, and the seconds until its end."""
+    """Get the table of epochs or parts of them: the number, the losses and accuracies, and the seconds until then."""
     epochs: Dict[int, Dict[str, Any]] = {}
     for entry in state.log_history:
-        number = round(entry["epoch"])
-        row = epochs.setdefault(number, {"epoch": number})
+        number = round(entry["epoch"], 2)
+        row = epochs.setdefault(entry["step"], {"epoch": int(number) if number == int(number) else number})
         if "loss" in entry:
             row.update(train_loss=entry["loss"], seconds=entry.get("seconds"))
         for key, value in entry.items():
@@ -173,7 +176,8 @@ class OutputFolder:
     def prepare(self, run: Dict[str, Any], *, resume: bool) -> None:
         """Make the folder ready for a run. The checkpoints of the same run stay if `resume`."""
         if not resume or self._read_run() != run:
-            shutil.rmtree(self.checkpoints, ignore_errors=True)
+            for checkpoint in self.checkpoints.glob("checkpoint-*"):
+                shutil.rmtree(checkpoint)
         self.checkpoints.mkdir(parents=True, exist_ok=True)
         self.run_file.write_text(json.dumps(run, indent=1), encoding="utf-8")
 

@@ -17,7 +17,8 @@ from spacy.tokens import Doc
 from transformers import AutoConfig, PreTrainedTokenizerBase, PrinterCallback, Trainer, TrainingArguments, set_seed
 
 from ..errors import EmbreError
-from ..tokens import get_mentions
+from ..files import Location
+from ..tokens import get_document_id, get_mentions
 from ..transformer import (
     add_tags,
     choose_window,
@@ -30,11 +31,20 @@ from ..transformer import (
 )
 from ..util import checksum, describe_run
 from .config import PretrainingConfig, TrainingConfig
-from .data import check_usable, count_labels, describe_documents, encode_docs, find_entity_types, split_docs
+from .data import (
+    EncodedDocument,
+    check_usable,
+    count_labels,
+    describe_documents,
+    encode_docs,
+    find_entity_types,
+    split_docs,
+)
 from .dataset import Collator, MaskedDataset, mask_held_out
 from .masking import Masker
 from .model import OBJECTIVES, EntityMaskingModel
 from .output import EpochTable, OutputFolder, describe_dev_targets, get_epochs, print_start, say, summarize_counts
+from .texts import EncodedTexts
 
 
 def pretrain(
@@ -43,6 +53,7 @@ def pretrain(
     config: Optional[PretrainingConfig] = None,
     *,
     dev_docs: Optional[Sequence[Doc]] = None,
+    texts: Sequence[Location] = (),
     resume: bool = True,
     overwrite: bool = False,
     gpu_id: int = -1,
@@ -54,6 +65,8 @@ def pretrain(
     output (Union[str, Path]): The folder to write.
     config (Optional[PretrainingConfig]): The settings; the default settings if None.
     dev_docs (Optional[Sequence[Doc]]): The held-out documents; a share of the training documents if None.
+    texts (Sequence[Union[str, Path]]): Files of plain texts to mask words of, besides: JSON lines, plain or ".gz", each
+        with `text`, or `title` and `abstract`. Those with the `id` of a document are left out.
     resume (bool): Whether to continue an interrupted run with the same settings, encoder and documents.
     overwrite (bool): Whether to replace what the folder holds, except for such a run.
     gpu_id (int): The GPU, or -1 for the CPU. A launcher of several processes decides instead, if there is one.
@@ -76,6 +89,7 @@ def pretrain(
         "encoder": checksum(source) if source.is_dir() else None,
         "corpus": _checksum_docs(docs),
         "dev": None if dev_docs is None else _checksum_docs(dev_docs),
+        "texts": [checksum(file) for file in texts],
         # An epoch has fewer steps with more processes, and a checkpoint counts steps.
         "processes": arguments.world_size,
     }
@@ -85,7 +99,7 @@ def pretrain(
         if is_main:
             folder.check(run, resume=resume, overwrite=overwrite)
     set_seed(config.training.seed)
-    trainer, tokenizer, report = make_trainer(train, held_out, config, arguments)
+    trainer, tokenizer, report = make_trainer(train, held_out, config, arguments, texts)
     with arguments.main_process_first(desc="preparing the output folder"):
         if is_main:
             folder.prepare(run, resume=resume)
@@ -127,7 +141,11 @@ def _checksum_docs(docs: Sequence[Doc]) -> str:
 
 
 def make_trainer(
-    train_docs: Sequence[Doc], dev_docs: Sequence[Doc], config: PretrainingConfig, arguments: TrainingArguments
+    train_docs: Sequence[Doc],
+    dev_docs: Sequence[Doc],
+    config: PretrainingConfig,
+    arguments: TrainingArguments,
+    text_files: Sequence[Location],
 ) -> Tuple[Trainer, PreTrainedTokenizerBase, Dict[str, Any]]:
     """Load the transformer, encode the documents, and give a trainer, the tokenizer, and what the report says of both.
     The heads get random weights from PyTorch's random numbers."""
@@ -147,7 +165,16 @@ def make_trainer(
     )
     if config.masking.concept_rate:
         check_usable(train)
+    texts: Sequence[EncodedDocument] = []
     counts = count_labels(train)
+    if text_files:
+        known = {get_document_id(doc) for doc in (*train_docs, *dev_docs)}
+        # What they are made of: the files, the vocabulary, and which are left out.
+        parts = [tokenizer.backend_tokenizer.to_str().encode(), *map(str.encode, sorted(known))]
+        name = f"texts-{checksum(*parts, *text_files)[:16]}"
+        with arguments.main_process_first(desc="encoding the plain texts"):
+            texts = EncodedTexts(text_files, Path(arguments.output_dir), tokenizer, known, name)
+        counts["word"].update(texts.count_words())
     labels = _choose_labels(counts, config)
     masker = Masker(tokenizer, config.masking)
     held_out = mask_held_out(dev, masker, draws=training.dev_draws, seed=training.seed)
@@ -159,14 +186,14 @@ def make_trainer(
     bfloat16 = uses_bfloat16(training.precision, arguments.device)
     model = EntityMaskingModel(transformer, config.objective, labels, bfloat16=bfloat16)
     # The windows of a document are as long as its first.
-    spans = [split_windows(len(document.wordpieces), window, encoder.overlap) for document in train]
-    widths = numpy.asarray([of_document[0][1] for of_document in spans])
+    lengths = [*(len(document.wordpieces) for document in train), *(texts.lengths.tolist() if text_files else ())]
+    widths = numpy.asarray([split_windows(length, window, encoder.overlap)[0][1] for length in lengths])
     batch_size = training.batch_size * arguments.world_size
     trainer = Trainer(
         model=model,
         args=arguments,
         data_collator=Collator(tokenizer, labels, window=window, overlap=encoder.overlap),
-        train_dataset=MaskedDataset(train, masker, widths, batch_size, training.seed),
+        train_dataset=MaskedDataset(train, texts, masker, widths, batch_size, training),
         eval_dataset=held_out,
         compute_metrics=lambda outcome: summarize_counts(numpy.asarray(outcome.predictions), config.objective),
         optimizers=(make_optimizer(model.to(arguments.device), training), None),
@@ -178,6 +205,8 @@ def make_trainer(
         "classes": {"identifiers": len(counts["identifier"]), "types": dict(counts["type"])},
         "held_out": dev_targets,
     }
+    if text_files:
+        report["corpus"]["texts"] = {"documents": len(texts), "wordpieces": int(texts.lengths.sum())}
     return trainer, tokenizer, report
 
 
@@ -228,6 +257,7 @@ def make_arguments(
         raise EmbreError(f"there is no GPU {gpu_id} ({n_gpus or 'no'} CUDA devices are available); -1 is the CPU")
     # `accelerate launch` and `torchrun` set it.
     is_distributed = "LOCAL_RANK" in os.environ
+    strategy = "steps" if config.eval_frequency else "epoch"
     arguments = OneDeviceArguments(
         output_dir=str(checkpoints),
         num_train_epochs=config.epochs,
@@ -240,9 +270,12 @@ def make_arguments(
         gradient_accumulation_steps=config.accumulate_gradient,
         use_cpu=gpu_id < 0 and not (is_distributed and n_gpus),
         seed=config.seed,
-        eval_strategy="epoch" if evaluates else "no",
-        save_strategy="epoch",
-        logging_strategy="epoch",
+        eval_strategy=strategy if evaluates else "no",
+        eval_steps=config.eval_frequency or None,
+        save_strategy=strategy,
+        save_steps=config.eval_frequency or 500,
+        logging_strategy=strategy,
+        logging_steps=config.eval_frequency or 500,
         save_total_limit=1,
         # The model gives counts beside its loss, for documents that this key of a batch numbers.
         label_names=["documents"],

@@ -4,7 +4,7 @@ import numpy
 import pytest
 import torch
 
-from embre_spacy.pretraining.config import MaskingConfig, ObjectiveConfig
+from embre_spacy.pretraining.config import MaskingConfig, ObjectiveConfig, TrainingConfig
 from embre_spacy.pretraining.data import EncodedDocument, MaskingConcept
 from embre_spacy.pretraining.dataset import Collator, MaskedDataset
 from embre_spacy.pretraining.masking import MaskedDocument, Masker
@@ -131,11 +131,12 @@ def test_an_epoch_has_its_own_order_and_its_own_masks(tiny):
     documents = []
     for index, length in enumerate(lengths):
         ids = numpy.full(length, 40)
-        wordpieces = Wordpieces(ids, numpy.zeros((0, 2), dtype="int64"), numpy.zeros(length, dtype="bool"))
+        flags = numpy.zeros(length, dtype="bool")
+        wordpieces = Wordpieces(ids, numpy.zeros((0, 2), dtype="int64"), flags)
         concepts = [MaskingConcept("Gene", str(i), piece) for i, piece in enumerate(numpy.split(numpy.arange(8), 4))]
-        documents.append(EncodedDocument(index, wordpieces, wordpieces.mentions, concepts))
+        documents.append(EncodedDocument(index, wordpieces, ~flags, wordpieces.mentions, concepts))
     masker = Masker(tiny[1], MaskingConfig(concept_rate=0.5))
-    dataset = MaskedDataset(documents, masker, lengths, batch_size=4, seed=0)
+    dataset = MaskedDataset(documents, [], masker, lengths, batch_size=4, config=TrainingConfig())
     epochs = []
     for epoch in (0, 1, 0):
         dataset.set_epoch(epoch)
