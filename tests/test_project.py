@@ -209,7 +209,6 @@ def test_experiments_and_benchmarks_do_not_import_each_other():
             assert not any(module.startswith(other) for module in modules), name
 
 
-@pytest.mark.xfail(reason="one room is still being rebuilt")
 def test_the_package_stays_small():
     files = list((ROOT / "embre_spacy").rglob("*.py"))
     assert len(files) <= 85
