@@ -31,6 +31,9 @@ from .network import RelationBatch, RelationNetwork, network_from_bytes, network
 RelationScores = Tuple[Floats2d, Floats2d]
 RelationModel = Model[RelationBatch, RelationScores]
 
+# The most candidates of one document: those of some 2,000 concepts. They take about a kilobyte each.
+MAX_DOCUMENT_CANDIDATES = 2**21
+
 
 def build_relation_model(
     encoder: CandidateEncoder,
@@ -184,14 +187,21 @@ def prepare_batch(
 
 
 def _check_candidates(document: DocCandidates) -> None:
-    """Raise EmbreError for candidates with mentions that their document does not have: users can give the function."""
+    """Raise EmbreError for more candidates than there is memory for, and for those with mentions that their document
+    does not have: users can give the function."""
+    name = f"document {document.doc._.document_id or 'without id'}"
+    if len(document.candidates) > MAX_DOCUMENT_CANDIDATES:
+        raise EmbreError(
+            f"{name}: it has {len(document.candidates):,} candidates, and at most {MAX_DOCUMENT_CANDIDATES:,} can be "
+            f"predicted: `embre_spacy.NearbyCandidates.v1` takes those with mentions near each other"
+        )
     known = {(mention.start, mention.end, entity_type(mention.label)) for mention in document.mentions}
     for concept in {id(concept): concept for pair in document.candidates for concept in pair}.values():
         places = {(start, end, concept.type) for start, end in concept.mentions}
         if not places or not places <= known:
             raise EmbreError(
-                f"document {document.doc._.document_id or 'without id'}: the candidates have a concept {concept.id!r} "
-                f"of type {concept.type!r} with mentions at {concept.mentions}, which are none of the document"
+                f"{name}: the candidates have a concept {concept.id!r} of type {concept.type!r} with mentions at "
+                f"{concept.mentions}, which are none of the document"
             )
 
 

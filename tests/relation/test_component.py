@@ -217,6 +217,17 @@ def test_candidates_outside_the_mentions_are_told(trained, make_examples, start,
         list(trained.pipe([doc]))
 
 
+def test_more_candidates_than_there_is_memory_for_are_told(trained, make_examples):
+    pipe = trained.get_pipe("embre_relation")
+    before, doc = pipe.candidates, make_examples(trained)[0].predicted
+    doc._.document_id = "doc 7"
+    pipe.candidates = lambda doc: before(doc) * 2**21
+    with pytest.raises(
+        EmbreError, match=r"document doc 7: it has [\d,]+ candidates, and at most 2,097,152 can be pred"
+    ):
+        trained(doc)
+
+
 def test_wrong_input_is_an_error(trained):
     with pytest.raises(TypeError):
         trained.update(["not an example"])
