@@ -19,8 +19,15 @@ from .grid import Cell, Grid, PretrainingSpec
 PRETRAINED = "pretrained"
 # Stands for the folder of a teacher.
 TEACHER = "teacher"
-# Settings that earlier versions had, with the value for what is done without them.
-_RETIRED = {"head_width": 0, "keep": "last"}
+# Settings that earlier versions had or lacked, with the value for what is done without them.
+_WITHOUT = {
+    "head_width": 0,
+    "keep": "last",
+    "whole_words": False,
+    "pure_share": 0.0,
+    "repeats": 1,
+    "eval_frequency": 0,
+}
 
 
 @dataclass(frozen=True)
@@ -143,5 +150,5 @@ def _drop_unset(value: Any) -> Any:
     if isinstance(value, Mapping):
         unset = [{}, [], None]
         settings = {key: _drop_unset(inner) for key, inner in value.items()}
-        return {key: inner for key, inner in settings.items() if inner not in [*unset, _RETIRED.get(key)]}
+        return {key: inner for key, inner in settings.items() if inner not in [*unset, _WITHOUT.get(key)]}
     return [_drop_unset(item) for item in value] if isinstance(value, (list, tuple)) else value
