@@ -1,5 +1,6 @@
-"""What several folders use: loading pipelines, checksums, differences of settings, the description of a run."""
+"""What several folders use: loading pipelines, checksums, differences of settings, the description of a run, memory."""
 
+import ctypes
 import hashlib
 import os
 import platform
@@ -20,6 +21,8 @@ from .errors import EmbreError, add_file_to_errors, describe_error
 
 _VERSIONED = ("embre_spacy", "spacy", "thinc", "torch", "transformers", "accelerate")
 _MAX_SHOWN = 60
+# It takes a tenth of a second.
+_STEPS_TO_TRIM = 10
 
 
 def checksum(*parts: Union[str, Path, bytes]) -> str:
@@ -128,3 +131,11 @@ def load_pipeline(model: Union[str, Path], gpu_id: int = -1) -> Language:
     except Exception as error:
         # A damaged file fails anywhere in spaCy and the packages that read it, with whatever that raises.
         raise EmbreError(f"{model}: no pipeline can be loaded from there ({describe_error(error)})") from error
+
+
+def trim_heap(step: int) -> None:
+    """Give the free memory of the heap back to the system, every few steps of a training. The tensors of each batch
+    have other sizes, and glibc would keep ever more of what was freed between them. Other C libraries do not."""
+    if step % _STEPS_TO_TRIM == 0:
+        with suppress(AttributeError, OSError, TypeError):
+            ctypes.CDLL(None).malloc_trim(0)

@@ -14,7 +14,7 @@ from rich.progress import Progress
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback, TrainerState
 
 from ..errors import EmbreError
-from ..util import diff_settings
+from ..util import diff_settings, trim_heap
 from .config import ObjectiveConfig
 from .masking import MaskedDocument
 from .model import OBJECTIVES
@@ -83,6 +83,7 @@ class EpochTable(TrainerCallback):
 
     def on_step_end(self, args, state, control, **kwargs) -> None:
         self.progress.update(self.task, completed=state.global_step)
+        trim_heap(state.global_step)
 
     def on_log(self, args, state, control, logs=None, **kwargs) -> None:
         if "loss" in (logs or {}):

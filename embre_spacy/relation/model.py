@@ -24,6 +24,7 @@ from thinc.types import Floats2d
 from ..errors import EmbreError
 from ..labels import entity_type
 from ..tokens import Candidate, get_mentions
+from ..util import trim_heap
 from .encoder import CandidateEncoder
 from .features import DocCandidates
 from .network import RelationBatch, RelationNetwork, network_from_bytes, network_to_bytes
@@ -82,6 +83,7 @@ class NetworkShim(PyTorchShim):
         self.network = network
         self.head_learn_rate = head_learn_rate
         self._process = os.getpid()
+        self._steps = 0
 
     def use_one_thread_in_workers(self) -> None:
         """Let a worker of `multiprocessing` that got this component from another process, such as those of
@@ -125,6 +127,8 @@ class NetworkShim(PyTorchShim):
             )
             parameter.data = xp2torch(weights, requires_grad=True, device=parameter.device)
             parameter.grad = None
+        self._steps += 1
+        trim_heap(self._steps)
 
     @contextmanager
     def use_params(self, params: Dict[Any, Any]) -> Iterator[None]:
