@@ -23,7 +23,7 @@ CLOSE = 40
 # Positions are told by the equal part of the document that they lie in: title, methods and results are told apart.
 N_POSITIONS = 20
 # The most pairs of mentions that are compared at once: those of a full text would take gigabytes.
-MAX_PAIRS = 2**21
+MAX_PAIRS = 2**19
 
 
 class DocCandidates(NamedTuple):
