@@ -18,7 +18,7 @@ from .config import TrainingConfig
 
 # One stream of random numbers for each purpose, so that none depends on how much another has drawn.
 TRAIN_STREAM, DEV_STREAM, ORDER_STREAM, SPLIT_STREAM = range(4)
-_ENCODED_AT_ONCE = 128
+ENCODED_AT_ONCE = 128
 
 
 def make_rng(seed: int, *stream: int) -> numpy.random.Generator:
@@ -99,7 +99,7 @@ def encode_docs(
     """Encode documents, with tags around their mentions unless `tag_ids` is None. If `unidentified`, mentions without
     identifiers are concepts too, by type and text."""
     index = 0
-    for batch in minibatch(docs, _ENCODED_AT_ONCE):
+    for batch in minibatch(docs, ENCODED_AT_ONCE):
         texts = [_tag_text(doc, tag_ids or {}) for doc in batch]
         for doc, text, (ids, starts) in zip(batch, texts, cut_wordpieces(tokenizer, texts)):
             wordpieces = insert_tags(text, ids, starts)

@@ -13,9 +13,8 @@ from transformers import PreTrainedTokenizerBase
 from ..errors import InputError
 from ..files import Location, add_file_to_errors, iter_lines, open_input, open_output
 from ..transformer import TaggedText, Wordpieces, cut_wordpieces
-from .data import EncodedDocument, find_word_starts
+from .data import ENCODED_AT_ONCE, EncodedDocument, find_word_starts
 
-_ENCODED_AT_ONCE = 256
 # The bit of a wordpiece that starts a word; no vocabulary is as large.
 _STARTS_WORD = 2**31
 
@@ -32,12 +31,12 @@ class EncodedTexts(Sequence[EncodedDocument]):
         left_out: Collection[str],
         name: str,
     ) -> None:
-        self._pieces_file, ends_file = folder / f"{name}.bin", folder / f"{name}.npy"
+        pieces_file, ends_file = folder / f"{name}.bin", folder / f"{name}.npy"
         # It is written last, so that both are whole if it is there.
         if not ends_file.is_file():
             lengths = []
-            with open_output(self._pieces_file, make_folder=True) as output:
-                for texts in minibatch(read_texts(files, left_out), _ENCODED_AT_ONCE):
+            with open_output(pieces_file, make_folder=True) as output:
+                for texts in minibatch(read_texts(files, left_out), ENCODED_AT_ONCE):
                     encoded = cut_wordpieces(tokenizer, [TaggedText(text, []) for text in texts])
                     for text, (ids, starts) in zip(texts, encoded):
                         flags = numpy.where(find_word_starts(text, starts), _STARTS_WORD, 0)
@@ -46,6 +45,9 @@ class EncodedTexts(Sequence[EncodedDocument]):
             with open_output(ends_file) as output:
                 numpy.save(output, numpy.cumsum([0, *lengths]))
         self._ends = numpy.load(ends_file)
+        # An empty file cannot be mapped.
+        is_empty = not self._ends[-1]
+        self._pieces = numpy.zeros(0, "uint32") if is_empty else numpy.memmap(pieces_file, "uint32", mode="r")
 
     def __len__(self) -> int:
         return len(self._ends) - 1
@@ -56,7 +58,7 @@ class EncodedTexts(Sequence[EncodedDocument]):
         return numpy.diff(self._ends)
 
     def __getitem__(self, index: int) -> EncodedDocument:  # type: ignore[override]
-        pieces = self._map()[self._ends[index] : self._ends[index + 1]]
+        pieces = self._pieces[self._ends[index] : self._ends[index + 1]]
         is_tag = numpy.zeros(len(pieces), dtype="bool")
         none = numpy.zeros((0, 2), dtype="int64")
         ids = (pieces % _STARTS_WORD).astype("int64")
@@ -64,11 +66,8 @@ class EncodedTexts(Sequence[EncodedDocument]):
 
     def count_words(self) -> Counter:
         """Count the wordpieces by their ids."""
-        counts = numpy.bincount(self._map() % _STARTS_WORD) if self._ends[-1] else numpy.zeros(0, dtype="int64")
-        return Counter({id: count for id, count in enumerate(counts.tolist()) if count})
-
-    def _map(self) -> NDArray[numpy.uint32]:
-        return numpy.memmap(self._pieces_file, dtype="uint32", mode="r")
+        counts = numpy.bincount(self._pieces % _STARTS_WORD).tolist()
+        return Counter({id: count for id, count in enumerate(counts) if count})
 
 
 def read_texts(files: Sequence[Location], left_out: Collection[str]) -> Iterator[str]:
