@@ -23,7 +23,7 @@ from thinc.types import Floats2d
 
 from ..errors import EmbreError
 from ..labels import entity_type
-from ..tokens import Candidate, get_mentions
+from ..tokens import Candidate, get_document_id, get_mentions
 from ..util import trim_heap
 from .encoder import CandidateEncoder
 from .features import DocCandidates
@@ -193,7 +193,7 @@ def prepare_batch(
 def _check_candidates(document: DocCandidates) -> None:
     """Raise EmbreError for more candidates than there is memory for, and for those with mentions that their document
     does not have: users can give the function."""
-    name = f"document {document.doc._.document_id or 'without id'}"
+    name = f"document {get_document_id(document.doc) or 'without id'}"
     if len(document.candidates) > MAX_DOCUMENT_CANDIDATES:
         raise EmbreError(
             f"{name}: it has {len(document.candidates):,} candidates, and at most {MAX_DOCUMENT_CANDIDATES:,} can be "

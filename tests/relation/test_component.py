@@ -356,6 +356,21 @@ def test_extensions_of_others_are_told_and_relations_are_found_all_the_same(trai
 
 
 @pytest.mark.parametrize("encoder_kind", ["document"])
+def test_errors_have_the_id_of_a_document_though_others_have_taken_the_attribute(trained, make_examples):
+    doc = copy_mentions(make_examples(trained)[0].reference)
+    doc._.document_id = "doc 7"
+    pipe = trained.get_pipe("embre_relation")
+    pipe.candidates = lambda doc: [(Concept("C9", "ChemicalEntity", "Asp"), doc._.concepts[1])]
+    ours = Doc.get_extension("document_id")
+    Doc.set_extension("document_id", default="of others", force=True)
+    try:
+        with pytest.raises(EmbreError, match="document doc 7: the candidates have a concept 'C9'"):
+            pipe.predict([doc])
+    finally:
+        Doc.set_extension("document_id", getter=ours[2], setter=ours[3], force=True)
+
+
+@pytest.mark.parametrize("encoder_kind", ["document"])
 def test_the_same_characters_may_be_two_concepts(make_nlp):
     nlp = make_nlp()
     doc = make_doc(nlp.vocab)
