@@ -14,6 +14,7 @@ from spacy import registry
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import fix_random_seed, load_config, load_model_from_config, minibatch
+from spacy.vocab import Vocab
 
 from benchmarks.measure import SEED, peak_memory
 from embre_spacy.cli.app import accept_any_console, report_errors, say
@@ -81,7 +82,7 @@ def measure_pretraining(corpus: Path, config: Path, encoder: str, epochs: int) -
     settings = load_pretraining_config(
         config / "pretrain.cfg", {"encoder.name": encoder, "training.epochs": epochs, "training.seed": SEED}
     )
-    docs: List[Doc] = list(read(corpus, load_model_from_config(load_config(config / "train.cfg")).vocab))
+    docs: List[Doc] = list(read(corpus, Vocab()))
     table = _Table()
     with tempfile.TemporaryDirectory() as folder:
         pretrain(docs, Path(folder) / "pretrained", settings, console=Console(file=table))

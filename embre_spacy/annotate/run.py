@@ -113,7 +113,11 @@ def annotate(
         units = split_units(files, settings["unit_bytes"])
         options = AnnotateOptions(
             *(model, settings["model"], format, state.location, state.run),
-            *(batch_size, n_process, gpu_id, actors, quote_formulas),
+            batch_size=batch_size,
+            n_process=n_process,
+            gpu_id=gpu_id,
+            actors=actors,
+            quote_formulas=quote_formulas,
         )
         finished = state.finished()
         left = [unit for unit in units if unit.index not in finished]
