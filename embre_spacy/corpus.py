@@ -1,16 +1,27 @@
-"""The corpus reader of `spacy train`."""
+"""The corpus readers of `spacy train`: one corpus, or several that do not annotate the same things."""
 
+from bisect import bisect_right
+from collections import Counter, defaultdict
 from functools import partial
-from itertools import islice
+from itertools import combinations, islice
 from pathlib import Path
-from typing import Callable, Iterable, Iterator, List, Optional, Union
+from random import Random
+from typing import Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
 
+import srsly
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from spacy.language import Language
+from spacy.pipeline import Sentencizer
+from spacy.tokens import Doc
 from spacy.training import Example
+from spacy.vocab import Vocab
 
+from . import tokens
 from .errors import InputError
 from .formats import read
-from .tokens import copy_mentions
+from .formats.doc import read_scores
+from .labels import TYPE_PAIRS
+from .util import describe_validation_error
 
 
 def create_corpus(path: Optional[Union[str, Path]], limit: int = 0) -> Callable[[Language], Iterable[Example]]:
@@ -31,7 +42,7 @@ def _read_examples(nlp: Language, *, path: Optional[Union[str, Path]], limit: in
     references = (reference for file in list_corpus_files(path) for reference in read(file, nlp.vocab))
     reference = None
     for reference in islice(references, limit if limit > 0 else None):
-        yield Example(copy_mentions(reference), reference)
+        yield Example(tokens.copy_mentions(reference), reference)
     if reference is None:
         raise InputError("the corpus has no documents", file=str(path))
 
@@ -47,3 +58,150 @@ def list_corpus_files(path: Union[str, Path]) -> List[Path]:
     if not files:
         raise InputError("there is no .spacy file in this folder or below it", file=str(path))
     return files
+
+
+class RelationLabel(BaseModel):
+    """What a label of a corpus means: a relation type, or None if nothing is to be learned of such pairs."""
+
+    type: Optional[str] = None
+
+
+class CorpusSpec(BaseModel):
+    """What the YAML file says of a corpus. Other keys, such as its source and licence, are for people.
+
+    name (str): Its name.
+    file (str): Its file or files, a pattern, beside the YAML file or below its folder.
+    labels (Dict[str, RelationLabel]): What its relation types mean; they mean themselves if there are none.
+    type_pairs (List[Tuple[str, str]]): The pairs of entity types that it annotates.
+    negatives (bool): Whether a pair that it says nothing of is not related.
+    negatives_scope (str): Where that holds: "sentence" for pairs with mentions in one sentence; anywhere otherwise.
+    negatives_weight (float): How much such a pair counts beside one that is annotated, from 0 to 1.
+    explicit_negatives (List[str]): Labels of pairs that are not related.
+    scores (bool): Whether the infon "score" of a relation is the probability that it is right.
+    """
+
+    name: str
+    file: str
+    labels: Dict[str, RelationLabel] = {}
+    type_pairs: List[Tuple[str, str]] = list(TYPE_PAIRS)
+    negatives: bool = True
+    negatives_scope: str = "document"
+    negatives_weight: float = Field(1.0, ge=0, le=1)
+    explicit_negatives: List[str] = []
+    scores: bool = False
+
+
+class _Specs(BaseModel):
+    corpora: List[CorpusSpec]
+
+
+def create_mixed_corpus(
+    path: Optional[Union[str, Path]], shares: Dict[str, float], limit: int = 0, seed: int = 0
+) -> Callable[[Language], Iterable[Example]]:
+    """Create a reader that draws documents of several corpora without end (`embre_spacy.MixedCorpus.v1`), as BioREx
+    trains on nine (Lai and others 2023). It needs `max_epochs = -1` in `[training]`.
+
+    Relations get the types that the labels of their corpus stand for. A pair that has several is learned as equally
+    probable to have each. What a corpus does not judge is no candidate in training.
+
+    path (Optional[Union[str, Path]]): A YAML file with the key `corpora`, a list of the fields of `CorpusSpec`.
+    shares (Dict[str, float]): How often a document is drawn from each corpus, relative to the others. Corpora that are
+        not named are not read.
+    limit (int): The largest number of documents of each corpus; 0 for all.
+    seed (int): The seed of the order.
+    RETURNS (Callable[[Language], Iterable[Example]]): Reads the corpora for a pipeline.
+    """
+    return partial(_draw_examples, path=path, shares=shares, limit=limit, seed=seed)
+
+
+def _draw_examples(
+    nlp: Language, *, path: Optional[Union[str, Path]], shares: Mapping[str, float], limit: int, seed: int
+) -> Iterator[Example]:
+    specs = read_corpus_specs(path)
+    unknown = sorted(set(shares) - set(specs))
+    if unknown or not any(shares.values()):
+        cause = f"it has no corpus {', '.join(unknown)}" if unknown else "no corpus has a share"
+        raise InputError(cause, file=str(path))
+    random = Random(seed)
+    names = [name for name, share in shares.items() if share]
+    docs = {name: list(read_judged(specs[name], Path(str(path)).parent, nlp.vocab, limit)) for name in names}
+    left: Dict[str, List[Doc]] = {name: [] for name in names}
+    while True:
+        (name,) = random.choices(names, [shares[name] for name in names])
+        # Each comes once before one comes again.
+        left[name] = left[name] or random.sample(docs[name], len(docs[name]))
+        reference = left[name].pop()
+        yield Example(tokens.copy_mentions(reference), reference)
+
+
+def read_corpus_specs(path: Optional[Union[str, Path]]) -> Dict[str, CorpusSpec]:
+    """Read what a YAML file says of corpora, by name. RAISES (InputError): If it is absent or wrong."""
+    if path is None or not Path(path).is_file():
+        raise InputError("there is no such file of corpora", file=str(path))
+    try:
+        specs = TypeAdapter(_Specs).validate_python(srsly.read_yaml(path)).corpora
+    except ValidationError as error:
+        raise InputError(describe_validation_error(error), file=str(path)) from error
+    return {spec.name: spec for spec in specs}
+
+
+def read_judged(spec: CorpusSpec, folder: Path, vocab: Vocab, limit: int = 0) -> Iterator[Doc]:
+    """Read the documents of a corpus with BioRED's relation types and with what it judges; those that judge nothing
+    are left out. RAISES (InputError): If a file is absent or wrong, or has a label that `spec` does not have."""
+    files = sorted(folder.glob(spec.file))
+    count = 0
+    for file in files:
+        for doc in read(file, vocab, on_anomalies=lambda line: None):
+            if _judge(doc, spec, str(file)):
+                count += 1
+                yield doc
+            if limit and count == limit:
+                return
+    if not count:
+        cause = "no document judges anything" if files else f"there is no file {spec.file}"
+        raise InputError(f"corpus {spec.name}: {cause}", file=str(folder))
+
+
+def _judge(doc: Doc, spec: CorpusSpec, file: str) -> bool:
+    """Replace the relations of a document by those that its corpus means, say which pairs it judges, and return
+    whether there are any."""
+    scores = read_scores(doc) if spec.scores else {}
+    relations = tokens.get_relations(doc)
+    judged = dict.fromkeys(_find_silent(doc, spec) if spec.negatives else (), spec.negatives_weight)
+    types: Dict[Tuple[str, str], List[str]] = defaultdict(list)
+    for relation in relations:
+        label, pair = relation.type, relation.pair
+        if spec.labels and label not in spec.labels:
+            cause = f"corpus {spec.name} has no label {label!r}"
+            raise InputError(cause, file=file, document=tokens.get_document_id(doc))
+        meaning = spec.labels[label].type if spec.labels else label
+        if label in spec.explicit_negatives:
+            judged[pair] = 1.0
+        elif meaning is not None:
+            types[pair].append(meaning)
+        else:
+            judged.pop(pair, None)
+    judged.update(dict.fromkeys(types, 1.0))
+    related: List[tokens.Relation] = []
+    for relation in {relation.pair: relation for relation in relations if relation.pair in types}.values():
+        labels = types[relation.pair]
+        share = scores.get(relation.pair, 1.0) / len(labels)
+        probabilities = {label: share * count for label, count in Counter(labels).most_common()}
+        most_probable = next(iter(probabilities))
+        sides = relation.source, relation.target
+        related.append(tokens.Relation(*sides, most_probable, type_probabilities=probabilities))
+    tokens.set_relations(doc, related)
+    tokens.set_judged(doc, judged)
+    return bool(judged)
+
+
+def _find_silent(doc: Doc, spec: CorpusSpec) -> Iterator[Tuple[str, str]]:
+    """The pairs of concepts that a corpus would have annotated, were they related."""
+    allowed = {frozenset(pair) for pair in spec.type_pairs}
+    is_sentence = spec.negatives_scope == "sentence"
+    starts = [sentence.start_char for sentence in Sentencizer()(doc).sents] if is_sentence else [0]
+    concepts = tokens.get_concepts(doc)
+    places = [{bisect_right(starts, start) for start, _ in concept.mentions} for concept in concepts]
+    for (source, of_source), (target, of_target) in combinations(zip(concepts, places), 2):
+        if frozenset((source.type, target.type)) in allowed and of_source & of_target:
+            yield tokens.find_pair((source, target))

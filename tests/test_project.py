@@ -31,7 +31,7 @@ ROOMS = [
 ]
 # What tests are about that several modules have a part in.
 TOPICS = {
-    ".": {"end_to_end", "fill_readme", "project"},
+    ".": {"end_to_end", "fill_readme", "mixed_corpus", "project"},
     "annotate": {"annotate", "ray", "resuming", "storage"},
     "fuzz": {"damaged_inputs"},
     "formats": {

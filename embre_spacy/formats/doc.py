@@ -109,6 +109,17 @@ def _find_concepts(argument: Argument, concepts: ConceptIndex) -> Iterator[List[
         yield of_type or found or [Concept(identifier, argument.type)]
 
 
+def read_scores(doc: Doc) -> Dict[Tuple[str, str], float]:
+    """The probabilities that the relations in the file of a document have as "score", the highest of each pair."""
+    scores: Dict[Tuple[str, str], float] = {}
+    concepts = ConceptIndex(doc)
+    for relation, fields in read_relations(_get_record(doc).document):
+        score = float(get_infons(relation).get("score", 1.0))
+        for made in _make_relations(fields, concepts):
+            scores[made.pair] = max(score, scores.get(made.pair, 0.0))
+    return scores
+
+
 def record_from_doc(doc: Doc, fallback_id: str) -> Record:
     """Make the record of a `Doc`, with `fallback_id` if it has no id. Annotations and relations of the file that are
     still on the `Doc` stay as they were, relations with new probabilities; those that are gone are left out; new ones

@@ -57,13 +57,17 @@ def score_candidates(nlp: Language, gold: Sequence[Doc], *, batch_size: int = 64
     candidates, (types, novelties) = component.predict(docs)
     if not (numpy.isfinite(types).all() and numpy.isfinite(novelties).all()):
         raise EmbreError("the pipeline gives probabilities that are no numbers: its weights cannot be used")
+    gold_types, gold_novelties = find_targets(
+        gold, candidates, component.labels, component.novelty_labels, is_strict=False
+    )
     return ScoredCandidates(
         [get_document_id(reference) for reference in gold],
         [get_relations(reference) for reference in gold],
         component.decide(candidates, (types, novelties), threshold=0.0),
         types,
         novelties,
-        *find_targets(gold, candidates, component.labels, component.novelty_labels, is_strict=False),
+        gold_types.argmax(axis=1),
+        numpy.where(gold_novelties.any(axis=1), gold_novelties.argmax(axis=1) if gold_novelties.size else -1, -1),
         component.cfg["type_certainty"],
     )
 

@@ -24,7 +24,7 @@ from ..errors import EmbreError, describe_error
 from ..tokens import Candidate, CandidateFunction, Relation, complete_examples, register_extensions, set_relations
 from ..util import load_pipeline
 from .features import split_by_size
-from .loss import Classes, Probabilities, RelationLoss, find_labels, find_targets
+from .loss import Probabilities, RelationLoss, Targets, find_judged, find_labels, find_targets
 from .model import RelationModel, RelationScores, backprop_zeros, get_network, initialize_network, prepare_batch
 from .network import RelationBatch, load_network, save_network
 from .scoring import LEVELS
@@ -314,7 +314,8 @@ class EmbreRelation(TrainablePipe):
         set_dropout_rate(self.model, drop)
         examples = self._complete(examples)
         docs = [example.predicted for example in examples]
-        candidates = [self.candidates(doc) for doc in docs]
+        gold = (example.reference for example in examples)
+        candidates = find_judged(gold, [self.candidates(doc) for doc in docs])
         targets = self._find_targets(examples, candidates)
         if any(candidates):
             scores, backprop = self.model.begin_update(self.prepare(docs, candidates, is_train=True))
@@ -362,13 +363,13 @@ class EmbreRelation(TrainablePipe):
 
     def _find_targets(
         self, examples: Sequence[Example], candidates: Sequence[List[Candidate]]
-    ) -> Tuple[Classes, Optional[Probabilities]]:
+    ) -> Tuple[Targets, Optional[Probabilities]]:
         """What gold and teachers, if there are any, say of candidates."""
         gold = [example.reference for example in examples]
-        classes = find_targets(gold, candidates, self.labels, self.novelty_labels)
+        targets = find_targets(gold, candidates, self.labels, self.novelty_labels)
         if self._teachers is None or not examples:
-            return classes, None
-        return classes, self._teachers.predict([example.predicted for example in examples], candidates)
+            return targets, None
+        return targets, self._teachers.predict([example.predicted for example in examples], candidates)
 
     def initialize(
         self,

@@ -11,13 +11,13 @@ from thinc.api import Ops
 from thinc.types import Floats2d
 
 from ..errors import EmbreError
-from ..tokens import Candidate, get_concepts, get_document_id, get_relations
+from ..tokens import Candidate, find_pair, get_concepts, get_document_id, get_judged, get_relations
 
 # For p candidates the probabilities of relation types, "not related" first, and of novelty labels.
 Probabilities = Tuple[NDArray[numpy.float32], NDArray[numpy.float32]]
-# For p candidates the classes of their relation types, 0 for "not related", and of their novelty, -1 where there is
-# none; both of shape (p,).
-Classes = Tuple[NDArray[numpy.int64], NDArray[numpy.int64]]
+# For p candidates what is to be learned of relation types and of novelty, in columns as above. A row sums up to how
+# much the candidate counts: to 0 where there is nothing to learn.
+Targets = Probabilities
 
 
 def find_labels(examples: Iterable[Example]) -> Dict[str, List[str]]:
@@ -25,46 +25,56 @@ def find_labels(examples: Iterable[Example]) -> Dict[str, List[str]]:
     labels: Dict[str, Set[str]] = {"labels": set(), "novelty_labels": set(), "entity_types": set()}
     for example in examples:
         for relation in get_relations(example.reference):
-            labels["labels"].add(relation.type)
+            labels["labels"].update([relation.type, *relation.type_probabilities])
             if relation.novelty is not None:
                 labels["novelty_labels"].add(relation.novelty)
         labels["entity_types"].update(concept.type for concept in get_concepts(example.reference))
     return {kind: sorted(names) for kind, names in labels.items()}
 
 
+def find_judged(gold: Iterable[Doc], candidates: Iterable[List[Candidate]]) -> List[List[Candidate]]:
+    """The candidates of documents of which their gold says whether they are related; see `get_judged`."""
+    return [
+        of_doc if pairs is None else [candidate for candidate in of_doc if find_pair(candidate) in pairs]
+        for pairs, of_doc in zip(map(get_judged, gold), candidates)
+    ]
+
+
 def find_targets(
     gold: Iterable[Doc],
-    candidates: Iterable[Sequence[Candidate]],
+    candidates: Sequence[Sequence[Candidate]],
     labels: Sequence[str],
     novelty_labels: Sequence[str],
     *,
     is_strict: bool = True,
-) -> Classes:
-    """Look up the candidates of gold documents in their relations. The first of `labels` is class 1, the first of
-    `novelty_labels` class 0. A label that is not among them is an EmbreError, or else (`is_strict`) no relation or no
-    novelty."""
-    type_classes = {label: index for index, label in enumerate(labels, start=1)}
-    novelty_classes = {None: -1, **{label: index for index, label in enumerate(novelty_labels)}}
-    classes: List[Tuple[int, int]] = []
+) -> Targets:
+    """Look up the candidates of gold documents in their relations. A relation is what it is, or what its probabilities
+    say. A label that the component does not have is an EmbreError, or else (`is_strict`) no relation or no novelty."""
+    n_candidates = sum(map(len, candidates))
+    types = numpy.zeros((n_candidates, len(labels) + 1), dtype="float32")
+    novelties = numpy.zeros((n_candidates, len(novelty_labels)), dtype="float32")
+    rows = zip(types, novelties)
     for doc, of_document in zip(gold, candidates):
         relations = {relation.pair: relation for relation in get_relations(doc)}
-        for source, target in of_document:
-            first, second = sorted((source.key, target.key))
-            relation = relations.get((first, second))
+        judged = get_judged(doc)
+        for pair, (of_types, of_novelty) in zip(map(find_pair, of_document), rows):
+            of_types[0] = 1.0 if judged is None else judged.get(pair, 0.0)
+            relation = relations.get(pair)
             if relation is None:
-                classes.append((0, -1))
                 continue
-            for kind, label, known in (
-                ("relation type", relation.type, type_classes),
-                ("novelty label", relation.novelty, novelty_classes),
+            for kind, row, known, said in (
+                ("relation type", of_types[1:], labels, relation.type_probabilities or {relation.type: 1.0}),
+                ("novelty label", of_novelty, novelty_labels, {relation.novelty: 1.0} if relation.novelty else {}),
             ):
-                if is_strict and label not in known:
-                    document = get_document_id(doc) or "without id"
-                    raise EmbreError(
-                        f"document {document}: the relation component was not initialized with the {kind} {label!r}"
-                    )
-            classes.append((type_classes.get(relation.type, 0), novelty_classes.get(relation.novelty, -1)))
-    types, novelties = numpy.asarray(classes, dtype="int64").reshape(-1, 2).T
+                for label, probability in said.items():
+                    if label in known:
+                        row[known.index(label)] = of_types[0] * probability
+                    elif is_strict:
+                        document = get_document_id(doc) or "without id"
+                        raise EmbreError(
+                            f"document {document}: the relation component was not initialized with the {kind} {label!r}"
+                        )
+            of_types[0] = max(of_types[0] - of_types[1:].sum(), 0.0)
     return types, novelties
 
 
@@ -86,43 +96,37 @@ class RelationLoss:
     teacher_weight: float = 0.5  # the part of y that comes from teachers, where there are any
 
     def __call__(
-        self, ops: Ops, scores: Tuple[Floats2d, Floats2d], targets: Classes, teachers: Optional[Probabilities] = None
+        self, ops: Ops, scores: Tuple[Floats2d, Floats2d], targets: Targets, teachers: Optional[Probabilities] = None
     ) -> Tuple[float, Tuple[Floats2d, Floats2d]]:
         """The loss and its gradient with respect to the scores before softmax, shapes (p, relation types + 1) and (p,
         novelty labels). `teachers` is what these say, see `Teachers.predict`."""
-        of_types, of_novelties = teachers or (None, None)
-        types = target_distribution(targets[0], scores[0].shape[1], 0.0, of_types, self.teacher_weight)
-        novelties = target_distribution(
-            targets[1], scores[1].shape[1], self.novelty_smoothing, of_novelties, self.teacher_weight
-        )
-        relation_loss, d_relations = cross_entropy(ops, scores[0], types, self.relation_weight)
-        novelty_loss, d_novelties = cross_entropy(ops, scores[1], novelties, self.novelty_weight)
-        return relation_loss + novelty_loss, (d_relations, d_novelties)
+        losses, gradients = [], []
+        for of_task, target, said, smoothing, weight in zip(
+            scores,
+            targets,
+            teachers or (None, None),
+            (0.0, self.novelty_smoothing),
+            (self.relation_weight, self.novelty_weight),
+        ):
+            loss, gradient = cross_entropy(ops, of_task, self._soften(target, said, smoothing), weight)
+            losses.append(loss)
+            gradients.append(gradient)
+        return sum(losses), (gradients[0], gradients[1])
 
-
-def target_distribution(
-    classes: NDArray[numpy.int64],
-    n_classes: int,
-    smoothing: float,
-    teachers: Optional[NDArray[numpy.float32]],
-    teacher_weight: float,
-) -> NDArray[numpy.float32]:
-    """The probabilities to learn, shape (p, n_classes); zeros for a class below 0, where there is nothing to learn."""
-    target = numpy.zeros((len(classes), n_classes), dtype="float32")
-    rows = numpy.flatnonzero(classes >= 0)
-    target[rows] = smoothing / max(n_classes, 1)
-    target[rows, classes[rows]] += 1.0 - smoothing
-    if teachers is not None:
-        target[rows] += teacher_weight * (teachers[rows] - target[rows])
-    return target
+    def _soften(
+        self, target: NDArray[numpy.float32], teachers: Optional[NDArray[numpy.float32]], smoothing: float
+    ) -> NDArray[numpy.float32]:
+        """What is to be learned, smoothed and mixed with what teachers say."""
+        weights = target.sum(axis=1, keepdims=True)
+        target = (1.0 - smoothing) * target + smoothing * weights / max(target.shape[1], 1)
+        return target if teachers is None else target + self.teacher_weight * (teachers * weights - target)
 
 
 def cross_entropy(ops: Ops, scores: Floats2d, target: NDArray[numpy.float32], weight: float) -> Tuple[float, Floats2d]:
     """The mean cross-entropy over all rows times a weight, and its gradient with respect to the scores."""
     if not target.any():
         return 0.0, ops.alloc2f(*scores.shape)
-    weights = ops.asarray2f(target.any(axis=1, keepdims=True) * numpy.float32(weight / len(target)))
-    expected = ops.asarray2f(target)
+    expected = ops.asarray2f((target * (weight / len(target))).astype("float32"))
     probabilities = ops.softmax(scores)
-    loss = -(weights * expected * ops.xp.log(ops.xp.maximum(probabilities, 1e-12))).sum()
-    return float(loss), (probabilities - expected) * weights
+    loss = -(expected * ops.xp.log(ops.xp.maximum(probabilities, 1e-12))).sum()
+    return float(loss), probabilities * expected.sum(axis=1, keepdims=True) - expected

@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, Optional, Tuple
 from spacy.tokens import Doc
 
 from .candidates import Candidate, CandidateFunction, create_type_pair_candidates
-from .concepts import Concept, ConceptIndex, Relation, get_concepts
+from .concepts import Concept, ConceptIndex, Relation, find_pair, get_concepts
 from .identifiers import normalize_identifier, split_identifiers
 from .mentions import MENTIONS_KEY, Mention, get_mentions, set_mentions
 from .tokenizer import build_tokenizer, get_tokenizer, tokenize_at
@@ -15,9 +15,11 @@ from .user_data import (
     complete_examples,
     copy_mentions,
     get_document_id,
+    get_judged,
     get_passages,
     get_relations,
     set_document_id,
+    set_judged,
     set_passages,
     set_relations,
 )

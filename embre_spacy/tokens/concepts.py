@@ -101,8 +101,7 @@ class Relation(dict):
     @property
     def pair(self) -> Tuple[str, str]:
         """The two normalized identifiers in alphabetical order: the same for both directions and all resources."""
-        first, second = sorted((self.source.key, self.target.key))
-        return first, second
+        return find_pair((self.source, self.target))
 
     @property
     def pair_probability(self) -> Optional[float]:
@@ -120,6 +119,12 @@ class Relation(dict):
         return f"{text} | {known}" if known else text
 
     __repr__ = __str__
+
+
+def find_pair(concepts: Iterable[Concept]) -> Tuple[str, str]:
+    """What two concepts are compared by, whatever their order; see `Relation.pair`."""
+    first, second = sorted(concept.key for concept in concepts)
+    return first, second
 
 
 class ConceptIndex:

@@ -18,6 +18,7 @@ from .mentions import get_mentions, give_mentions
 _RELATIONS_KEY = "embre_relations"
 _DOCUMENT_ID_KEY = "embre_document_id"
 _PASSAGES_KEY = "embre_passages"
+_JUDGED_KEY = "embre_judged"
 # How long the text is that relations and passages belong to.
 _LENGTH_KEY = "embre_length"
 
@@ -125,12 +126,25 @@ def set_passages(doc: Doc, passages: Iterable[Passage]) -> None:
     _own_data(doc)[_PASSAGES_KEY] = [list(passage) for passage in passages]
 
 
+def get_judged(doc: Doc) -> Optional[Dict[Tuple[str, str], float]]:
+    """The pairs (`Relation.pair`) of which the annotation of a document says whether they are related, each with how
+    much that counts, from 0 to 1; None if it says so of all."""
+    judged = _own_data(doc).get(_JUDGED_KEY)
+    return None if judged is None else {(first, second): weight for first, second, weight in judged}
+
+
+def set_judged(doc: Doc, judged: Mapping[Tuple[str, str], float]) -> None:
+    """Say which pairs the annotation of a document judges; see `get_judged`."""
+    _own_data(doc)[_JUDGED_KEY] = [[*pair, weight] for pair, weight in judged.items()]
+
+
 def _own_data(doc: Doc) -> Dict[Any, Any]:
     """The user data of a document, without the relations and passages of another text (`Span.as_doc` copies them)."""
     length = _text_length(doc)
     if doc.user_data.setdefault(_LENGTH_KEY, length) != length:
         doc.user_data[_LENGTH_KEY] = length
-        doc.user_data.pop(_PASSAGES_KEY, None)
+        for key in (_PASSAGES_KEY, _JUDGED_KEY):
+            doc.user_data.pop(key, None)
         if doc.user_data.pop(_RELATIONS_KEY, None):
             name = doc.user_data.get(_DOCUMENT_ID_KEY) or "without id"
             warnings.warn(f"relations of another text are left out of document {name}", UserWarning, stacklevel=3)

@@ -19,8 +19,9 @@ def encoder_kind() -> str:
     return "document"
 
 
-def make_targets(types, novelties):
-    return numpy.asarray(types, dtype="int64"), numpy.asarray(novelties, dtype="int64")
+def make_targets(types, novelties, n_types=2, n_novelties=2):
+    """Targets of classes: 0 for "not related", -1 where there is no novelty."""
+    return numpy.eye(n_types + 1, dtype="f")[types], numpy.eye(n_novelties + 1, n_novelties, dtype="f")[novelties]
 
 
 def get_candidates(doc):
@@ -41,7 +42,9 @@ def test_targets_are_what_gold_says_of_each_candidate(make_nlp, make_examples):
     candidates = [get_candidates(example.predicted) for example in examples]
     labels = ["Bind", "Negative_Correlation", "Positive_Correlation"]
     gold = [example.reference for example in examples]
-    types, novelties = find_targets(gold, candidates, labels, ["No", "Novel"])
+    targets = find_targets(gold, candidates, labels, ["No", "Novel"])
+    assert set(targets[0].ravel().tolist()) == {0.0, 1.0}
+    types, novelties = targets[0].argmax(axis=1), numpy.where(targets[1].any(axis=1), targets[1].argmax(axis=1), -1)
     classes_of_pairs = {
         tuple(sorted((source.key, target.key))): (type, novelty)
         for (source, target), type, novelty in zip(candidates[0], types, novelties)
@@ -75,10 +78,19 @@ def test_the_loss_is_the_weighted_cross_entropy():
     assert gradients[1] == pytest.approx(numpy.asarray([[-0.1, 0.1], [0.0, 0.0]]), abs=1e-6)
 
 
+def test_probabilities_are_learned_and_weights_count():
+    types = numpy.asarray([[0.2, 0.8, 0.0], [0.5, 0.0, 0.0], [0.0, 0.0, 0.0]], dtype="f")
+    probabilities = numpy.asarray([[0.2, 0.7, 0.1], [0.4, 0.3, 0.3], [0.1, 0.1, 0.8]])
+    scores = numpy.log(probabilities), numpy.zeros((3, 2))
+    _, (gradient, of_novelties) = RelationLoss()(OPS, scores, (types, numpy.zeros((3, 2), dtype="f")))
+    assert gradient == pytest.approx((probabilities * [[1.0], [0.5], [0.0]] - types) / 3, abs=1e-6)
+    assert not of_novelties.any()
+
+
 def test_a_corpus_without_novelty_has_none_to_learn():
     loss = RelationLoss(relation_weight=1.0, novelty_weight=2.0, novelty_smoothing=0.1)
     scores = numpy.zeros((2, 3)), numpy.zeros((2, 0))
-    value, gradients = loss(OPS, scores, make_targets([1, 0], [-1, -1]))
+    value, gradients = loss(OPS, scores, make_targets([1, 0], [-1, -1], n_novelties=0))
     assert value == pytest.approx(numpy.log(3)) and gradients[1].shape == (2, 0)
 
 
@@ -86,7 +98,7 @@ def test_a_corpus_without_novelty_has_none_to_learn():
 def test_the_gradient_is_that_of_the_loss(smoothing, teacher_weight):
     random = numpy.random.RandomState(0)
     teachers = random.dirichlet([1.0] * 4, 3).astype("f"), random.dirichlet([1.0] * 2, 3).astype("f")
-    targets = make_targets([2, 0, 1], [1, -1, 0])
+    targets = make_targets([2, 0, 1], [1, -1, 0], n_types=3)
     loss = RelationLoss(
         relation_weight=1.0, novelty_weight=2.0, novelty_smoothing=smoothing, teacher_weight=teacher_weight
     )
