@@ -6,10 +6,10 @@ from functools import partial
 from itertools import combinations, islice
 from pathlib import Path
 from random import Random
-from typing import Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
 
 import srsly
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from spacy.language import Language
 from spacy.pipeline import Sentencizer
 from spacy.tokens import Doc
@@ -60,18 +60,13 @@ def list_corpus_files(path: Union[str, Path]) -> List[Path]:
     return files
 
 
-class RelationLabel(BaseModel):
-    """What a label of a corpus means: a relation type, or None if nothing is to be learned of such pairs."""
-
-    type: Optional[str] = None
-
-
 class CorpusSpec(BaseModel):
     """What the YAML file says of a corpus. Other keys, such as its source and licence, are for people.
 
     name (str): Its name.
     file (str): Its file or files, a pattern, beside the YAML file or below its folder.
-    labels (Dict[str, RelationLabel]): What its relation types mean; they mean themselves if there are none.
+    labels (Dict[str, Dict[str, Any]]): What its relation types mean, as `type`; if that is null, nothing is learned of
+        such pairs. They mean themselves if there are none.
     type_pairs (List[Tuple[str, str]]): The pairs of entity types that it annotates.
     negatives (bool): Whether a pair that it says nothing of is not related.
     negatives_scope (str): Where that holds: "sentence" for pairs with mentions in one sentence; anywhere otherwise.
@@ -82,7 +77,7 @@ class CorpusSpec(BaseModel):
 
     name: str
     file: str
-    labels: Dict[str, RelationLabel] = {}
+    labels: Dict[str, Dict[str, Any]] = {}
     type_pairs: List[Tuple[str, str]] = list(TYPE_PAIRS)
     negatives: bool = True
     negatives_scope: str = "document"
@@ -139,7 +134,7 @@ def read_corpus_specs(path: Optional[Union[str, Path]]) -> Dict[str, CorpusSpec]
     if path is None or not Path(path).is_file():
         raise InputError("there is no such file of corpora", file=str(path))
     try:
-        specs = TypeAdapter(_Specs).validate_python(srsly.read_yaml(path)).corpora
+        specs = _Specs.model_validate(srsly.read_yaml(path)).corpora
     except ValidationError as error:
         raise InputError(describe_validation_error(error), file=str(path)) from error
     return {spec.name: spec for spec in specs}
@@ -174,7 +169,7 @@ def _judge(doc: Doc, spec: CorpusSpec, file: str) -> bool:
         if spec.labels and label not in spec.labels:
             cause = f"corpus {spec.name} has no label {label!r}"
             raise InputError(cause, file=file, document=tokens.get_document_id(doc))
-        meaning = spec.labels[label].type if spec.labels else label
+        meaning = spec.labels[label].get("type") if spec.labels else label
         if label in spec.explicit_negatives:
             judged[pair] = 1.0
         elif meaning is not None:

@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from ..errors import EmbreError
 from ..labels import ENTITY_TYPES, entity_type
 from ..tokens import get_concepts, get_document_id, get_mentions, split_identifiers
-from ..transformer import TaggedText, TagIds, Wordpieces, cut_wordpieces, insert_tags
+from ..transformer import TaggedText, TagIds, Wordpieces, cut_wordpieces, insert_tags, tag_text
 from .config import TrainingConfig
 
 # One stream of random numbers for each purpose, so that none depends on how much another has drawn.
@@ -100,7 +100,7 @@ def encode_docs(
     identifiers are concepts too, by type and text."""
     index = 0
     for batch in minibatch(docs, ENCODED_AT_ONCE):
-        texts = [_tag_text(doc, tag_ids or {}) for doc in batch]
+        texts = [tag_text(doc.text, get_mentions(doc), tag_ids or {}) for doc in batch]
         for doc, text, (ids, starts) in zip(batch, texts, cut_wordpieces(tokenizer, texts)):
             wordpieces = insert_tags(text, ids, starts)
             starts_word = numpy.ones(len(wordpieces), dtype="bool")
@@ -115,12 +115,6 @@ def find_word_starts(text: str, starts: NDArray[numpy.int64]) -> NDArray[numpy.b
     """Say which wordpieces of a text start a word: all but those between two letters or digits."""
     is_inside = [start > 0 and text[start - 1].isalnum() and text[start].isalnum() for start in starts.tolist()]
     return ~numpy.asarray(is_inside, dtype="bool")
-
-
-def _tag_text(doc: Doc, tag_ids: TagIds) -> TaggedText:
-    mentions = get_mentions(doc)
-    tags = [tag_ids.get(entity_type(mention.label)) for mention in mentions]
-    return TaggedText(doc.text, [mention[:2] for mention in mentions], tags)
 
 
 def _find_concepts(doc: Doc, text: TaggedText, wordpieces: Wordpieces, unidentified: bool) -> List[MaskingConcept]:

@@ -16,9 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import EmbreError
-from ..labels import entity_type
 from ..transformer import (
-    TaggedText,
     Wordpieces,
     autocast,
     choose_window,
@@ -27,6 +25,7 @@ from ..transformer import (
     has_given_positions,
     round_up,
     split_windows,
+    tag_text,
 )
 from .encoder import MAX_CANDIDATES, TransformerEncoder, split_candidates
 from .features import CandidateFeatures, DocCandidates, make_features
@@ -137,14 +136,7 @@ class DocumentEncoder(TransformerEncoder):
         self.marker_ids = numpy.asarray([other, *tags], dtype="int64")
 
     def prepare(self, documents: Sequence[DocCandidates], *, is_train: bool = False) -> DocumentArrays:
-        texts = [
-            TaggedText(
-                document.doc.text,
-                [mention[:2] for mention in document.mentions],
-                [self.tag_ids.get(entity_type(mention.label)) for mention in document.mentions],
-            )
-            for document in documents
-        ]
+        texts = [tag_text(document.doc.text, document.mentions, self.tag_ids) for document in documents]
         pieces = encode(self.tokenizer, texts)
         features = make_features(
             documents, [text.mentions for text in pieces], [len(text) for text in pieces], self.entity_types

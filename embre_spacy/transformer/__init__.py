@@ -26,4 +26,5 @@ from .text import (
     round_up,
     special_tokens,
     split_windows,
+    tag_text,
 )

@@ -4,13 +4,15 @@ import re
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy
 import torch
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from ..labels import entity_type
 
 # The wordpiece ids of the opening and the closing tag of each entity type.
 TagIds = Dict[str, Tuple[int, int]]
@@ -40,6 +42,12 @@ class Wordpieces:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+
+def tag_text(text: str, mentions: Sequence[Any], tag_ids: TagIds) -> TaggedText:
+    """A text with tags around those mentions, of a start, an end and a label each, whose entity types have tags."""
+    tags = [tag_ids.get(entity_type(mention[2])) for mention in mentions]
+    return TaggedText(text, [mention[:2] for mention in mentions], tags)
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, texts: Sequence[TaggedText]) -> List[Wordpieces]:
