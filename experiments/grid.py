@@ -102,6 +102,7 @@ class _Cell(_Section):
     overrides: _TrainingOverrides = {}
     seeds: Optional[_Seeds] = None
     teachers: Optional[_Teachers] = None
+    retired: bool = False
 
 
 class _Grid(_Section):
@@ -159,6 +160,7 @@ class Cell:
     overrides (Dict[str, Any]): Values by dotted name that replace those of the config.
     seeds (Tuple[int, ...]): The seeds.
     teachers (Tuple[Tuple[Cell, int], ...]): The trainings that it learns from: cells, with a seed each.
+    retired (bool): Whether it had settings that are gone. It is not run again, and its results stay.
     """
 
     name: str
@@ -171,6 +173,7 @@ class Cell:
     overrides: Dict[str, Any]
     seeds: Tuple[int, ...]
     teachers: "Tuple[Tuple[Cell, int], ...]" = ()
+    retired: bool = False
 
     @property
     def teacher(self) -> "Optional[Cell]":
@@ -307,6 +310,7 @@ def _resolve_cell(
         overrides={**common.overrides, **section.overrides},
         seeds=tuple(section.seeds or common.seeds),
         teachers=_resolve_teachers(section.teachers, where, above) if section.teachers else (),
+        retired=section.retired,
     )
 
 

@@ -183,7 +183,7 @@ def _collect_cell(grid: Grid, cell: Cell, results: Path) -> CellOutcome:
             outcome.missing.append(seed)
             continue
         outcome.results.append(result)
-        changes = _find_changes(result, partial(cell_settings, cell, seed))
+        changes = [] if cell.retired else _find_changes(result, partial(cell_settings, cell, seed))
         if changes:
             outcome.stale[seed] = changes
     return outcome

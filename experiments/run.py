@@ -61,8 +61,9 @@ def run_grid(
     RETURNS (List[str]): The names of the jobs that failed, such as "none seed 0".
     RAISES (EmbreError): If the grid cannot be run at all; nothing has been run then.
     """
-    _refuse_unknown(only, [cell.name for cell in grid.cells], f"{grid.file}: there is no cell")
-    cells = [cell for cell in grid.cells if not only or cell.name in only]
+    cells = [cell for cell in grid.cells if not cell.retired]
+    _refuse_unknown(only, [cell.name for cell in cells], f"{grid.file}: there is no cell")
+    cells = [cell for cell in cells if not only or cell.name in only]
     jobs = [(cell, seed) for cell in cells for seed in cell.seeds]
     _refuse_unknown(seeds, sorted({seed for _, seed in jobs}), f"{grid.file}: no cell has the seed")
     run = _GridRun(grid, paths, console or Console(quiet=True))

@@ -30,8 +30,6 @@ def pipeline(tmp_path_factory, sample_dir, project_root):
             "paths.train": str(folder / "train.spacy"),
             "paths.dev": str(folder / "train.spacy"),
             "training.max_steps": 24,
-            # So few steps have nothing old that is worth averaging.
-            "training.optimizer.average_age": 0.1,
             "training.eval_frequency": 12,
             "training.optimizer.learn_rate.warmup_steps": 2,
             "training.optimizer.learn_rate.total_steps": 24,

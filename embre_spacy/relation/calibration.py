@@ -57,9 +57,8 @@ def score_candidates(nlp: Language, gold: Sequence[Doc], *, batch_size: int = 64
     candidates, (types, novelties) = component.predict(docs)
     if not (numpy.isfinite(types).all() and numpy.isfinite(novelties).all()):
         raise EmbreError("the pipeline gives probabilities that are no numbers: its weights cannot be used")
-    gold_types, gold_novelties = find_targets(
-        gold, candidates, component.labels, component.novelty_labels, is_strict=False
-    )
+    labels = component.labels, component.novelty_labels
+    gold_types, gold_novelties = find_targets(gold, candidates, *labels, is_strict=False)
     return ScoredCandidates(
         [get_document_id(reference) for reference in gold],
         [get_relations(reference) for reference in gold],

@@ -37,7 +37,6 @@ DEFAULT_CONFIG: Dict[str, Any] = {
     "novelty_temperature": 1.0,
     "relation_weight": 1.0,
     "novelty_weight": 2.0,
-    "novelty_smoothing": 0.0,
     "teacher_weight": 0.5,
     "candidates": {"@misc": "embre_spacy.TypePairCandidates.v1"},
     "scorer": {"@scorers": "embre_spacy.relation_scorer.v1"},
@@ -52,7 +51,6 @@ DECISION = ("threshold", "type_certainty", "temperature", "novelty_temperature")
 BOUNDS: List[Tuple[Tuple[str, ...], Callable[[float], bool], str]] = [
     (("threshold", "type_certainty", "teacher_weight"), lambda value: 0.0 <= value <= 1.0, "between 0 and 1"),
     (("temperature", "novelty_temperature"), lambda value: 0.0 < value < inf, "above 0"),
-    (("novelty_smoothing",), lambda value: 0.0 <= value < 1.0, "at least 0 and below 1"),
 ]
 # Each of the F1 counts a quarter.
 SCORE_WEIGHTS: Dict[str, Optional[float]] = {
@@ -86,7 +84,6 @@ def make_embre_relation(
     novelty_temperature: float,
     relation_weight: float,
     novelty_weight: float,
-    novelty_smoothing: float,
     teacher_weight: float,
 ) -> "EmbreRelation":
     """The factory of `embre_relation`.
@@ -103,8 +100,6 @@ def make_embre_relation(
         divided by before softmax; `calibrate` finds them.
     relation_weight (float): The weight of the relation type in the loss (l1 of the paper).
     novelty_weight (float): The weight of the novelty in the loss (l2 of the paper).
-    novelty_smoothing (float): How much of the probability is shared out among all novelty labels in training, from 0 to
-        less than 1; see `RelationLoss`.
     teacher_weight (float): Where `initialize` is given teachers, how much of what is learned is what they say, from 0
         to 1; the rest is gold.
     RETURNS (EmbreRelation): The component.
@@ -415,13 +410,8 @@ class EmbreRelation(TrainablePipe):
         components = {str(path): load_teacher(path) for path in teachers or ()}
         self._teachers = Teachers(components, self.labels, self.novelty_labels) if components else None
         docs = [example.predicted for example in sample if len(example.predicted)]
-        initialize_network(
-            self.model,
-            docs or [Doc(self.vocab, words=["word"])],
-            self.entity_types,
-            len(self.labels),
-            len(self.novelty_labels),
-        )
+        docs = docs or [Doc(self.vocab, words=["word"])]
+        initialize_network(self.model, docs, self.entity_types, len(self.labels), len(self.novelty_labels))
 
     def _list_parts(self, exclude: Iterable[str]) -> Dict[str, Tuple[Callable[[Path], Any], Callable[[Path], Any]]]:
         """What writes and what reads each file or folder of a saved component."""

@@ -70,10 +70,8 @@ def find_targets(
                     if label in known:
                         row[known.index(label)] = of_types[0] * probability
                     elif is_strict:
-                        document = get_document_id(doc) or "without id"
-                        raise EmbreError(
-                            f"document {document}: the relation component was not initialized with the {kind} {label!r}"
-                        )
+                        cause = f"the relation component was not initialized with the {kind} {label!r}"
+                        raise EmbreError(f"document {get_document_id(doc) or 'without id'}: {cause}")
             of_types[0] = max(of_types[0] - of_types[1:].sum(), 0.0)
     return types, novelties
 
@@ -85,14 +83,12 @@ class RelationLoss:
 
     The paper does not say what the novelty of an unrelated candidate is. Here it has none, and adds nothing.
 
-    Not in the paper: y_n may be smoothed, and both may be mixed with the probabilities of teachers (distillation,
-    Hinton and others 2015; from networks of the same size, Furlanello and others 2018, "Born again neural networks").
+    Not in the paper: y_r and y_n may be mixed with the probabilities of teachers (distillation, Hinton and others 2015;
+    from networks of the same size, Furlanello and others 2018, "Born again neural networks").
     """
 
     relation_weight: float = 1.0  # l1
     novelty_weight: float = 2.0  # l2
-    # The part of y_n that is shared among all novelty labels (label smoothing, Szegedy and others 2016, section 7).
-    novelty_smoothing: float = 0.0
     teacher_weight: float = 0.5  # the part of y that comes from teachers, where there are any
 
     def __call__(
@@ -101,25 +97,14 @@ class RelationLoss:
         """The loss and its gradient with respect to the scores before softmax, shapes (p, relation types + 1) and (p,
         novelty labels). `teachers` is what these say, see `Teachers.predict`."""
         losses, gradients = [], []
-        for of_task, target, said, smoothing, weight in zip(
-            scores,
-            targets,
-            teachers or (None, None),
-            (0.0, self.novelty_smoothing),
-            (self.relation_weight, self.novelty_weight),
-        ):
-            loss, gradient = cross_entropy(ops, of_task, self._soften(target, said, smoothing), weight)
+        weights = self.relation_weight, self.novelty_weight
+        for of_task, target, said, weight in zip(scores, targets, teachers or (None, None), weights):
+            if said is not None:
+                target = target + self.teacher_weight * (said * target.sum(axis=1, keepdims=True) - target)
+            loss, gradient = cross_entropy(ops, of_task, target, weight)
             losses.append(loss)
             gradients.append(gradient)
         return sum(losses), (gradients[0], gradients[1])
-
-    def _soften(
-        self, target: NDArray[numpy.float32], teachers: Optional[NDArray[numpy.float32]], smoothing: float
-    ) -> NDArray[numpy.float32]:
-        """What is to be learned, smoothed and mixed with what teachers say."""
-        weights = target.sum(axis=1, keepdims=True)
-        target = (1.0 - smoothing) * target + smoothing * weights / max(target.shape[1], 1)
-        return target if teachers is None else target + self.teacher_weight * (teachers * weights - target)
 
 
 def cross_entropy(ops: Ops, scores: Floats2d, target: NDArray[numpy.float32], weight: float) -> Tuple[float, Floats2d]:

@@ -41,7 +41,6 @@ def build_relation_model(
     hidden_width: int = 256,
     dropout: float = 0.1,
     head_learn_rate: float = 10.0,
-    novelty_dropout: Optional[float] = None,
     tok2vec: Optional[Model[List[Doc], List[Floats2d]]] = None,
 ) -> RelationModel:
     """The relation model (`embre_spacy.RelationModel.v1`): an encoder of candidates and two heads, relation type and
@@ -52,7 +51,6 @@ def build_relation_model(
     dropout (float): The dropout in the heads.
     head_learn_rate (float): By what the learning rate is multiplied for the layers that are neither pretrained nor in
         `tok2vec`.
-    novelty_dropout (Optional[float]): The dropout in the head of the novelty; the same as in the other if None.
     tok2vec (Optional[Model[List[Doc], List[Floats2d]]]): What gives the token encoder the vectors of tokens; None for
         encoders with a transformer of their own. It stands here, as in other components of spaCy, and not in the
         encoder, because `nlp.replace_listeners` looks for a listener to a transformer in `model.tok2vec` only.
@@ -64,7 +62,7 @@ def build_relation_model(
         raise EmbreError("the token encoder needs a `tok2vec` in the relation model, beside the encoder")
     if tok2vec is not None and not encoder.reads_tokens:
         raise EmbreError("`tok2vec` is for the token encoder: the other encoders have a transformer of their own")
-    network = RelationNetwork(encoder, hidden_width=hidden_width, dropout=dropout, novelty_dropout=novelty_dropout)
+    network = RelationNetwork(encoder, hidden_width=hidden_width, dropout=dropout)
     model: RelationModel = PyTorchWrapper_v3(network, convert_inputs=_convert_inputs, convert_outputs=_convert_outputs)
     model.shims[0] = NetworkShim(network, head_learn_rate)
     model.name = "embre_relation"

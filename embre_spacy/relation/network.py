@@ -46,13 +46,11 @@ class RelationNetwork(nn.Module):
     """An encoder of candidates with two independent multi-layer perceptrons: relation type and novelty (section 3.4 of
     the paper). It has no layers until it is built or restored. Each head has one hidden layer."""
 
-    def __init__(
-        self, encoder: CandidateEncoder, *, hidden_width: int, dropout: float, novelty_dropout: Optional[float] = None
-    ) -> None:
+    def __init__(self, encoder: CandidateEncoder, *, hidden_width: int, dropout: float) -> None:
         super().__init__()
         self.encoder = encoder
         self.hidden_width = hidden_width
-        self.dropouts = (dropout, dropout if novelty_dropout is None else novelty_dropout)
+        self.dropout = dropout
         self.shape: Dict[str, Any] = {}
         self.relation: Optional[nn.Module] = None
         self.novelty: Optional[nn.Module] = None
@@ -73,10 +71,10 @@ class RelationNetwork(nn.Module):
             nn.Sequential(
                 nn.Linear(self.encoder.width, self.hidden_width),
                 nn.GELU(),
-                nn.Dropout(dropout),
+                nn.Dropout(self.dropout),
                 _output_layer(self.hidden_width, n_classes),
             )
-            for n_classes, dropout in zip((n_relation_types + 1, n_novelty_labels), self.dropouts)
+            for n_classes in (n_relation_types + 1, n_novelty_labels)
         )
         # Only an update puts it into the mode of training, so that threads can predict beside each other.
         self.eval()

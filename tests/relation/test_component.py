@@ -383,13 +383,6 @@ def test_the_same_characters_may_be_two_concepts(make_nlp):
 
 
 @pytest.mark.parametrize("encoder_kind", ["document"])
-@pytest.mark.parametrize("smoothing", [-0.1, 1.0])
-def test_what_it_cannot_be(make_nlp, smoothing):
-    with pytest.raises(EmbreError, match=f"must be at least 0 and below 1, not {smoothing}"):
-        make_nlp(novelty_smoothing=smoothing)
-
-
-@pytest.mark.parametrize("encoder_kind", ["document"])
 def test_a_mention_that_is_there_twice_is_one(make_nlp):
     doc = make_doc(make_nlp().vocab, TEXT, [("PTGS1", 0, "GeneOrGeneProduct", "5742")], [])
     doc.spans["mentions"] = [doc.char_span(47, 52, label="GeneOrGeneProduct", kb_id="5742")]

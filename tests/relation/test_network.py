@@ -8,7 +8,6 @@ import spacy
 from relation_docs import outcome
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from torch.nn import Dropout
 
 from embre_spacy.errors import EmbreError
 from embre_spacy.relation.model import get_network
@@ -217,17 +216,3 @@ def test_a_pipeline_runs_no_code_of_its_tokenizer(saved, tmp_path, monkeypatch):
         with pytest.raises(EmbreError, match=r"weights\.safetensors: "):
             spacy.load(saved.parent)
     assert not (tmp_path / "ran").exists()
-
-
-@pytest.mark.parametrize("encoder_kind", ["document"])
-def test_the_novelty_has_a_dropout_of_its_own(make_nlp, make_examples, tmp_path):
-    nlp = make_nlp(model={"novelty_dropout": 0.9})
-    examples = make_examples(nlp)
-    nlp.initialize(lambda: examples)
-    nlp.to_disk(tmp_path / "pipeline")
-    for some in (nlp, spacy.load(tmp_path / "pipeline")):
-        network = get_network(some.get_pipe("embre_relation").model)
-        rates = [
-            [layer.p for layer in head if isinstance(layer, Dropout)] for head in (network.relation, network.novelty)
-        ]
-        assert rates == [[0.1], [0.9]]
