@@ -1,6 +1,7 @@
 """What tests share: where the data lie."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A run in the background ignores it, and so would the programs that tests interrupt.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("--gpu-id") >= 0:
         spacy.require_gpu(config.getoption("--gpu-id"))
     config.addinivalue_line("markers", "fuzz: damages inputs at thousands of places, which takes long")

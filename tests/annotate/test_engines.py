@@ -15,6 +15,7 @@ from annotate_files import block, pubtator, written
 from embre_spacy.annotate import run as run_module
 from embre_spacy.annotate.engines import run_local, run_ray
 from embre_spacy.errors import EmbreError
+from embre_spacy.formats import read
 
 
 @pytest.fixture
@@ -30,11 +31,16 @@ def files(tmp_path, small_units):
 
 
 @pytest.mark.parametrize("output, to", [("spacy", None), ("/", "bioc-xml")])
-def test_two_processes_say_the_same_as_one(output, to, run, files, tmp_path):
+def test_two_processes_say_the_same_as_one(output, to, run, files, nlp, tmp_path):
     names = ("one/", "two/") if output == "/" else (f"one.{output}", f"two.{output}")
     one = run(*files, names[0], to=to, batch_size=8)
     two = run(*files, names[1], to=to, batch_size=3, n_process=2)
     assert one[:5] == (*two[:3], one.rejects, two.predicted)
+    if to is None:
+        # Says more than bytes do.
+        docs, others = (list(read(name, nlp.vocab)) for name in names)
+        for doc, other in zip(docs, others, strict=True):
+            assert doc._.relations == other._.relations and doc.user_data == other.user_data
     assert written(tmp_path / names[1]) == written(tmp_path / names[0])
 
 
