@@ -1,4 +1,4 @@
-"""Counts what came of damaged inputs, and writes them as a table: `python -m pytest -m fuzz --fuzz-report FILE`."""
+"""Counts what came of damaged inputs, and writes them as a table: `python -m pytest -m fuzz --fuzz-report=FILE`."""
 
 from pathlib import Path
 from typing import Dict
@@ -9,7 +9,7 @@ from embre_spacy.util import describe_run, short_commit
 
 HEAD = """# Damaged inputs
 
-Made by `python -m pytest -m fuzz --fuzz-report docs/robustness.md`; run that, do not edit this page.
+Made by `python -m pytest -m fuzz --fuzz-report=docs/robustness.md`; run that, do not edit this page.
 
 Each input is damaged at one place: bytes are overwritten, inserted, removed or doubled, a bit is flipped, the end is
 cut off; a value is replaced, removed or gets another name. *Refused*: there was an error that names the file. *Set
