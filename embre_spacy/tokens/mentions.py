@@ -46,8 +46,9 @@ def _read_group(doc: Doc, key: str) -> List[Span]:
 def _find_identifiers(span: Span) -> str:
     """The field with the identifiers of a mention: `kb_id_`, or else what rulers set, or scispaCy's linker found."""
     fields = [span.kb_id_, span.id_]
-    if span.has_extension("kb_ents") and span._.kb_ents:
-        fields.append(span._.kb_ents[0][0])
+    # Asking `span._` would leave its default, a list, in the user data.
+    if ranked := span.doc.user_data.get(("._.", "kb_ents", span.start_char, span.end_char)):
+        fields.append(ranked[0][0])
     return next((field for field in fields if split_identifiers(field)), span.kb_id_)
 
 

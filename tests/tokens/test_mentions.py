@@ -93,6 +93,14 @@ def with_linker_of_scispacy(text, patterns):
     return doc
 
 
+def test_asking_for_ids_of_other_components_leaves_nothing_behind():
+    doc = with_linker_of_scispacy(TEXT, [])
+    set_mentions(doc, [Mention(0, 7, "ChemicalEntity", ""), Mention(17, 22, "DiseaseOrPhenotypicFeature", "D1")])
+    before = dict(doc.user_data)
+    assert len(get_mentions(doc)) == 2 and not any(key[1] == "kb_ents" for key in before if isinstance(key, tuple))
+    assert doc.user_data == before
+
+
 @pytest.mark.parametrize("find", [with_entity_ruler, with_span_ruler, with_linker_of_scispacy])
 def test_ids_of_other_components_are_identifiers(find, tmp_path):
     patterns = [
