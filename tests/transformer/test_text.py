@@ -33,11 +33,6 @@ def test_windows_cover_everything_and_overlap_enough(length, size, data):
     assert all(first[0] < second[0] for first, second in zip(windows, windows[1:]))
 
 
-def test_an_overlap_as_large_as_the_window_is_refused():
-    with pytest.raises(ValueError, match="overlap"):
-        split_windows(10, 5, 5)
-
-
 def test_tags_enclose_mentions_outer_ones_first(tiny):
     transformer, tokenizer = tiny
     tags = add_tags(transformer, tokenizer, ["Gene", "Drug"])
