@@ -214,7 +214,7 @@ def test_experiments_and_benchmarks_do_not_import_each_other():
 def test_the_package_stays_small():
     files = list((ROOT / "embre_spacy").rglob("*.py"))
     assert len(files) <= 85
-    assert sum(len(file.read_text(encoding="utf8").splitlines()) for file in files) <= 10_000
+    assert sum(len(file.read_text(encoding="utf8").splitlines()) for file in files) <= 11_500
 
 
 def test_nothing_private_of_other_packages_is_used():
