@@ -23,7 +23,7 @@ ROOMS = [
     {"errors", "labels"},
     {"files", "util", "optimizer"},
     {"tokens", "transformer"},
-    {"formats", "relation", "pretraining"},
+    {"formats", "recognition", "relation", "pretraining"},
     {"corpus", "splits", "evaluation"},
     {"annotate"},
     {"cli"},

@@ -25,9 +25,14 @@ class Mention(NamedTuple):
 def get_mentions(doc: Doc) -> List[Mention]:
     """All mentions of a document: its entities and those that only `doc.spans["mentions"]` can hold, in the order of
     the text, enclosing ones first."""
-    spans = _read_group(doc, _GIVEN_KEY) or [*doc.ents, *_read_group(doc, MENTIONS_KEY)]
+    spans = _read_group(doc, _GIVEN_KEY) or get_own_spans(doc)
     mentions = [Mention(span.start_char, span.end_char, span.label_, _find_identifiers(span)) for span in spans]
     return sorted(mentions, key=lambda mention: (mention.start, -mention.end))
+
+
+def get_own_spans(doc: Doc) -> List[Span]:
+    """The mentions that a document has of its own, and not for relations alone, as spans."""
+    return [*doc.ents, *_read_group(doc, MENTIONS_KEY)]
 
 
 def _read_group(doc: Doc, key: str) -> List[Span]:

@@ -1,0 +1,1 @@
+"""Finding the mentions of documents that bring none."""

@@ -1,0 +1,140 @@
+"""The pipeline component `embre_mentions`: spaCy's entity recognizer, which leaves the mentions of a document alone."""
+
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence
+
+from spacy.language import Language
+from spacy.pipeline import EntityRecognizer
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+from thinc.api import Model
+
+from ..tokens import get_own_spans
+from .occurrences import find_occurrences
+
+DEFAULT_CONFIG: Dict[str, Any] = {
+    "add_to_given": False,
+    "all_occurrences": True,
+    "moves": None,
+    "update_with_oracle_cut_size": 100,
+    "incorrect_spans_key": None,
+    "scorer": {"@scorers": "spacy.ner_scorer.v1"},
+    "model": {
+        "@architectures": "spacy.TransitionBasedParser.v2",
+        "state_type": "ner",
+        "extra_state_tokens": False,
+        "hidden_width": 64,
+        "maxout_pieces": 2,
+        "use_upper": True,
+        "tok2vec": {
+            "@architectures": "spacy.HashEmbedCNN.v2",
+            "pretrained_vectors": None,
+            "width": 96,
+            "depth": 4,
+            "embed_size": 2000,
+            "window_size": 1,
+            "maxout_pieces": 3,
+            "subword_features": True,
+        },
+    },
+}
+
+
+@Language.factory(
+    "embre_mentions",
+    assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
+    default_config=DEFAULT_CONFIG,
+    default_score_weights={"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0, "ents_per_type": None},
+)
+def make_embre_mentions(
+    nlp: Language,
+    name: str,
+    model: Model,
+    add_to_given: bool,
+    all_occurrences: bool,
+    moves: Optional[Any],
+    update_with_oracle_cut_size: int,
+    incorrect_spans_key: Optional[str],
+    scorer: Optional[Callable],
+) -> "MentionRecognizer":
+    """The factory of `embre_mentions`.
+
+    nlp (Language): The pipeline.
+    name (str): The name of the component in the pipeline.
+    model (Model): The model, as spaCy's `ner` has it; `tok2vec` may be a layer of its own or listen to another.
+    add_to_given (bool): Whether mentions are also found in documents that bring some, where these leave room. They
+        stay as they are in any case.
+    all_occurrences (bool): Whether a name that is found somewhere in a document is a mention wherever it stands there.
+    moves (Optional[TransitionSystem]), update_with_oracle_cut_size (int), incorrect_spans_key (Optional[str]),
+        scorer (Optional[Callable]): As for spaCy's `ner`.
+    RETURNS (MentionRecognizer): The component.
+    """
+    return MentionRecognizer(
+        nlp.vocab,
+        model,
+        name,
+        moves,
+        add_to_given=add_to_given,
+        all_occurrences=all_occurrences,
+        update_with_oracle_cut_size=update_with_oracle_cut_size,
+        incorrect_spans_key=incorrect_spans_key,
+        scorer=scorer,
+    )
+
+
+class MentionRecognizer(EntityRecognizer):
+    """Finds the mentions of documents: spaCy's `EntityRecognizer`, but for documents that bring mentions, in `doc.ents`
+    or `doc.spans["mentions"]`. These come out with exactly those, unless `add_to_given`.
+
+    A document without any, though its file may say that it was annotated, is one to find mentions in: files of texts
+    that nobody has annotated look the same.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model,
+        name: str = "embre_mentions",
+        moves: Optional[Any] = None,
+        *,
+        add_to_given: bool = False,
+        all_occurrences: bool = True,
+        **settings: Any,
+    ) -> None:
+        """Make the component; see `make_embre_mentions` for the settings."""
+        super().__init__(vocab, model, name, moves, **settings)
+        self.add_to_given = add_to_given
+        self.all_occurrences = all_occurrences
+
+    def predict(self, docs: Iterable[Doc]) -> Sequence[Any]:
+        """The states of the parser for those documents that mentions are to be found in."""
+        docs = self._choose(docs)
+        given = [doc.ents for doc in docs]
+        # What is given would be new labels to spaCy's recognizer.
+        for doc, ents in zip(docs, given):
+            if ents:
+                doc.set_ents([], default="missing")
+        try:
+            return super().predict(docs)
+        finally:
+            for doc, ents in zip(docs, given):
+                if ents:
+                    doc.set_ents(list(ents))
+
+    def set_annotations(self, docs: Iterable[Doc], states: Sequence[Any]) -> None:
+        """Set what `predict` has found as the entities of the same documents."""
+        for doc, state in zip(self._choose(docs), states):
+            given = get_own_spans(doc)
+            entities = list(doc.ents)
+            if entities:
+                doc.set_ents([], default="missing")
+            super().set_annotations([doc], [state])
+            found = list(doc.ents)
+            if self.all_occurrences:
+                found += find_occurrences(doc, found)
+            taken = {character for span in given for character in range(span.start_char, span.end_char)}
+            free = [span for span in found if taken.isdisjoint(range(span.start_char, span.end_char))]
+            doc.set_ents([*entities, *free])
+
+    def _choose(self, docs: Iterable[Doc]) -> List[Doc]:
+        """Those documents that mentions are to be found in."""
+        return [doc for doc in docs if self.add_to_given or not get_own_spans(doc)]
