@@ -1,13 +1,29 @@
 """Evaluation: scores of predicted documents, or of a pipeline, against gold documents."""
 
-from typing import Any, Dict, Iterable, List, Tuple
+from collections import defaultdict
+from typing import Any, DefaultDict, Dict, Hashable, Iterable, List, Set, Tuple
 
 from spacy.language import Language
+from spacy.scorer import PRFScore
 from spacy.tokens import Doc
 
 from .errors import InputError
-from .relation.scoring import count_relations
-from .tokens import Relation, copy_mentions, get_document_id, get_relations
+from .labels import entity_type
+from .relation.scoring import count_relations, list_counts
+from .tokens import (
+    Relation,
+    copy_mentions,
+    get_concepts,
+    get_document_id,
+    get_mentions,
+    get_passages,
+    get_relations,
+    set_document_id,
+    set_passages,
+)
+
+# What is counted of a document, each with its entity type first.
+_Items = Set[Tuple[str, Hashable]]
 
 
 def score_documents(gold: Iterable[Doc], predicted: Iterable[Doc]) -> Tuple[Dict[str, Dict[str, Any]], List[str]]:
@@ -49,3 +65,50 @@ def evaluate_pipeline(nlp: Language, gold: Iterable[Doc], *, batch_size: int = 6
     references = list(gold)
     docs = nlp.pipe((copy_mentions(reference) for reference in references), batch_size=batch_size)
     return count_relations((get_relations(reference), get_relations(doc)) for reference, doc in zip(references, docs))
+
+
+def evaluate_from_text(nlp: Language, gold: Iterable[Doc], *, batch_size: int = 64) -> Dict[str, Dict[str, Any]]:
+    """Score what a pipeline finds in texts alone: mentions, identifiers and relations. A relation is right if both its
+    identifiers are, as in subtask 2 of the BioRED track at BioCreative VIII (Islamaj and others 2024).
+
+    nlp (Language): The pipeline, whatever in it finds mentions and identifiers.
+    gold (Iterable[Doc]): The gold documents.
+    batch_size (int): The number of documents that the pipeline gets at once.
+    RETURNS (Dict[str, Dict[str, Any]]): What `count_relations` returns; "mentions", which must agree in start, end and
+        entity type; and "concepts", in identifier and entity type. Both have gold, tp, fp, fn, p, r, f, and the same
+        under "per_entity_type". The recall of concepts is the share of gold concepts whose identifier is right.
+    """
+    references = list(gold)
+    docs = list(nlp.pipe((_copy_text(nlp, reference) for reference in references), batch_size=batch_size))
+    pairs = list(zip(references, docs))
+    return {
+        "mentions": _count_items((_list_mentions(reference), _list_mentions(doc)) for reference, doc in pairs),
+        "concepts": _count_items((_list_concepts(reference), _list_concepts(doc)) for reference, doc in pairs),
+        **count_relations((get_relations(reference), get_relations(doc)) for reference, doc in pairs),
+    }
+
+
+def _copy_text(nlp: Language, reference: Doc) -> Doc:
+    doc = nlp.make_doc(reference.text)
+    set_document_id(doc, get_document_id(reference))
+    set_passages(doc, get_passages(reference))
+    return doc
+
+
+def _list_mentions(doc: Doc) -> _Items:
+    return {(entity_type(mention.label), (mention.start, mention.end)) for mention in get_mentions(doc)}
+
+
+def _list_concepts(doc: Doc) -> _Items:
+    return {(concept.type, concept.key) for concept in get_concepts(doc)}
+
+
+def _count_items(documents: Iterable[Tuple[_Items, _Items]]) -> Dict[str, Any]:
+    """Compare what gold has and what is predicted of each document."""
+    total = PRFScore()
+    by_type: DefaultDict[str, PRFScore] = defaultdict(PRFScore)
+    for gold, predicted in documents:
+        for item in gold | predicted:
+            for score in (total, by_type[item[0]]):
+                score.score_set({item} & predicted, {item} & gold)
+    return {**list_counts(total), "per_entity_type": {type: list_counts(by_type[type]) for type in sorted(by_type)}}

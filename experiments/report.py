@@ -9,19 +9,23 @@ from embre_spacy.errors import EmbreError
 from embre_spacy.util import short_commit
 
 from .grid import load_grid
-from .results import GridOutcome, collect_outcome, find_changed_corpora, shorten_changes
+from .results import GridOutcome, collect_outcome, find_changed_corpora, read_result, shorten_changes
 from .statistics import LEVELS, RESAMPLES, by_pretraining, deviation, level_f, mean
 from .tables import (
     PublishedFigures,
     calibration_table,
     differences_table,
+    found_table,
     levels_table,
     load_published,
     relation_types_table,
     scores_table,
+    text_table,
 )
 
 PUBLISHED_FILE = "published.yml"
+# In the folder of results: what `python -m embre_spacy evaluate MODEL GOLD --from-text --output FILE` writes.
+FROM_TEXT_FILE = "from_text.json"
 # The grid whose baseline, or first cell, is what the project ships.
 DEFAULT_GRID = "default"
 # Okabe and Ito's colours, which colour-blind people tell apart.
@@ -53,7 +57,7 @@ def write_report(grids: Path, results: Path, output: Path) -> List[Path]:
     RAISES (EmbreError): If a file cannot be used, or matplotlib is not installed.
     """
     outcomes = _collect_outcomes(grids, results)
-    text = _make_report(outcomes, grids, output)
+    text = _make_report(outcomes, grids, results, output)
     figures = [_figure(outcome, output) for outcome in outcomes if outcome.results]
     (output.parent / "figures").mkdir(parents=True, exist_ok=True)
     for outcome, figure in zip((outcome for outcome in outcomes if outcome.results), figures):
@@ -71,7 +75,7 @@ def check_report(grids: Path, results: Path, output: Path) -> None:
     RAISES (EmbreError): If it is missing or differs, or a figure is missing.
     """
     outcomes = _collect_outcomes(grids, results)
-    expected = _make_report(outcomes, grids, output).splitlines()
+    expected = _make_report(outcomes, grids, results, output).splitlines()
     lines = output.read_text(encoding="utf8").splitlines() if output.is_file() else []
     if lines != expected:
         same = [old == new for old, new in zip(lines, expected)]
@@ -93,12 +97,14 @@ def _figure(outcome: GridOutcome, output: Path) -> Path:
     return output.parent / "figures" / f"{outcome.grid.name}.svg"
 
 
-def _make_report(outcomes: Sequence[GridOutcome], grids: Path, output: Path) -> str:
+def _make_report(outcomes: Sequence[GridOutcome], grids: Path, results: Path, output: Path) -> str:
     parts = ["# Results", _HOW_TO_READ]
     for outcome in outcomes:
         parts.extend(_make_section(outcome, output))
-    published = grids / PUBLISHED_FILE
-    parts.extend(_make_levels_section(outcomes, load_published(published), published, output))
+    published_file = grids / PUBLISHED_FILE
+    published = load_published(published_file)
+    parts.extend(_make_text_section(published, results / FROM_TEXT_FILE, output))
+    parts.extend(_make_levels_section(outcomes, published, published_file, output))
     return "\n\n".join(parts) + "\n"
 
 
@@ -148,6 +154,26 @@ def _list_stale(outcome: GridOutcome) -> List[str]:
             seeds.setdefault(f"{cell.cell.label}: {shorten_changes(changes)}", []).append(str(seed))
     stale = [f"{what} (seed {', '.join(own)})" for what, own in seeds.items()]
     return [*stale, f"floor: {shorten_changes(outcome.floor_stale)}"] if outcome.floor_stale else stale
+
+
+def _make_text_section(published: PublishedFigures, file: Path, output: Path) -> List[str]:
+    """The paragraphs on relations from plain text."""
+    measured = read_result(file, ("run", "mentions", "concepts", *LEVELS))
+    parts = [
+        "## From plain text",
+        "The pipeline finds the mentions and their identifiers itself. A relation is right if both its identifiers "
+        "are, and type and novelty where the level asks for them.",
+        text_table(measured, published),
+    ]
+    if measured is None:
+        return [*parts, "What this project ships has not been measured yet."]
+    run = measured["run"]
+    source = f"From {_link(file, output)}, `{run['command']}`, commit {short_commit(run['commit'])}."
+    note = (
+        "Mentions are right if start, end and entity type are; concepts if identifier and entity type are. The recall "
+        "of concepts is the share of gold concepts whose identifier is right."
+    )
+    return [*parts, source, found_table(measured), note]
 
 
 def _make_levels_section(

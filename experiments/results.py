@@ -24,15 +24,15 @@ def result_path(results: Path, grid: str, cell: str, seed: int) -> Path:
     return results / grid / f"{cell}-seed{seed}.json"
 
 
-def read_result(path: Path) -> Optional[Dict[str, Any]]:
-    """Read a result; None if there is no such file."""
+def read_result(path: Path, keys: Sequence[str] = ("settings", "dev", "run", "seed")) -> Optional[Dict[str, Any]]:
+    """Read a result, which has these keys; None if there is no such file."""
     if not path.is_file():
         return None
     try:
         result = json.loads(path.read_text(encoding="utf8"))
     except ValueError as error:
         raise EmbreError(f"{path}: not a JSON file ({error})") from error
-    if not isinstance(result, dict) or not {"settings", "dev", "run", "seed"} <= result.keys():
+    if not isinstance(result, dict) or not set(keys) <= result.keys():
         raise EmbreError(f"{path}: not the result of an experiment")
     return result
 

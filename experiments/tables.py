@@ -1,7 +1,7 @@
 """The tables of the report, in Markdown, and the published figures in one of them."""
 
 from pathlib import Path
-from typing import Any, Dict, List, Literal, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterator, List, Literal, Mapping, Optional, Sequence, Tuple, Union
 
 import srsly
 from pydantic import BaseModel, ValidationError, model_validator
@@ -40,6 +40,7 @@ class Published(BaseModel):
 
     name (str): What it is.
     scores (Dict[str, float]): F1 at the levels that were published.
+    from_text (bool): Whether it was given plain text, without mentions.
     agreement (Dict[str, float]): The agreement of people, where the figures are no F1 at our levels.
     measured_on (str): The documents.
     source (str): The key of the source.
@@ -47,6 +48,7 @@ class Published(BaseModel):
 
     name: str
     scores: Dict[Literal["pair", "type", "novelty", "all"], float] = {}
+    from_text: bool = False
     agreement: Dict[str, float] = {}
     measured_on: str
     source: str
@@ -167,12 +169,41 @@ def calibration_table(cells: Sequence[CellOutcome]) -> str:
 def levels_table(default: Optional[GridOutcome], published: PublishedFigures) -> str:
     """Make the table of what this project and others reach at the four levels."""
     rows = [] if default is None else _own_levels(default)
+    rows.extend(_published_levels(published, from_text=False))
+    return _make_table(["", *LEVELS.values(), "measured on", "source"], rows, ["measured on", "source"])
+
+
+def _published_levels(published: PublishedFigures, from_text: bool) -> Iterator[List[str]]:
     for row in published.figures:
         scores = [_format_published(row.scores.get(level)) for level in LEVELS]  # type: ignore[call-overload]
         agreement = "; ".join(f"{name} {_format_published(value)}" for name, value in row.agreement.items())
         name = f"{row.name}: {agreement}" if agreement else row.name
-        rows.append([name, *scores, row.measured_on, f"[{published.keys.index(row.source) + 1}]"])
+        if row.from_text == from_text:
+            yield [name, *scores, row.measured_on, f"[{published.keys.index(row.source) + 1}]"]
+
+
+def text_table(measured: Optional[Mapping[str, Any]], published: PublishedFigures) -> str:
+    """Make the table of what this project, whose scores `evaluate --from-text` has written, and others reach from plain
+    text."""
+    rows = []
+    if measured is not None:
+        scores = (f"{measured[level]['f']:.3f}" for level in LEVELS)
+        rows.append(["**this project**", *scores, "dev split of BioRED", "here"])
+    rows.extend(_published_levels(published, from_text=True))
     return _make_table(["", *LEVELS.values(), "measured on", "source"], rows, ["measured on", "source"])
+
+
+def found_table(measured: Mapping[str, Any]) -> str:
+    """Make the table of the mentions and concepts that `evaluate --from-text` has scored, by entity type."""
+    rows = []
+    for type in ("all", *measured["mentions"]["per_entity_type"]):
+        row = [type]
+        for name in ("mentions", "concepts"):
+            counts = measured[name] if type == "all" else measured[name]["per_entity_type"].get(type, {})
+            row.extend(f"{counts[key]:.3f}" if counts else _NOTHING for key in ("p", "r", "f"))
+        rows.append(row)
+    head = [f"{name}: {measure}" for name in ("mentions", "concepts") for measure in ("precision", "recall", "F1")]
+    return _make_table(["", *head], rows)
 
 
 def _own_levels(default: GridOutcome) -> List[List[str]]:

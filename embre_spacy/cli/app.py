@@ -85,7 +85,8 @@ def report_errors() -> Iterator[None]:
 
 
 def print_counts(counts: Dict[str, Dict[str, Any]], title: str) -> None:
-    """Print what `count_relations` returns: a table of the four levels, and one of the relation types."""
+    """Print what `count_relations` or `evaluate_from_text` returns: a table of the four levels, one of the relation
+    types, and of mentions and concepts, if they are there, one of the entity types."""
     from ..relation.scoring import LEVEL_NAMES
 
     # Names of types and files are no markup.
@@ -98,6 +99,12 @@ def print_counts(counts: Dict[str, Dict[str, Any]], title: str) -> None:
         types.add_row(escape(name), *_format_row(row))
     console.print(levels)
     console.print(types)
+    for name, of_name in counts.items():
+        if "per_entity_type" in of_name:
+            found = Table(name, *_HEAD)
+            for type, row in {"all": of_name, **of_name["per_entity_type"]}.items():
+                found.add_row(escape(type), *_format_row(row))
+            console.print(found)
 
 
 def _format_row(row: Dict[str, Any]) -> List[str]:

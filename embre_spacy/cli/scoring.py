@@ -14,6 +14,13 @@ def evaluate_command(
     model: Model,
     gold: Gold,
     output: Annotated[Optional[Path], typer.Option("--output", "-o", help="Write the scores as JSON.")] = None,
+    from_text: Annotated[
+        bool,
+        typer.Option(
+            "--from-text",
+            help="Take the mentions away: the pipeline has to find them, and their identifiers, in the texts.",
+        ),
+    ] = False,
     batch_size: BatchSize = 64,
     gpu_id: GpuId = -1,
     if_exists: Annotated[
@@ -22,7 +29,10 @@ def evaluate_command(
 ) -> None:
     """Score the relations that a pipeline finds in documents whose mentions are given.
 
-    The scores are those of the official BioRED evaluation; see `score`.
+    The scores are those of the official BioRED evaluation; see `score`. With `--from-text` a relation is right if both
+    its identifiers are, as in subtask 2 of BioCreative VIII. Mentions (start, end and type must be right) and concepts
+    (identifier and type) are scored as well; the recall of concepts is the share of gold concepts with the right
+    identifier.
     """
     with report_errors():
         if if_exists and not gold.exists():
@@ -31,12 +41,13 @@ def evaluate_command(
                 # Scores that an earlier run left would stand beside others as if they belonged to this pipeline.
                 remove_file(output)
             return
-        from ..evaluation import evaluate_pipeline
+        from ..evaluation import evaluate_from_text, evaluate_pipeline
         from ..formats import read
         from ..util import describe_run, load_pipeline
 
         nlp = load_pipeline(model, gpu_id)
-        counts = evaluate_pipeline(nlp, read(gold, nlp.vocab), batch_size=batch_size)
+        evaluate = evaluate_from_text if from_text else evaluate_pipeline
+        counts = evaluate(nlp, read(gold, nlp.vocab), batch_size=batch_size)
         print_counts(counts, f"{model} on {gold}")
         if output is not None:
             seed = nlp.config.interpolate()["training"].get("seed")

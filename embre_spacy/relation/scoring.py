@@ -68,14 +68,15 @@ def count_relations(
                     scores.append(by_type[level][key[1]])
                 for score in scores:
                     score.score_set({key} & predicted_keys, {key} & gold_keys)
-    result = {level: _list_counts(score) for level, score in total.items()}
+    result = {level: list_counts(score) for level, score in total.items()}
     for name, groups in (("per_entity_type_pair", by_type_pair), ("per_relation_type", by_type)):
         for level, of_level in groups.items():
-            result[level][name] = {group: _list_counts(of_level[group]) for group in sorted(of_level)}
+            result[level][name] = {group: list_counts(of_level[group]) for group in sorted(of_level)}
     return result
 
 
-def _list_counts(score: PRFScore) -> Dict[str, Any]:
+def list_counts(score: PRFScore) -> Dict[str, Any]:
+    """The counts of a score, with precision, recall and F1."""
     return {"gold": score.tp + score.fn, "tp": score.tp, "fp": score.fp, "fn": score.fn, **score.to_dict()}
 
 

@@ -40,3 +40,18 @@ def test_evaluate_names_a_pipeline_that_is_not_there(corpus, tmp_path):
     assert "no pipeline" in run("evaluate", tmp_path / "broken", corpus / "dev.spacy", code=1).output
     result = run("evaluate", tmp_path / "none", corpus / "dev.spacy", "--gpu-id", "99", code=1)
     assert "GPU 99 cannot be used" in result.output
+
+
+def test_evaluate_from_text_finds_the_mentions_itself(tmp_path):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "Gene", "pattern": "PTGS1", "id": "42"}])
+    nlp.to_disk(tmp_path / "model")
+    lines = ["1|t|PTGS1 binds aspirin.", "1|a|", "1\t0\t5\tPTGS1\tGene\t42", "1\t12\t19\taspirin\tChemical\tD1"]
+    (tmp_path / "gold.pubtator").write_text("\n".join([*lines, "1\tBind\t42\tD1\tNovel"]) + "\n")
+    output = tmp_path / "scores.json"
+    result = run("evaluate", tmp_path / "model", tmp_path / "gold.pubtator", "--from-text", "--output", output)
+    scores = json.loads(output.read_text())
+    for name in ("mentions", "concepts"):
+        assert name in result.output and (scores[name]["p"], scores[name]["r"]) == (1.0, 0.5)
+        assert scores[name]["per_entity_type"]["ChemicalEntity"]["fn"] == 1
+    assert scores["pair"]["fn"] == 1 and scores["run"]["versions"]

@@ -111,6 +111,26 @@ def test_published_figures_stand_there_with_their_sources(here):
     assert "other documents than ours" in text
 
 
+def test_scores_from_plain_text_stand_beside_those_of_others(here):
+    report(here)
+    section = text_of(here).partition("## From plain text")[2].partition("\n## ")[0]
+    assert "0.5584 | 0.4303 | 0.4274 | 0.3275" in section and "not been measured yet" in section
+    assert text_of(here).count("0.5584") == 1
+    counts = {"gold": 4, "tp": 2, "fp": 1, "fn": 2, "p": 2 / 3, "r": 0.5, "f": 4 / 7}
+    found = {**counts, "per_entity_type": {"CellLine": {**counts, "f": 0.25}}}
+    run = {"command": "python -m embre_spacy evaluate m g --from-text", "commit": "0123456789ab"}
+    scores = {level: {**counts, "f": number / 10} for number, level in enumerate(("pair", "type", "novelty", "all"))}
+    file = here / "results" / "from_text.json"
+    file.write_text(json.dumps({"mentions": found, "concepts": counts | {"per_entity_type": {}}, **scores, "run": run}))
+    report(here)
+    section = text_of(here).partition("## From plain text")[2].partition("\n## ")[0]
+    assert "**this project** | 0.000 | 0.100 | 0.200 | 0.300 |" in section
+    assert "| CellLine | 0.667 | 0.500 | 0.250 | – | – | – |" in section
+    assert "`python -m embre_spacy evaluate m g --from-text`, commit 0123456789." in section
+    file.write_text("{}")
+    assert "from_text.json: not the result of an experiment" in report(here, code=1).stderr
+
+
 def test_what_is_missing_or_stale_is_said(here):
     report(here)
     assert "Missing, not run yet: masked entities, seed 1." in text_of(here) and "(stale)" not in text_of(here)
