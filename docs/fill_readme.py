@@ -1,4 +1,4 @@
-"""Write the figures in the README and in docs/scaling.md from the files that the commands wrote: python
+"""Write the figures in the README, docs/scaling.md and docs/method.md from the files that the commands wrote: python
 docs/fill_readme.py [--check]."""
 
 import json
@@ -87,10 +87,36 @@ def rates() -> str:
     )
 
 
+def evidence() -> str:
+    """How many sentences relations are read from, from `python -m experiments evidence --output
+    docs/biored_evidence.json`."""
+    measured = json.loads((DOCS / "biored_evidence.json").read_text(encoding="utf8"))
+    total, other, run = measured["relations"], measured["sentencizer"], measured["run"]
+    shares = {count: f"{number} ({number / total:.1%})" for count, number in measured["evidence"].items()}
+    return "\n".join(
+        [
+            f"Of the {total:,} gold relations in the {measured['documents']} documents of BioRED's dev split, "
+            f"{shares['1']} have both concepts in one sentence, {shares['2']} in two, and {shares.get('0', 'none')} a "
+            "concept that is not mentioned. The two are so far apart:",
+            "",
+            "| sentences apart | relations |",
+            "|---|---:|",
+            *(f"| {name} | {count} |" for name, count in measured["apart"].items()),
+            "",
+            f"With the `sentencizer`, {other['relations']} of the relations would have other evidence, and "
+            f"{other['moved']} of {other['sentences']:,} sentences would start only with, or only without, mentions.",
+            "",
+            f"From [docs/biored_evidence.json](biored_evidence.json): `{run['command']}`, commit "
+            f"{short_commit(run['commit'])}.",
+        ]
+    )
+
+
 # What is filled in, and where.
 PAGES = {
     README: {"example": example, "scores": scores, "pretraining": pretraining},
     DOCS / "scaling.md": {"rates": rates},
+    DOCS / "method.md": {"evidence": evidence},
 }
 
 

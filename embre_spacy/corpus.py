@@ -11,7 +11,6 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optio
 import srsly
 from pydantic import BaseModel, Field, ValidationError
 from spacy.language import Language
-from spacy.pipeline import Sentencizer
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
@@ -194,7 +193,7 @@ def _find_silent(doc: Doc, spec: CorpusSpec) -> Iterator[Tuple[str, str]]:
     """The pairs of concepts that a corpus would have annotated, were they related."""
     allowed = {frozenset(pair) for pair in spec.type_pairs}
     is_sentence = spec.negatives_scope == "sentence"
-    starts = [sentence.start_char for sentence in Sentencizer()(doc).sents] if is_sentence else [0]
+    starts = [start for start, _ in tokens.get_sentences(doc)] if is_sentence else [0]
     concepts = tokens.get_concepts(doc)
     places = [{bisect_right(starts, start) for start, _ in concept.mentions} for concept in concepts]
     for (source, of_source), (target, of_target) in combinations(zip(concepts, places), 2):

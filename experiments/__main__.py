@@ -1,4 +1,4 @@
-"""`python -m experiments run GRID` and `python -m experiments report`."""
+"""`python -m experiments`: run grids, report on them, count the sentences of evidence."""
 
 import signal
 from contextlib import contextmanager
@@ -7,12 +7,12 @@ from typing import Annotated, Iterator, List, Optional
 
 import typer
 
-from embre_spacy.cli.app import GpuId, accept_any_console, note, report_errors, say
+from embre_spacy.cli.app import GpuId, accept_any_console, note, report_errors, say, write_json
 from embre_spacy.errors import EmbreError
 
 app = typer.Typer(
     name="experiments",
-    help="Grids of trainings that one file describes, and the report on what came of them.",
+    help="Grids of trainings that one file describes, the report on what came of them, and the evidence of gold.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",
@@ -103,6 +103,25 @@ def report_command(
         else:
             for file in write_report(grids, results, output):
                 say(str(file))
+
+
+@app.command("evidence", no_args_is_help=True)
+def evidence_command(
+    corpus: Annotated[Path, typer.Argument(help="Documents with relations, in any format that `convert` reads.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The JSON file to write.")],
+) -> None:
+    """Count how many sentences the relations of gold documents are read from, and how far apart they are."""
+    with report_errors():
+        from spacy.vocab import Vocab
+
+        from embre_spacy import read
+        from embre_spacy.util import describe_run
+
+        from .evidence import measure_evidence
+
+        measured = measure_evidence(read(corpus, Vocab()))
+        write_json({**measured, "run": describe_run("experiments")}, output)
+        say(f"{output}: relations by sentences {measured['evidence']}, apart {measured['apart']}")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from ..files import open_output, remove_file
 from ..formats.doc import record_from_doc
 from ..formats.record import Anomalies, Envelope
 from ..formats.writing import FORMATTERS, docbin_bytes, join_documents
-from ..tokens import get_document_id, get_relations
+from ..tokens import get_document_id, get_relations, get_sentences
 
 # In the order of `relation_rows`. In Parquet, names that end in `_probability` are numbers, all others are text. The
 # README and the help of the command list them too.
@@ -32,6 +32,8 @@ COLUMNS: Tuple[str, ...] = (
     "pair_probability",
     "relation_probability",
     "novelty_probability",
+    "evidence",
+    "evidence_offsets",
 )
 _DELIMITERS = {"relations-csv": ",", "relations-tsv": "\t"}
 _PARQUET_GROUP = 65_536
@@ -92,9 +94,13 @@ def relation_rows(doc: Doc, document: Optional[str] = None) -> List[Row]:
     document (Optional[str]): Its id, if it is not `doc._.document_id`.
     RETURNS (List[List[Any]]): For each relation the values of COLUMNS: the id of the document; identifier, type and
         name of both concepts; the relation type; the novelty, or None; the probability that the two are related at all,
-        that of this relation type, and that of this novelty given that they are related. What is not known is None.
+        that of this relation type, and that of this novelty given that they are related; the sentences that it is read
+        from; start and end of each in characters of `doc.text` ("0 57;120 210"). What is not known is None.
     """
     name = get_document_id(doc) if document is None else document
+    relations = get_relations(doc)
+    sentences = get_sentences(doc) if relations else []
+    evidence = [relation.evidence(doc, sentences) for relation in relations]
     return [
         [
             name,
@@ -105,8 +111,10 @@ def relation_rows(doc: Doc, document: Optional[str] = None) -> List[Row]:
             relation.pair_probability,
             relation.type_probabilities.get(relation.type),
             relation.novelty_probabilities.get(relation.novelty),
+            " ".join(sentence.text for sentence in found) or None,
+            ";".join(f"{sentence.start_char} {sentence.end_char}" for sentence in found) or None,
         ]
-        for relation in get_relations(doc)
+        for relation, found in zip(relations, evidence)
     ]
 
 

@@ -76,7 +76,8 @@ def annotate_command(
 
     A table has a row for each relation: document; source_id, source_type, source_name; target_id, target_type,
     target_name; relation; novelty; pair_probability (that the two are related), relation_probability (that of this
-    type), novelty_probability. Relations that the inputs have are replaced by the predicted ones.
+    type), novelty_probability; evidence, evidence_offsets (the sentences that it is read from, and their characters).
+    Relations that the inputs have are replaced by the predicted ones.
 
     If it was killed, the same command **goes on where it was**, from OUTPUT.parts, and the outputs are those of one
     run. They appear when they are complete.

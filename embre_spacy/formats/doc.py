@@ -21,6 +21,7 @@ _RELATED_TYPES = {frozenset(pair) for pair in TYPE_PAIRS}
 # Half a kilobyte each: a few lines of a file can name thousands, and no text reports so many.
 _MOST_RELATIONS = 20_000
 _SCORES = ("score", "type_score", "novelty_score")
+_PREDICTED = (*_SCORES, "evidence", "evidence_offsets")
 
 
 def doc_from_record(record: Record, tokenizer: Tokenizer, anomalies: Anomalies) -> Doc:
@@ -129,8 +130,9 @@ def record_from_doc(doc: Doc, fallback_id: str) -> Record:
     identifier = tokens.get_document_id(doc) or fallback_id
     if str(record.document.get("id")) != identifier:
         record.document["id"] = identifier
-    _update_relations(record, doc)
-    _update_annotations(record.document, doc)
+    offsets = find_offsets(record.document)
+    _update_relations(record, doc, offsets)
+    _update_annotations(record.document, doc, offsets)
     return record
 
 
@@ -163,8 +165,7 @@ def check_user_data(doc: Doc) -> None:
     _find_mentions(record, find_offsets(record.document), Anomalies())
 
 
-def _update_annotations(document: Node, doc: Doc) -> None:
-    offsets = find_offsets(document)
+def _update_annotations(document: Node, doc: Doc, offsets: TextOffsets) -> None:
     ids = [str(annotation.get("id")) for _, annotation in iter_parts(document, "annotations")]
     unmatched: Counter[Mention] = Counter(tokens.get_mentions(doc))
     for passage, node in iter_nodes(document):
@@ -185,8 +186,9 @@ def _update_annotations(document: Node, doc: Doc) -> None:
         node["annotations"] = [*get_list(node, "annotations"), annotation]
 
 
-def _update_relations(record: Record, doc: Doc) -> None:
+def _update_relations(record: Record, doc: Doc, offsets: TextOffsets) -> None:
     relations = tokens.get_relations(doc)
+    infons = _describe_predicted(relations, doc, offsets)
     concepts = ConceptIndex(doc)
     # The indices of the relations that no relation of the record stands for yet.
     unmatched: DefaultDict[Tuple[Any, ...], Deque[int]] = defaultdict(deque)
@@ -198,27 +200,27 @@ def _update_relations(record: Record, doc: Doc) -> None:
         kept: List[Node] = []
         for old, fields in islice(left, len(get_list(node, "relations"))):
             keys = [(made.pair, made.type, made.novelty) for made in _make_relations(fields, concepts)]
-            matches = [relations[unmatched[key][0]] for key in keys if unmatched[key]]
-            predicted = [relation for relation in matches if relation.type_probabilities]
+            matches = [unmatched[key][0] for key in keys if unmatched[key]]
+            predicted = [infons[index] for index in matches if relations[index].type_probabilities]
             # If it stands for several pairs, it can hold the probabilities of one only: each is written on its own.
             if len(matches) < len(keys) or (predicted and len(keys) > 1):
                 continue
             for key in keys:
                 unmatched[key].popleft()
             if predicted:
-                others = {key: value for key, value in get_infons(old).items() if key not in _SCORES}
-                old = {**old, "infons": {**others, **_make_scores(predicted[0])}}
+                others = {key: value for key, value in get_infons(old).items() if key not in _PREDICTED}
+                old = {**old, "infons": {**others, **predicted[0]}}
             kept.append(old)
         if node.get("relations"):
             node["relations"] = kept
     new = sorted(index for indices in unmatched.values() for index in indices)
     if new:
-        _add_relations(record, doc, [relations[index] for index in new], {str(old.get("id")) for old, _ in read})
+        added = [(relations[index], infons[index]) for index in new]
+        _add_relations(record, doc, added, {str(old.get("id")) for old, _ in read})
 
 
-def _add_relations(record: Record, doc: Doc, relations: List[Relation], used_ids: Set[str]) -> None:
-    """Add relations in the style of the file, with new ids. Probabilities of predicted relations become
-    infons: "score" (that the two are related at all), "type_score" and "novelty_score"."""
+def _add_relations(record: Record, doc: Doc, relations: List[Tuple[Relation, Node]], used_ids: Set[str]) -> None:
+    """Add relations in the style of the file, with new ids, and with more infons."""
     document = record.document
     has_roles = (
         record.shape == "PubTator3"
@@ -229,7 +231,7 @@ def _add_relations(record: Record, doc: Doc, relations: List[Relation], used_ids
     labels = {(*one[:2], entity_type(one.label)): one.label for one in reversed(tokens.get_mentions(doc))}
     added: List[Node] = []
     new_ids = (id for id in map("R{}".format, count(len(used_ids))) if id not in used_ids)
-    for relation in relations:
+    for relation, others in relations:
         infons: Node = {}
         for number, concept in enumerate((relation.source, relation.target), 1):
             if not has_roles:
@@ -242,12 +244,25 @@ def _add_relations(record: Record, doc: Doc, relations: List[Relation], used_ids
         infons["type"] = relation.type
         if relation.novelty is not None:
             infons["novel"] = relation.novelty
-        added.append({"id": next(new_ids), "infons": {**infons, **_make_scores(relation)}, "nodes": []})
+        added.append({"id": next(new_ids), "infons": {**infons, **others}, "nodes": []})
     document["relations"] = [*get_list(document, "relations"), *added]
 
 
-def _make_scores(relation: Relation) -> Dict[str, str]:
-    types, novelties = relation.type_probabilities, relation.novelty_probabilities
-    scores = (relation.pair_probability, types.get(relation.type), novelties.get(relation.novelty))
-    # As text, like the scores of PubTator3.
-    return {key: f"{score:.4f}" for key, score in zip(_SCORES, scores) if score is not None}
+def _describe_predicted(relations: List[Relation], doc: Doc, offsets: TextOffsets) -> List[Node]:
+    """What prediction adds to each relation, as infons: the probabilities "score" (that the two are related at all),
+    "type_score" and "novelty_score"; "evidence", the sentences that it is read from, and "evidence_offsets", start and
+    end of each as the file counts."""
+    is_predicted = any(relation.type_probabilities for relation in relations)
+    sentences = tokens.get_sentences(doc) if is_predicted else []
+    described: List[Node] = []
+    for relation in relations:
+        types, novelties = relation.type_probabilities, relation.novelty_probabilities
+        scores = (relation.pair_probability, types.get(relation.type), novelties.get(relation.novelty))
+        # As text, like the scores of PubTator3.
+        infons: Node = {key: f"{score:.4f}" for key, score in zip(_SCORES, scores) if score is not None}
+        if types and (evidence := relation.evidence(doc, sentences)):
+            places = (offsets.to_file(sentence.start_char, sentence.end_char)[1:] for sentence in evidence)
+            infons["evidence"] = " ".join(sentence.text for sentence in evidence)
+            infons["evidence_offsets"] = ";".join(f"{offset} {offset + length}" for offset, length in places)
+        described.append(infons)
+    return described

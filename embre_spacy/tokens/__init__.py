@@ -9,20 +9,10 @@ from .candidates import Candidate, CandidateFunction, create_type_pair_candidate
 from .concepts import Concept, ConceptIndex, Relation, find_pair, get_concepts
 from .identifiers import normalize_identifier, split_identifiers
 from .mentions import MENTIONS_KEY, Mention, get_mentions, get_own_spans, set_mentions
+from .passages import Passage, get_document_id, get_passages, set_document_id, set_passages
+from .sentences import get_sentences
 from .tokenizer import build_tokenizer, get_tokenizer, tokenize_at
-from .user_data import (
-    Passage,
-    complete_examples,
-    copy_mentions,
-    get_document_id,
-    get_judged,
-    get_passages,
-    get_relations,
-    set_document_id,
-    set_judged,
-    set_passages,
-    set_relations,
-)
+from .user_data import complete_examples, copy_mentions, get_judged, get_relations, set_judged, set_relations
 
 _EXTENSIONS: Dict[str, Tuple[Callable[[Doc], Any], Optional[Callable[[Doc, Any], None]]]] = {
     "document_id": (get_document_id, set_document_id),

@@ -12,7 +12,7 @@ from spacy.tokens import Doc
 from ..errors import EmbreError
 from ..labels import TYPE_PAIRS
 from .concepts import Concept, get_concepts
-from .user_data import Passage, get_passages
+from .passages import Passage, get_passages
 
 Candidate = Tuple[Concept, Concept]
 CandidateFunction = Callable[[Doc], List[Candidate]]

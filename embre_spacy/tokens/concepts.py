@@ -1,14 +1,17 @@
 """Concepts and relations."""
 
+from bisect import bisect_right
 from collections import defaultdict
+from itertools import combinations, product
 from operator import itemgetter
-from typing import Any, DefaultDict, Dict, Iterable, List, Mapping, Optional, Tuple, Union
+from typing import Any, DefaultDict, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 from spacy.tokens import Doc, Span
 
 from ..labels import entity_type
 from .identifiers import name_the_same, normalize_identifier, read_names, split_identifiers
 from .mentions import get_mentions
+from .sentences import get_sentences
 
 
 def _field(key: str) -> Any:
@@ -108,6 +111,23 @@ class Relation(dict):
         """The probability that the two are related at all, or None for relations that were not predicted."""
         return sum(self.type_probabilities.values()) if self.type_probabilities else None
 
+    def evidence(self, doc: Doc, sentences: Optional[Sequence[Tuple[int, int]]] = None) -> List[Span]:
+        """The sentences that it is read from: those with the mentions of its two concepts that are nearest to each
+        other, in one sentence if any are.
+
+        doc (Doc): The document of the relation.
+        sentences (Optional[Sequence[Tuple[int, int]]]): What `get_sentences` gives of the document, to spare the time
+            where it has many relations.
+        RETURNS (List[Span]): One sentence, or two across sentences, in the order of the text; none if the document does
+            not mention both concepts. Where tokens were merged, they have the whole tokens.
+        """
+        places = get_sentences(doc) if sentences is None else sentences
+        source, target = self.source.mentions, self.target.mentions
+        # The two mentions of a concept that is related to itself are different ones, if it has several.
+        is_own = self.source == self.target and len(source) > 1
+        numbers = _find_nearest(combinations(source, 2) if is_own else product(source, target), places)
+        return [doc.char_span(*places[number], alignment_mode="expand") for number in numbers]
+
     def __str__(self) -> str:
         text = f"{self.source} -- {self.type} -- {self.target}"
         if self.novelty is not None:
@@ -119,6 +139,18 @@ class Relation(dict):
         return f"{text} | {known}" if known else text
 
     __repr__ = __str__
+
+
+def _find_nearest(pairs: Iterable[Tuple[List[int], ...]], sentences: Sequence[Tuple[int, int]]) -> List[int]:
+    """The numbers of the sentences with the nearest of some pairs of mentions."""
+    starts = [start for start, _ in sentences]
+    best: Tuple[Any, ...] = ()
+    for first, second in pairs if starts else ():
+        ends = (first[0], first[1] - 1, second[0], second[1] - 1)
+        numbers = sorted({max(bisect_right(starts, place) - 1, 0) for place in ends})
+        rank = (numbers[-1] > numbers[0], max(second[0] - first[1], first[0] - second[1], 0), numbers)
+        best = min(best or rank, rank)
+    return best[-1] if best else []
 
 
 def find_pair(concepts: Iterable[Concept]) -> Tuple[str, str]:

@@ -31,7 +31,7 @@ def rows_of(path):
         return [[row[name] for name in COLUMNS] for row in map(json.loads, text.splitlines())]
     first, *rows = csv.reader(io.StringIO(text), delimiter="," if kind == "csv" else "\t")
     assert tuple(first) == COLUMNS
-    return [[*row[:8], row[8] or None, *(float(value) if value else None for value in row[9:])] for row in rows]
+    return [[*row[:8], row[8] or None, *(float(one) if one else None for one in row[9:12]), *row[12:]] for row in rows]
 
 
 @pytest.mark.parametrize("name", ["out.xml", "out.json", "out.jsonl", "out.pubtator", "out.spacy", "out.xml.gz"])
@@ -67,7 +67,9 @@ def test_every_table_is_what_the_documents_have(name, to, run, nlp, tmp_path):
         *(relation.target.id, relation.target.type, relation.target.name, relation.type, relation.novelty),
         *(relation.pair_probability, relation.type_probabilities[relation.type]),
         relation.novelty_probabilities[relation.novelty],
+        *('Aspirin causes gastric ulcer, "so, to say"', "0 42"),
     ]
+    assert any(row[13].count(";") == 1 for row in expected)
     kind = to or f"relations-{name.split('.')[1]}"
     write_table(docs, tmp_path / f"expected.{name}", kind)
     assert (tmp_path / name).read_bytes() == (tmp_path / f"expected.{name}").read_bytes()
@@ -76,9 +78,10 @@ def test_every_table_is_what_the_documents_have(name, to, run, nlp, tmp_path):
 def test_gold_relations_in_tables_have_no_probabilities(nlp, tmp_path):
     (tmp_path / "a.pubtator").write_text(block(1))
     (doc,) = read(tmp_path / "a.pubtator", nlp.vocab)
-    assert relation_rows(doc)[0][7:] == ["Gold", "Novel", None, None, None]
+    evidence = ["Aspirin causes gastric ulcer", "0 28"]
+    assert relation_rows(doc)[0][7:] == ["Gold", "Novel", None, None, None, *evidence]
     write_table([doc], tmp_path / "a.csv", "relations-csv")
-    assert (tmp_path / "a.csv").read_text().splitlines()[1].endswith(",Gold,Novel,,,")
+    assert (tmp_path / "a.csv").read_text().splitlines()[1].endswith(f",Gold,Novel,,,,{','.join(evidence)}")
 
 
 def test_relations_of_the_input_do_not_keep_their_probabilities(run, nlp, tmp_path):

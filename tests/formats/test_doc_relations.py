@@ -19,6 +19,10 @@ MENTIONS = [
 ]
 
 
+# All of the text is one sentence.
+EVIDENCE = {"evidence": "one two three four five", "evidence_offsets": "0 23"}
+
+
 def save_with(path, *relations, **more):
     return save(
         path, document("1", passage(0, "one two three four five", *MENTIONS), relations=list(relations), **more)
@@ -165,9 +169,9 @@ def test_predicted_relations(tmp_path, vocab):
     ]
     embre_spacy.write([doc], tmp_path / "b.spacy")
     embre_spacy.write(embre_spacy.read(tmp_path / "b.spacy", vocab), tmp_path / "b.json")
-    scores = {"score": "0.7500", "type_score": "0.5000", "novelty_score": "0.6000"}
+    scores = {"score": "0.7500", "type_score": "0.5000", "novelty_score": "0.6000", **EVIDENCE}
     new = relation("R2", entity1="MESH:D2", entity2="3", type="Association", novel="Novel", **scores)
-    kept["infons"].update(score="0.7500", type_score="0.5000", novelty_score="0.9000")
+    kept["infons"].update(score="0.7500", type_score="0.5000", novelty_score="0.9000", **EVIDENCE)
     assert content(tmp_path / "b.json")["documents"][0]["relations"] == [kept, new]
     embre_spacy.write([doc], tmp_path / "b.pubtator")
     assert content(tmp_path / "b.pubtator")[0][-2:] == [
@@ -177,7 +181,13 @@ def test_predicted_relations(tmp_path, vocab):
 
 
 def test_predicted_relations_have_the_probabilities_that_they_were_predicted_with(tmp_path, vocab):
-    old = {"score": "0.3100", "type_score": "0.3000", "novelty_score": "0.2000"}
+    old = {
+        "score": "0.3100",
+        "type_score": "0.3000",
+        "novelty_score": "0.2000",
+        "evidence": "",
+        "evidence_offsets": "1 2",
+    }
     known = {"entity1": "D1", "entity2": "D2", "type": "Association", "novel": "No"}
     gold = relation("R1", entity1="D2", entity2="3", type="Bind", note="kept", score="0.1")
     path = save_with(tmp_path / "a.json", relation("R0", **known, **old, note="kept"), gold)
@@ -188,7 +198,7 @@ def test_predicted_relations_have_the_probabilities_that_they_were_predicted_wit
     # No novelty was predicted.
     doc._.relations = [Relation(first.source, first.target, "Association", "No", {"Association": 0.99}), second]
     embre_spacy.write([doc], tmp_path / "c.json")
-    new = relation("R0", **known, note="kept", score="0.9900", type_score="0.9900")
+    new = relation("R0", **known, note="kept", score="0.9900", type_score="0.9900", **EVIDENCE)
     assert content(tmp_path / "c.json")["documents"][0]["relations"] == [new, gold]
 
 
@@ -199,8 +209,8 @@ def test_predicted_relations_of_several_identifiers_are_written_one_by_one(tmp_p
     doc._.relations = [Relation(one.source, one.target, "Bind", None, {"Bind": value}) for one, value in predicted]
     embre_spacy.write([doc], tmp_path / "b.json")
     assert [tuple(one["infons"].values()) for one in content(tmp_path / "b.json")["documents"][0]["relations"]] == [
-        ("MESH:D1", "3", "Bind", "0.2500", "0.2500"),
-        ("MESH:D2", "3", "Bind", "0.7500", "0.7500"),
+        ("MESH:D1", "3", "Bind", "0.2500", "0.2500", *EVIDENCE.values()),
+        ("MESH:D2", "3", "Bind", "0.7500", "0.7500", *EVIDENCE.values()),
     ]
 
 
@@ -219,9 +229,43 @@ def test_predicted_relations_in_the_manner_of_pubtator3(tmp_path, vocab):
         "novel": "Novel",
         "score": "1.0000",
         "type_score": "1.0000",
+        **EVIDENCE,
     }
     assert (first["id"], second["id"]) == ("R0", "R1")
     assert summary(read_one(tmp_path / "b.json", vocab)) == summary(doc)
+
+
+@pytest.mark.parametrize("suffix", ["json", "jsonl", "xml", "spacy"])
+def test_evidence_comes_back_as_it_was_written(suffix, tmp_path, vocab):
+    mentions = [
+        annotation("0", "Salt", (10, 4), type="Chemical", identifier="MESH:D1"),
+        annotation("1", "fever", (48, 5), type="Disease", identifier="MESH:D2"),
+    ]
+    # As offsets of files count: from where their passages start.
+    parts = passage(10, "Salt & é. None", mentions[0]), passage(40, "It is a fever. Not now.", mentions[1])
+    doc = read_one(save(tmp_path / "a.json", document("1", *parts)), vocab)
+    doc._.relations = [Relation(*doc._.concepts, "Association", "No", {"Association": 0.5}, {"No": 0.75})]
+    first, second, third = (tmp_path / f"{name}.{suffix}" for name in "bcd")
+    embre_spacy.write([doc], first)
+    again = read_one(first, vocab)
+    embre_spacy.write([again], second)
+    # What is predicted once more has its evidence once.
+    again._.relations = doc._.relations
+    embre_spacy.write([again], third)
+    embre_spacy.write([read_one(third, vocab)], tmp_path / "e.json")
+    if suffix != "spacy":
+        assert first.read_bytes() == second.read_bytes() == third.read_bytes()
+    (found,) = content(tmp_path / "e.json")["documents"][0]["relations"]
+    assert found["infons"]["evidence"] == "Salt & é. It is a fever."
+    assert found["infons"]["evidence_offsets"] == "10 19;40 54"
+
+
+def test_relations_that_are_not_predicted_get_no_evidence(tmp_path, vocab):
+    doc = read_one(save_with(tmp_path / "a.json"), vocab)
+    doc._.relations = [{"source": "D1", "target": "D2", "type": "Bind"}]
+    embre_spacy.write([doc], tmp_path / "b.json")
+    (found,) = content(tmp_path / "b.json")["documents"][0]["relations"]
+    assert found["infons"] == {"entity1": "MESH:D1", "entity2": "MESH:D2", "type": "Bind"}
 
 
 def test_repeated_relation(tmp_path, vocab):

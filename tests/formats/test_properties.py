@@ -3,6 +3,7 @@
 import json
 import unicodedata
 from collections import Counter
+from itertools import combinations_with_replacement
 
 from builders import annotation, collection, document, in_units, passage, relation
 from canonical import content
@@ -10,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import embre_spacy
-from embre_spacy.tokens import get_mentions
+from embre_spacy.tokens import find_pair, get_mentions
 
 LABELS = ["Gene", "DiseaseOrPhenotypicFeature", "Chemical", "", "Sp. é"]
 IDENTIFIERS = [
@@ -122,6 +123,24 @@ def test_xml(one, tmp_path, vocab):
     assert content(tmp_path / "second.xml") == content(tmp_path / "first.xml")
     through_docbin(tmp_path / "second.xml", tmp_path / "third.json", vocab)
     assert content(tmp_path / "third.json") == collection(one)
+
+
+@SETTINGS
+@given(one=documents(), suffix=st.sampled_from([".json", ".xml"]), data=st.data())
+def test_what_is_predicted_comes_back_as_it_was_written(one, suffix, data, tmp_path, vocab):
+    (tmp_path / "a.json").write_text(json.dumps(collection(one)), encoding="utf-8")
+    (doc,) = embre_spacy.read(tmp_path / "a.json", vocab, on_anomalies=lambda line: None)
+    pairs = list(combinations_with_replacement(doc._.concepts, 2))
+    chosen = data.draw(st.lists(st.sampled_from(pairs), unique_by=find_pair)) if pairs else []
+    doc._.relations = [embre_spacy.Relation(*pair, "Bind", "No", {"Bind": 0.5}) for pair in chosen]
+    first, second = (tmp_path / f"{name}{suffix}" for name in ("first", "second"))
+    embre_spacy.write([doc], first)
+    through_docbin(first, second, vocab)
+    assert first.read_bytes() == second.read_bytes()
+    # Where there is more than spaces, every mention is in a sentence.
+    relations = content(first)["documents"][0]["relations"] if suffix == ".json" else ()
+    predicted = [relation["infons"] for relation in relations if "score" in relation["infons"]]
+    assert not doc.text.strip() or all("evidence_offsets" in infons for infons in predicted)
 
 
 @SETTINGS

@@ -1,9 +1,9 @@
-"""Which mentions of a document are one concept, and which concept an identifier names."""
+"""Which mentions of a document are one concept, which concept an identifier names, and what relations are read from."""
 
 import pytest
 from spacy.tokens import Doc, Span
 
-from embre_spacy.tokens import ConceptIndex
+from embre_spacy.tokens import Concept, ConceptIndex, Mention, Relation, build_tokenizer, get_sentences, set_mentions
 
 L8V = "p|SUB|L|8|V"
 
@@ -56,3 +56,61 @@ def test_an_identifier_finds_the_variant_that_any_mention_describes(vocab):
     assert concepts.find(f"CorrespondingGene:42;tmVar:{L8V}") == [second]
     assert concepts.find(L8V) == [first, second]
     assert concepts.find(f"CorrespondingGene:43;tmVar:{L8V}") == []
+
+
+TEXT = "Salt is old. Sugar, they say, and gum lower fever. Gum is new. Salt raises fever in mice. Salt is dear."
+
+
+def doc_with(vocab, *names):
+    """A document whose words of these names are mentions of one concept each."""
+    doc = build_tokenizer(vocab)(TEXT)
+    places = [(start, start + len(name)) for name in names for start in find_all(TEXT.lower(), name)]
+    set_mentions(doc, [Mention(*place, "Chemical", TEXT[slice(*place)].upper()) for place in places])
+    return doc
+
+
+def find_all(text, word):
+    return [start for start in range(len(text)) if text.startswith(word, start)]
+
+
+def evidence(doc, source, target):
+    doc._.relations = [{"source": source, "target": target, "type": "Association"}]
+    (relation,) = doc._.relations
+    found = relation.evidence(doc)
+    assert found == relation.evidence(doc, get_sentences(doc))
+    assert [doc.text[one.start_char : one.end_char] for one in found] == [one.text for one in found]
+    return [one.text for one in found]
+
+
+def test_evidence_is_one_sentence_with_both_if_there_is_one(vocab):
+    doc = doc_with(vocab, "salt", "sugar", "fever", "gum")
+    assert evidence(doc, "SALT", "FEVER") == ["Salt raises fever in mice."]
+    # Gum and sugar are nearest to each other in it; gum is nearer to salt in another, but not in one sentence.
+    assert evidence(doc, "GUM", "SUGAR") == ["Sugar, they say, and gum lower fever."]
+    assert evidence(doc, "SALT", "SUGAR") == ["Salt is old.", "Sugar, they say, and gum lower fever."]
+    assert evidence(doc, "GUM", "SALT") == ["Gum is new.", "Salt raises fever in mice."]
+
+
+def test_evidence_of_a_concept_with_itself_has_two_of_its_mentions(vocab):
+    doc = doc_with(vocab, "salt", "sugar")
+    assert evidence(doc, "SALT", "SALT") == ["Salt raises fever in mice.", "Salt is dear."]
+    assert evidence(doc, "SUGAR", "SUGAR") == ["Sugar, they say, and gum lower fever."]
+
+
+def test_evidence_holds_mentions_across_sentences(vocab):
+    doc = build_tokenizer(vocab)(TEXT)
+    set_mentions(doc, [Mention(0, 18, "Chemical", "D1"), Mention(TEXT.index("Gum"), 54, "Chemical", "D2")])
+    assert evidence(doc, "D1", "D2") == ["Salt is old.", "Sugar, they say, and gum lower fever.", "Gum is new."]
+
+
+def test_there_is_no_evidence_where_a_concept_is_not_mentioned(vocab):
+    doc = doc_with(vocab, "salt")
+    assert evidence(doc, "SALT", "D7") == evidence(doc, "D7", "D7") == []
+    assert Relation(Concept("D7"), Concept("D7"), "Bind").evidence(Doc(vocab)) == []
+
+
+def test_evidence_is_whole_where_tokens_are_merged(vocab):
+    doc = doc_with(vocab, "salt", "fever")
+    with doc.retokenize() as retokenizer:
+        retokenizer.merge(doc[:5])
+    assert evidence(doc, "SALT", "FEVER") == ["Salt raises fever in mice."]
