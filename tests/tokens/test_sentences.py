@@ -1,9 +1,9 @@
 """Sentences of a text, whatever its tokens, its mentions and its passages."""
 
 import pytest
-import spacy
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from spacy.tokenizer import Tokenizer
 from spacy.tokens import Doc
 
 from embre_spacy.tokens import Mention, Passage, build_tokenizer, get_sentences, set_mentions, set_passages
@@ -32,7 +32,7 @@ def test_punctuation(text, vocab):
     doc = build_tokenizer(vocab)(text.replace("|", " "))
     assert split(doc) == text.split("|")
     # Whatever tokens there are.
-    assert get_sentences(spacy.blank("en")(doc.text)) == get_sentences(doc)
+    assert get_sentences(Tokenizer(vocab)(doc.text)) == get_sentences(doc)
 
 
 def test_empty_lines_and_texts(vocab):
@@ -62,7 +62,7 @@ def test_long_texts_take_no_longer_than_their_length(text, vocab):
     assert "".join(split(doc)).replace(" ", "") == text.replace(" ", "").strip()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     text=st.lists(st.sampled_from([*'aA1 .?!)("\n', "et al. ", "E. coli", "\u00a0", "“B.” "]), max_size=30).map("".join)
 )
