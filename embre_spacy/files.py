@@ -11,6 +11,7 @@ import shutil
 from codecs import BOM_UTF8
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from itertools import chain
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
 from uuid import uuid4
@@ -39,6 +40,9 @@ SUFFIXES: Dict[str, str] = {
     ".spacy": "docbin",
 }
 FORMATS: Tuple[str, ...] = tuple(dict.fromkeys(SUFFIXES.values()))
+# What is read, and has no place for mentions and relations, so that it is not written. XML goes by its root element.
+INPUT_SUFFIXES: Dict[str, str] = {**SUFFIXES, ".txt": "text", ".csv": "csv", ".tsv": "tsv", ".nxml": "jats"}
+INPUT_FORMATS: Tuple[str, ...] = (*dict.fromkeys(INPUT_SUFFIXES.values()), "text-lines", "pubmed-xml")
 # What `annotate` writes, with the suffix of each. Here, since its command names them before it imports spaCy.
 OUTPUT_FORMATS: Dict[str, str] = {
     **{format: next(suffix for suffix in SUFFIXES if SUFFIXES[suffix] == format) for format in FORMATS},
@@ -81,10 +85,19 @@ def strip_gz(name: str) -> str:
     return name[:-3] if is_gzipped(name) else name
 
 
+def strip_suffixes(location: Location) -> str:
+    """The name of a file without its suffix and ".gz". It becomes an id, and names of files need not be text."""
+    name = PurePath(strip_gz(str(location))).stem
+    return name.encode("utf-8", "replace").decode("utf-8")
+
+
 def format_of(location: Location, format: Optional[str] = None, formats: Tuple[str, ...] = FORMATS) -> str:
     """The format of a file: that which is given, or else that of its suffix (in any case, ".gz" ignored)."""
+    suffixes: Dict[str, str] = {}
     # A suffix of documents and of tables is taken for that of documents.
-    suffixes = SUFFIXES | {OUTPUT_FORMATS[name]: name for name in formats if OUTPUT_FORMATS[name] not in SUFFIXES}
+    for suffix, name in chain(INPUT_SUFFIXES.items(), ((suffix, name) for name, suffix in OUTPUT_FORMATS.items())):
+        if name in formats:
+            suffixes.setdefault(suffix, name)
     format = format or suffixes.get(PurePath(strip_gz(str(location))).suffix.lower())
     if format is None:
         raise InputError(f"unknown suffix: name the format or use one of {', '.join(suffixes)}", file=str(location))

@@ -15,6 +15,7 @@ from .. import __version__
 from ..errors import EmbreError, InputError
 from ..files import OUTPUT_FORMATS, find_file, format_of, is_folder, is_special, is_uri, open_output, remove_parts
 from ..formats import Rejected
+from ..formats.pubtator3 import is_query
 from ..formats.reading import describe_repeated
 from ..formats.record import Anomalies
 from ..formats.writing import write_rejects
@@ -62,7 +63,7 @@ def annotate(
     """Predict the relations of all documents of files, and write them.
 
     model (str): The pipeline: its folder, or the name of an installed package.
-    inputs (Sequence[str]): Files, folders, patterns, URIs, or "-" for standard input.
+    inputs (Sequence[str]): Files, folders, patterns, URIs, "-" for standard input, or "pubtator3:PMID,...".
     output (str): The file to write; or a folder (it ends in "/", or exists), which gets a file for each input.
     from_format (Optional[str]): The format of the inputs, if their suffixes are not to decide.
     to (Optional[str]): The kind of output, if the suffix is not to decide; one of OUTPUT_FORMATS.
@@ -93,7 +94,8 @@ def annotate(
     device = "cpu" if gpu_id < 0 else "gpu"
     with state.lead(), _copy_standard_input(inputs, state.location) as standard_input:
         own = (base, state.location, rejects_location)
-        files = find_inputs(inputs, from_format, standard_input=standard_input, own=own)
+        missing: List[Rejected] = []
+        files = find_inputs(inputs, from_format, standard_input=standard_input, own=own, missing=missing)
         if output.endswith("/"):
             files = _set_targets(files, base, format)
         settings = {
@@ -132,7 +134,7 @@ def annotate(
         if (changed := find_change(files)) is not None:
             state.remove()
             raise InputError("it changed while it was read, so nothing is written", file=changed)
-        joined = _Join(state, files)
+        joined = _Join(state, files, missing)
         joined.write(units, writer, base)
         write_rejects(joined.rejected, rejects_location)
         state.remove()
@@ -153,6 +155,8 @@ def _check_arguments(
         raise EmbreError("standard input is on one machine, so it cannot be read with Ray")
     if STANDARD_INPUT in inputs and from_format is None:
         raise InputError("standard input has no suffix: name its format (--from)", file=STANDARD_INPUT)
+    if from_format is not None and any(map(is_query, inputs)):
+        raise InputError("documents of PubTator3 have their format, and --from is for all inputs", file="pubtator3")
     if engine != "ray" and actors is not None:
         raise EmbreError("--actors is for --engine ray")
     # The state lies beside the output, and beside a bucket there are only other buckets.
@@ -211,9 +215,9 @@ class _Join:
     """Joins finished units: writes what is to be written of them, and adds up what came of the documents. Of documents
     with one id only the first of a file, and the first in an output, comes out."""
 
-    def __init__(self, state: RunState, files: List[InputFile]) -> None:
+    def __init__(self, state: RunState, files: List[InputFile], missing: List[Rejected]) -> None:
         self.documents = self.relations = self._without_identifiers = 0
-        self.rejected: List[Rejected] = []
+        self.rejected = missing
         self._state = state
         self._files = files
         self._anomalies: DefaultDict[int, Anomalies] = defaultdict(Anomalies)

@@ -166,6 +166,7 @@ class Stages:
                 anomalies=anomalies,
                 tokenizer=self.tokenizer,
                 section=file.section,
+                stem=file.stem,
             )
             for number, doc in enumerate(docs, 1):
                 if isinstance(doc, Rejected):

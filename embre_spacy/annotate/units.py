@@ -9,7 +9,8 @@ from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optiona
 
 from ..errors import InputError, add_file_to_errors
 from ..files import (
-    SUFFIXES,
+    INPUT_FORMATS,
+    INPUT_SUFFIXES,
     FileInfo,
     FileSection,
     find_file,
@@ -21,7 +22,10 @@ from ..files import (
     make_info,
     open_input,
     strip_gz,
+    strip_suffixes,
 )
+from ..formats import Rejected
+from ..formats.pubtator3 import fetch, is_query
 from ..formats.reading import CUTS, can_be_cut
 from ..util import checksum
 
@@ -65,17 +69,21 @@ def find_inputs(
     *,
     standard_input: Optional[Path] = None,
     own: Sequence[str] = (),
+    missing: Optional[List[Rejected]] = None,
 ) -> List[InputFile]:
     """Find the files that inputs name: files, folders, patterns, URIs and "-", in this order, those of one by name.
 
     A folder gives all files below it whose suffix is known; all of them, if the format is given. Standard input is the
-    path of its copy. Folders and patterns do not give the run's own files.
+    path of its copy. Folders and patterns do not give the run's own files. What PubTator3 is asked for lies in the
+    cache; what it does not have is added to `missing`.
     """
     files: Dict[str, InputFile] = {}
     stems: Set[str] = set()
     for name in inputs:
         if name == STANDARD_INPUT and standard_input is not None:
             infos = [FileInfo(str(standard_input), "stdin", standard_input.stat().st_size, "")]
+        elif is_query(name):
+            infos = _fetch(name, missing)
         else:
             infos = _find(name, format, own)
         for info in infos:
@@ -84,15 +92,27 @@ def find_inputs(
             if location in files:
                 raise InputError("it is named twice", file=shown)
             relative = os.path.splitext(strip_gz(info.relative))[0]
-            # It becomes an id, and names of files need not be text.
-            stem = relative.rpartition("/")[2].encode("utf-8", "replace").decode("utf-8")
+            stem = strip_suffixes(info.relative)
             stem = f"{stem}.{len(files)}" if stem in stems else stem
             stems.add(stem)
-            read_as = format_of(info.relative, format)
+            read_as = format_of(info.relative, format, INPUT_FORMATS)
             version = info.version if is_uri(location) else checksum(location)
             of_file = shown, location, read_as, info.size, version, relative, stem
             files[location] = InputFile(len(files), *of_file)
     return list(files.values())
+
+
+def _fetch(query: str, missing: Optional[List[Rejected]]) -> List[FileInfo]:
+    """The files of the documents that PubTator3 is asked for."""
+    infos: List[FileInfo] = []
+    for number, one in enumerate(fetch(query), 1):
+        if not isinstance(one, InputError):
+            infos.append(find_file(one))  # type: ignore[arg-type]
+        elif missing is not None:
+            missing.append(Rejected(query, one.document, number, one.cause))
+    if not infos:
+        raise InputError("PubTator3 has none of these documents", file=query)
+    return infos
 
 
 def find_change(files: Iterable[InputFile]) -> Optional[str]:
@@ -222,4 +242,4 @@ def _is_below(places: Sequence[str], top: str) -> Callable[[str], bool]:
 
 def _is_input(relative: str, format: Optional[str]) -> bool:
     name = strip_gz(relative.rpartition("/")[2])
-    return not name.startswith(".") and (format is not None or os.path.splitext(name)[1].lower() in SUFFIXES)
+    return not name.startswith(".") and (format is not None or os.path.splitext(name)[1].lower() in INPUT_SUFFIXES)

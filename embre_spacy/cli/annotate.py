@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from ..files import OUTPUT_FORMATS
-from .app import BatchSize, GpuId, InputFormat, app, note, report_errors, say
+from .app import BatchSize, GpuId, InputFormat, Pmids, add_pmids, app, note, report_errors, say
 
 OutputFormat = Enum("OutputFormat", {name: name for name in OUTPUT_FORMATS}, type=str)  # type: ignore[misc]
 Engine = Enum("Engine", {name: name for name in ("local", "ray")}, type=str)  # type: ignore[misc]
@@ -22,13 +22,15 @@ def annotate_command(
         typer.Argument(metavar="MODEL", help="A pipeline: its folder, or the name of an installed package."),
     ],
     inputs: Annotated[
-        List[str],
+        Optional[List[str]],
         typer.Argument(
             metavar="INPUT",
             help='Files, folders (all files in them whose suffix is known), patterns such as "corpus/*.xml.gz", URIs '
-            "(s3://bucket/folder), or - for standard input.",
+            "(s3://bucket/folder), - for standard input, or pubtator3:PMID,... for documents of PubTator3.",
+            show_default=False,
         ),
-    ],
+    ] = None,
+    *,
     output: Annotated[
         str,
         typer.Argument(
@@ -37,6 +39,7 @@ def annotate_command(
         ),
     ],
     from_: InputFormat = None,
+    pmids: Pmids = None,
     to: Annotated[
         Optional[OutputFormat],
         typer.Option("--to", help="The format of the output, if its suffix is not to decide. A folder needs it."),
@@ -86,9 +89,10 @@ def annotate_command(
     id, number and cause, and all others come out. So is, in one file of several, a document with an id that was there
     before. Exit code: 0 if all documents came out, 3 if some were set aside, 1 for an error.
 
-    A **large file is shared out** among processes if it is JSON lines, PubTator or BioC XML and not gzipped. Documents
-    stream through, but for inputs in BioC JSON and DocBin, of which each process has one file in memory (.jsonl
-    streams), and one DocBin as output, which is in memory when it is written (a folder of them streams).
+    A **large file is shared out** among processes if it is JSON lines, lines of text, PubTator, or XML of BioC or
+    PubMed, and not gzipped. Documents stream through, but for inputs in BioC JSON and DocBin, of which each process has
+    one file in memory (.jsonl streams), and one DocBin as output, which is in memory when it is written (a folder of
+    them streams).
 
     Example: python -m embre_spacy annotate en_embre corpus/ "more/*.pubtator.gz" relations.parquet
     """
@@ -104,7 +108,7 @@ def annotate_command(
 
             summary = annotate(
                 model,
-                inputs,
+                add_pmids(inputs, pmids),
                 output,
                 from_format=from_ and from_.value,
                 to=to and to.value,

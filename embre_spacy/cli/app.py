@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..errors import EmbreError
-from ..files import FORMATS, open_output
+from ..files import FORMATS, INPUT_FORMATS, open_output
 
 # Arguments and options that several commands have.
 Model = Annotated[str, typer.Argument(help="A pipeline: its folder, or the name of an installed package.")]
@@ -23,8 +23,17 @@ Gold = Annotated[Path, typer.Argument(help="The gold documents, in any format th
 BatchSize = Annotated[int, typer.Option(min=1, help="How many documents the pipeline gets at once.")]
 GpuId = Annotated[int, typer.Option("--gpu-id", "-g", help="The GPU to use; -1 for the CPU.")]
 Format = Enum("Format", {name: name for name in FORMATS}, type=str)  # type: ignore[misc]
+_InputFormat = Enum("_InputFormat", {name: name for name in INPUT_FORMATS}, type=str)  # type: ignore[misc]
 InputFormat = Annotated[
-    Optional[Format], typer.Option("--from", help="The format of the inputs, if their suffixes are not to decide.")
+    Optional[_InputFormat],
+    typer.Option("--from", help="The format of the inputs, if their suffixes are not to decide."),
+]
+Pmids = Annotated[
+    Optional[Path],
+    typer.Option(
+        "--pmids",
+        help="A file of PMIDs, whose documents PubTator3's service is asked for; the same as pubtator3:@FILE.",
+    ),
 ]
 _HEAD = ("gold", "tp", "fp", "fn", "P", "R", "F1")
 
@@ -82,6 +91,14 @@ def report_errors() -> Iterator[None]:
     except KeyboardInterrupt:
         note("Error: interrupted")
         raise typer.Exit(130) from None
+
+
+def add_pmids(inputs: Optional[List[str]], pmids: Optional[Path]) -> List[str]:
+    """The inputs of a command and what `--pmids` asks for, at least one of them."""
+    every = [*(inputs or []), *([f"pubtator3:@{pmids}"] if pmids else [])]
+    if not every:
+        raise EmbreError("name an INPUT, or a file of PMIDs by --pmids")
+    return every
 
 
 def print_counts(counts: Dict[str, Dict[str, Any]], title: str) -> None:

@@ -8,17 +8,23 @@ from rich.console import Console
 
 from ..errors import InputError
 from ..files import is_special
-from .app import Format, InputFormat, app, note, report_errors, say
+from .app import Format, InputFormat, Pmids, add_pmids, app, note, report_errors, say
 
 
 @app.command()
 def convert(
     inputs: Annotated[
-        List[Path],
-        typer.Argument(metavar="INPUT", help="Files to read. Several become one, in this order.", show_default=False),
-    ],
+        Optional[List[str]],
+        typer.Argument(
+            metavar="INPUT",
+            help="Files to read, or pubtator3:PMID,... for documents of PubTator3. Several become one, in this order.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
     output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="The file to write.", show_default=False)],
     from_: InputFormat = None,
+    pmids: Pmids = None,
     to: Annotated[
         Optional[Format], typer.Option("--to", help="The format of the output, if its suffix is not to decide.")
     ] = None,
@@ -36,7 +42,8 @@ def convert(
     exports it, and one document per line), **PubTator** and spaCy's **DocBin**.
 
     Formats go by suffix, in upper or lower case: .xml, .json, .jsonl or .ndjson, .pubtator, .spacy; all but the last
-    may be gzipped (.xml.gz).
+    may be gzipped (.xml.gz). **Texts** come in, too: .txt, .csv and .tsv with the columns id, title and text or
+    abstract, objects with these in .json and .jsonl, PubMed XML, JATS (.nxml), and documents of PubTator3's service.
 
     Text, offsets, annotation ids, identifiers, infons and relations come out as they went in, as far as the output has
     a place for them. BioC XML has only text in infons: other values become JSON text. PubTator has a title and an
@@ -57,7 +64,7 @@ def convert(
         rejects = f"{output}.rejects.jsonl"
         with Console(stderr=True).status("no document yet") as status:
             # Beside a device there is no place for rejects.
-            sources = _Sources(inputs, status.update, refuses=strict or is_special(output))
+            sources = _Sources(add_pmids(inputs, pmids), status.update, refuses=strict or is_special(output))
             docs = sources.iter_docs(strict, vocab=English().vocab, format=from_ and from_.value)
             try:
                 write(
@@ -83,7 +90,7 @@ def convert(
 class _Sources:
     """The documents of files, counted. What cannot be used is set aside, or, if `refuses`, an error."""
 
-    def __init__(self, paths: List[Path], show: Callable[[str], None], refuses: bool) -> None:
+    def __init__(self, paths: List[str], show: Callable[[str], None], refuses: bool) -> None:
         self.refuses = refuses
         self.counts = {"documents": 0, "mentions": 0, "relations": 0}
         self.rejected: List[Any] = []
@@ -107,7 +114,7 @@ class _Sources:
                     self._set_aside(doc)
                     continue
                 document = get_document_id(doc)
-                origin = Rejected(str(path), document, number, "")
+                origin = Rejected(path, document, number, "")
                 if document and first.setdefault(document, index) != index:
                     other = self._paths[first[document]]
                     self._set_aside(origin._replace(cause=f"{other} has this document too"))

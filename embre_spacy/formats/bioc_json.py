@@ -1,4 +1,4 @@
-"""BioC JSON, PubTator3's export of it, and one document per line.
+"""BioC JSON, PubTator3's export of it, and one document per line; an object with a text is a document, too.
 
 bioc's JSON reader and writer are not used: the reader refuses BioRED's own file (it has no infons), and both drop every
 key that is not BioC's, among them PubTator3's authors, journal and date.
@@ -6,19 +6,21 @@ key that is not BioC's, among them PubTator3's authors, journal and date.
 
 import json
 import re
-from itertools import chain
+from itertools import chain, count, repeat
 from typing import Any, BinaryIO, Iterable, Iterator, Union
 
 from ..errors import InputError
 from ..files import Line, iter_lines
+from .plain import has_text, record_of_fields
 from .record import Anomalies, Envelope, Record, dump_json
 
 _CONTAINERS = {"documents": "collection", "PubTator3": "PubTator3"}
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
-def read_bioc_json(file: BinaryIO) -> Iterator[Union[Record, InputError]]:
-    """Yield the documents of a JSON file: of one value, of several that follow each other, or of one on every line."""
+def read_bioc_json(file: BinaryIO, stem: str) -> Iterator[Union[Record, InputError]]:
+    """Yield the documents of a JSON file: of one value, of several that follow each other, or of one on every line.
+    Texts without an id get one of the name of the file and their number."""
     lines = iter_lines(file)
     first = next((line for line in lines if line[1].strip()), None)
     if first is None:
@@ -28,9 +30,10 @@ def read_bioc_json(file: BinaryIO) -> Iterator[Union[Record, InputError]]:
     except InputError:
         # The first line is not whole, nor is any other.
         values = _iter_values("".join(_iter_texts(chain([first], lines))))
+    names = (f"{stem}-{number}" for number in count(1))
     for value in values:
-        yield from _make_records(value, "bioc-json")
-    yield from read_bioc_json_lines(lines)
+        yield from _make_records(value, "bioc-json", names)
+    yield from read_bioc_json_lines(lines, stem)
 
 
 def _iter_texts(lines: Iterable[Line]) -> Iterator[str]:
@@ -40,21 +43,23 @@ def _iter_texts(lines: Iterable[Line]) -> Iterator[str]:
         yield text
 
 
-def read_bioc_json_lines(lines: Iterable[Line]) -> Iterator[Union[Record, InputError]]:
-    """Yield the documents of lines with one on each; in place of a bad line, its error."""
+def read_bioc_json_lines(lines: Iterable[Line], stem: str) -> Iterator[Union[Record, InputError]]:
+    """Yield the documents of lines with one on each; in place of a bad line, its error. Texts without an id get one of
+    the name of the file and the line."""
     for number, text, damage in lines:
         if damage is not None:
             yield damage
             continue
         try:
             for value in _iter_values(text):
-                yield from _make_records(value, "bioc-jsonl")
+                yield from _make_records(value, "bioc-jsonl", repeat(f"{stem}-{number}"))
         except InputError as error:
             yield InputError(f"line {number}: {error.cause}")
 
 
-def _make_records(value: Any, format: str) -> Iterator[Union[Record, InputError]]:
-    """Make records of a document, of a collection, or of a list of any of these. NCBI sends lists of one collection."""
+def _make_records(value: Any, format: str, names: Iterator[str]) -> Iterator[Union[Record, InputError]]:
+    """Make records of a document, of a collection, or of a list of any of these. NCBI sends lists of one collection.
+    Each text gets the next of the names, if it has no id."""
     shape = "lines" if format == "bioc-jsonl" else "list" if isinstance(value, list) else "document"
     items = [value]
     while items:
@@ -62,6 +67,8 @@ def _make_records(value: Any, format: str) -> Iterator[Union[Record, InputError]
         container = next((key for key in _CONTAINERS if key in item), None) if isinstance(item, dict) else None
         if isinstance(item, list):
             items.extend(reversed(item))
+        elif container is None and has_text(item) and "passages" not in item:
+            yield record_of_fields(item, next(names))
         elif container is None or "passages" in item:
             yield Record(item, format, {}, shape)
         elif not isinstance(item[container], list):

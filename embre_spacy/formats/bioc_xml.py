@@ -56,7 +56,7 @@ def read_bioc_xml(file: BinaryIO, anomalies: Anomalies) -> Iterator[Union[Record
         if info.internalDTD is not None and any(True for _ in info.internalDTD.iterentities()):
             raise InputError("refused: the XML declares entities")
         if root.tag != "collection":
-            raise InputError(f"not BioC: the root element is <{root.tag}>, not <collection>")
+            raise InputError(f"neither BioC nor PubMed nor JATS: the root element is <{root.tag}>")
         for event, element in events:
             if event == "start" or element.getparent() is not root:
                 continue

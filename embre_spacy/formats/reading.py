@@ -5,6 +5,7 @@ import os
 import re
 import zlib
 from contextlib import suppress
+from functools import partial
 from os import PathLike
 from typing import BinaryIO, Callable, Dict, Iterable, Iterator, NamedTuple, Optional, Union
 
@@ -16,27 +17,52 @@ from spacy.vocab import Vocab
 from .. import files
 from ..errors import InputError, describe_error
 from ..tokens import get_document_id, get_tokenizer
+from .articles import find_root, read_jats, read_pubmed
 from .bioc_json import read_bioc_json, read_bioc_json_lines
 from .bioc_xml import read_bioc_xml, record_from_bioc
 from .doc import check_user_data, doc_from_record
+from .plain import read_table, read_text, read_text_lines
 from .pubtator import read_pubtator
+from .pubtator3 import fetch, is_query
 from .record import Anomalies, Record, check_record, warn
 
 # A document of a file before it is checked, or what is wrong with it.
 _Item = Union[Record, Doc, InputError]
 
-READERS: Dict[str, Callable[[BinaryIO, Anomalies], Iterator[Union[Record, InputError]]]] = {
-    "bioc-xml": read_bioc_xml,
-    "bioc-json": lambda file, anomalies: read_bioc_json(file),
-    "bioc-jsonl": lambda file, anomalies: read_bioc_json_lines(files.iter_lines(file)),
-    "pubtator": lambda file, anomalies: read_pubtator(file),
+
+def _read_xml(file: BinaryIO, anomalies: Anomalies, stem: str) -> Iterator[Union[Record, InputError]]:
+    """Read BioC, or what else the root element says."""
+    root = find_root(file.peek(_HEAD_BLOCK))  # type: ignore[attr-defined]
+    if root in ("PubmedArticleSet", "PubmedBookArticleSet"):
+        return read_pubmed(file)
+    return read_jats(file) if root in ("article", "pmc-articleset") else read_bioc_xml(file, anomalies)
+
+
+# Each takes an open file, counts the anomalies, and makes ids that are missing of the name of the file.
+READERS: Dict[str, Callable[[BinaryIO, Anomalies, str], Iterator[Union[Record, InputError]]]] = {
+    "bioc-xml": _read_xml,
+    "bioc-json": lambda file, anomalies, stem: read_bioc_json(file, stem),
+    "bioc-jsonl": lambda file, anomalies, stem: read_bioc_json_lines(files.iter_lines(file), stem),
+    "pubtator": lambda file, anomalies, stem: read_pubtator(file),
+    "text": lambda file, anomalies, stem: read_text(file, stem),
+    "text-lines": lambda file, anomalies, stem: read_text_lines(file, stem),
+    "csv": lambda file, anomalies, stem: read_table(file, ",;", stem),
+    "tsv": lambda file, anomalies, stem: read_table(file, "\t", stem),
+    "pubmed-xml": lambda file, anomalies, stem: read_pubmed(file),
+    "jats": lambda file, anomalies, stem: read_jats(file),
 }
 # After these bytes a file can be cut, and each section read on its own. Other files are read as a whole.
+_XML_CUT = re.compile(rb"</(?:document|PubmedArticle)>\s*(?=<(?:document|PubmedArticle)>)")
 CUTS: Dict[str, "re.Pattern[bytes]"] = {
-    "bioc-xml": re.compile(rb"</document>\s*(?=<document>)"),
+    "bioc-xml": _XML_CUT,
+    "pubmed-xml": _XML_CUT,
     "bioc-jsonl": re.compile(rb"\n"),
+    "text-lines": re.compile(rb"\n"),
     "pubtator": re.compile(rb"\n\r?\n"),
 }
+# Where the documents of XML begin, and what stands after the last of them.
+_XML_START = re.compile(rb"<(document|PubmedArticle)>")
+_XML_ENDS = {b"document": b"</collection>", b"PubmedArticle": b"</PubmedArticleSet>"}
 _HEAD_BLOCK = 2**16
 # In comments and CDATA sections of XML, what looks like a document is none.
 _HIDING = (b"<!--", b"<![CDATA[")
@@ -70,10 +96,11 @@ def read(
     `doc.spans["mentions"]`, relations in `doc._.relations`, the id in `doc._.document_id`, empty if there is none. All
     else that the file says stays with the `Doc`, through bytes and DocBin, and `write` gives it back.
 
-    path (Union[str, PathLike]): The file, or its URI: BioC XML, BioC JSON (also PubTator3's, or a value per
-        line), PubTator, each plain or ".gz", or DocBin.
+    path (Union[str, PathLike]): The file, or its URI: BioC XML, BioC JSON (also PubTator3's, or a value per line),
+        PubTator; texts (.txt, .csv, .tsv, JSON), PubMed XML, JATS; each plain or ".gz"; or DocBin. Or
+        "pubtator3:PMID,...", which PubTator3's service is asked for.
     vocab (Vocab): The vocabulary that the documents share (`nlp.vocab`).
-    format (Optional[str]): One of FORMATS; the suffix decides if None.
+    format (Optional[str]): One of INPUT_FORMATS; the suffix decides if None, and in XML the root element.
     strict (bool): Whether an anomaly, which would be kept as it came, is an error.
     on_anomalies (Callable[[str], None]): Takes a line that sums up the anomalies, at the end. By default it warns.
     tokenizer (Optional[Tokenizer]): Tokenizes the texts; that of `build_tokenizer` if None.
@@ -107,12 +134,13 @@ def read_each(
     anomalies: Optional[Anomalies] = None,
     tokenizer: Optional[Tokenizer] = None,
     section: Optional[files.FileSection] = None,
+    stem: Optional[str] = None,
 ) -> Iterator[Union[Doc, Rejected]]:
     """Read the documents of a file as `read` does, but go on after a bad one.
 
-    A block of PubTator, a BioC XML document, a document or a line of JSON is set aside alone. What makes the rest of a
-    file unreadable (XML or JSON that is not well-formed, a broken archive, a damaged DocBin) is yielded last, after the
-    documents before it. BioC JSON and DocBin are read as a whole, so nothing comes before it.
+    A block of PubTator, an element of XML, a document of JSON, a line or a row is set aside alone. What makes the rest
+    of a file unreadable (XML or JSON that is not well-formed, a broken archive, a damaged DocBin) is yielded last,
+    after the documents before it. BioC JSON and DocBin are read as a whole, so nothing comes before it.
 
     path, vocab, format, tokenizer: As for `read`.
     name (Optional[str]): What `Rejected` calls the file; its path if None.
@@ -120,12 +148,13 @@ def read_each(
     section (Optional[FileSection]): What to read of the file, from one place where CUTS fits to another; all of it if
         None. Whoever joins sections has to look for ids that repeat, and add the number of documents in the sections
         before to those of causes ("document 3 of the file is not ..."), since one section does not know the others.
+    stem (Optional[str]): What the ids of texts without one begin with; the name of the file without suffixes if None.
     YIELDS (Union[Doc, Rejected]): The documents in their order. In place of a bad one, what is wrong.
     RAISES (InputError): If there is no such file, its format is not known, or the operating system cannot read it.
     """
     location = os.fspath(path)
     anomalies = Anomalies() if anomalies is None else anomalies
-    docs = _open_documents(location, vocab, format, tokenizer, anomalies, section)
+    docs = _open_documents(location, vocab, format, tokenizer, anomalies, section, stem)
     return _reject(docs, name or location)
 
 
@@ -151,7 +180,7 @@ def read_ids(location: str, vocab: Vocab, format: str, section: Optional[files.F
 
 def can_be_cut(location: str, format: str) -> bool:
     """Whether a file that is not gzipped can be cut wherever CUTS fits. Reads all of an XML file."""
-    if format != "bioc-xml":
+    if CUTS.get(format) is not _XML_CUT:
         return format in CUTS
     tail = b""
     with files.add_file_to_errors(location), files.open_input(location) as file:
@@ -169,15 +198,29 @@ def _open_documents(
     tokenizer: Optional[Tokenizer],
     anomalies: Anomalies,
     section: Optional[files.FileSection] = None,
+    stem: Optional[str] = None,
 ) -> Iterator[Union[Doc, Exception]]:
     """Find the format of a file, make sure that the file is there, and give its documents."""
+    make_docs = partial(_make_docs, tokenizer=tokenizer or get_tokenizer(vocab), anomalies=anomalies, file=location)
+    if is_query(location):
+        return make_docs(_read_fetched(location, vocab, anomalies))
     with files.add_file_to_errors(location):
         if files.is_folder(location):
             raise InputError("it is a folder")
         if not (files.find_file(location) if files.is_uri(location) else os.path.exists(location)):
             raise InputError("no such file")
-        items = _read_items(location, vocab, files.format_of(location, format), anomalies, section)
-    return _make_docs(items, tokenizer or get_tokenizer(vocab), anomalies, location, may_repeat=section is not None)
+        format = files.format_of(location, format, files.INPUT_FORMATS)
+        items = _read_items(location, vocab, format, anomalies, section, stem)
+    return make_docs(items, may_repeat=section is not None)
+
+
+def _read_fetched(query: str, vocab: Vocab, anomalies: Anomalies) -> Iterator[_Item]:
+    """Yield the documents that PubTator3 is asked for; in place of one that it does not have, an error."""
+    for location in fetch(query):
+        if isinstance(location, InputError):
+            yield location
+        else:
+            yield from _read_items(location, vocab, "bioc-json", anomalies)
 
 
 def _make_docs(
@@ -205,7 +248,12 @@ def _make_docs(
 
 
 def _read_items(
-    location: str, vocab: Vocab, format: str, anomalies: Anomalies, section: Optional[files.FileSection]
+    location: str,
+    vocab: Vocab,
+    format: str,
+    anomalies: Anomalies,
+    section: Optional[files.FileSection] = None,
+    stem: Optional[str] = None,
 ) -> Iterator[_Item]:
     """Yield the documents of a file, and last, if the rest of it cannot be read, the error."""
     item = None
@@ -214,7 +262,11 @@ def _read_items(
             file = whole if section is None else _open_section(whole, section, format)
             if not file.peek(1):  # type: ignore[attr-defined]
                 raise InputError("the file is empty")
-            for item in _read_docbin(file, vocab) if format == "docbin" else READERS[format](file, anomalies):
+            if format == "docbin":
+                items: Iterator[_Item] = _read_docbin(file, vocab)
+            else:
+                items = READERS[format](file, anomalies, stem or files.strip_suffixes(location))
+            for item in items:
                 yield item
             if item is None and section is None:
                 raise InputError("it holds no document")
@@ -227,15 +279,16 @@ def _read_items(
 
 def _open_section(file: BinaryIO, section: files.FileSection, format: str) -> BinaryIO:
     """Make a section of an open file a file of its own. One of XML gets what stands around the documents."""
+    is_xml = CUTS[format] is _XML_CUT
     head = tail = b""
-    if format == "bioc-xml" and section.start:
-        while b"<document>" not in head:
+    if is_xml and section.start:
+        while (start := _XML_START.search(head)) is None:
             head += file.read(_HEAD_BLOCK)
-        head = head[: head.index(b"<document>")]
+        head = head[: start.start()]
     file.seek(section.start)
     content = file.read(section.end - section.start)
-    if format == "bioc-xml" and file.peek(1):  # type: ignore[attr-defined]
-        tail = b"</collection>"
+    if is_xml and file.peek(1):  # type: ignore[attr-defined]
+        tail = _XML_ENDS[_XML_START.search(content)[1]]  # type: ignore[index]
     return files.SectionReader(head + content + tail, section)
 
 

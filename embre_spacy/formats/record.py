@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, StrictStr, TypeAdapter, ValidationE
 from typing_extensions import Required, TypedDict
 
 from ..errors import InputError
+from ..files import FORMATS
 
 Node = Dict[str, Any]
 
@@ -95,10 +96,12 @@ def check_record(record: Record, name: str) -> None:
     """Check that a record has the shape of BioC JSON. `name` is what to call its document where that has no id."""
     document = record.document
     if not isinstance(document, dict) or "passages" not in document:
-        raise InputError(f"not BioC: {name} is not an object with passages")
+        raise InputError(f"not BioC: {name} is not an object with passages, nor one with a text")
     identifier = document.get("id")
     if isinstance(identifier, bool) or not isinstance(identifier, (str, int, type(None))):
         raise InputError(f"not BioC: the id of {name} is neither text nor a whole number")
+    if not document["passages"] and record.format not in FORMATS:
+        raise InputError("it has no text", document=record.id)
     try:
         _DOCUMENT.validate_python(document)
         _COLLECTION.validate_python(record.collection)

@@ -9,7 +9,8 @@ import sys
 
 import pytest
 import spacy
-from annotate_files import block, no_space_for, pubtator, relations
+from annotate_files import block, no_space_for, pubtator, relations, written
+from pubtator3_service import serve
 from typer.testing import CliRunner
 
 from embre_spacy.annotate import COLUMNS
@@ -34,11 +35,53 @@ def test_every_format_comes_in(suffix, run, nlp, tmp_path):
     assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "expected.csv").read_bytes()
 
 
+def test_texts_come_in(run, tmp_path):
+    """Without mentions nothing is related; the documents come out all the same, each with an id of its own."""
+    title, text = "Aspirin lowers fever", "It binds PTGS2."
+    for folder in ("in/a", "in/b"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "one.txt").write_text(text)
+    (tmp_path / "in" / "c.csv").write_text(f"title,abstract\n{title},{text}\n,\nx,y,z\n")
+    (tmp_path / "in" / "d.jsonl").write_text(json.dumps({"pmid": 5, "text": text}) + "\n{}\n")
+    article = f"<ArticleTitle>{title}</ArticleTitle><Abstract><AbstractText>{text}</AbstractText></Abstract>"
+    citation = f"<PubmedArticle><MedlineCitation><PMID>6</PMID>{article}</MedlineCitation></PubmedArticle>"
+    xml = f"<PubmedArticleSet>{citation}{citation.replace('<PMID>6</PMID>', '')}</PubmedArticleSet>"
+    (tmp_path / "in" / "e.xml.gz").write_bytes(gzip.compress(xml.encode()))
+    for n_process in (1, 2):
+        summary = run("in", f"out{n_process}.jsonl", n_process=n_process)
+        assert (summary.documents, summary.rejected) == (6, 2)
+        found = [json.loads(line) for line in (tmp_path / f"out{n_process}.jsonl").read_text().splitlines()]
+        assert [one["id"] for one in found] == ["one", "one.1", "c-2", "5", "6", "e-2"]
+        (tmp_path / f"out{n_process}.jsonl").unlink()
+    assert [len(one["passages"]) for one in found] == [1, 1, 2, 1, 2, 2]
+    rejects = (tmp_path / "out1.jsonl.rejects.jsonl").read_text().splitlines()
+    assert [(one["file"], one["number"]) for one in map(json.loads, rejects)] == [("in/c.csv", 2), ("in/d.jsonl", 2)]
+    run("in/a", "out/", to="pubtator")
+    assert (tmp_path / "out" / "one.pubtator").read_text() == f"one|t|{text}\none|a|\n\n"
+
+
+def test_documents_of_pubtator3(run, model, tmp_path, monkeypatch):
+    with serve(tmp_path / "cache", monkeypatch) as service:
+        service.absent = {"8"}
+        (tmp_path / "pmids.txt").write_text("9 8 7")
+        result = command(model, "out.csv", "--pmids", tmp_path / "pmids.txt", code=3)
+        assert result.stdout.startswith("out.csv: documents 2, relations ")
+        reject = json.loads((tmp_path / "out.csv.rejects.jsonl").read_text())
+        assert reject["document"] == "8" and reject["file"] == f"pubtator3:@{tmp_path}/pmids.txt"
+        assert run("pubtator3:7", "pubtator3:9", "out/", to="bioc-xml").documents == 2
+        assert sorted(written(tmp_path / "out")) == ["7.xml", "9.xml"] and len(service.asked) == 1
+        with pytest.raises(InputError, match="pubtator3:8: PubTator3 has none of these documents"):
+            run("pubtator3:8", "more.csv")
+        with pytest.raises(InputError, match="pubtator3: documents of PubTator3 have their format"):
+            run("pubtator3:7", "more.csv", from_format="csv")
+    assert "name an INPUT, or a file of PMIDs" in command(model, "more.csv", code=1).stderr
+
+
 def test_folders_patterns_and_files(run, nlp, tmp_path):
     (tmp_path / "in" / "deep").mkdir(parents=True)
     (tmp_path / "in" / "b.pubtator").write_text(pubtator([1, 2]))
     (tmp_path / "in" / "deep" / "a.PubTator.gz").write_bytes(gzip.compress(pubtator([3]).encode()))
-    (tmp_path / "in" / "notes.txt").write_text("no documents")
+    (tmp_path / "in" / "notes.md").write_text("no documents")
     (tmp_path / "x1.pubtator").write_text(pubtator([4]))
     (tmp_path / "x2.pubtator").write_text(pubtator([5]))
     run("in", "x?.pubtator", "all.jsonl")
@@ -176,7 +219,7 @@ def test_as_a_program_from_standard_input(model, tmp_path):
 def test_wrong_arguments_are_refused_before_anything_is_done(model, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.pubtator").write_text(pubtator([1]))
-    (tmp_path / "b.txt").write_text(pubtator([1]))
+    (tmp_path / "b.doc").write_text(pubtator([1]))
     (tmp_path / "a.xml").write_text("")
     (tmp_path / "empty").mkdir()
     (tmp_path / "mine.csv.parts").mkdir()
@@ -185,7 +228,7 @@ def test_wrong_arguments_are_refused_before_anything_is_done(model, tmp_path, mo
         ((model, "none.xml", "out.csv"), "none.xml: no such file"),
         ((model, "none*.xml", "out.csv"), "none*.xml: no file fits this pattern"),
         ((model, "empty", "out.csv"), "empty: no file in this folder has a known suffix"),
-        ((model, "b.txt", "out.csv"), "b.txt: unknown suffix"),
+        ((model, "b.doc", "out.csv"), "b.doc: unknown suffix"),
         ((model, "-", "out.csv"), "-: standard input has no suffix"),
         ((model, "a.pubtator", "./a.pubtator", "out.csv"), "./a.pubtator: it is named twice"),
         ((model, "a.pubtator", "a.xml", "out/", "--to", "docbin"), "a.xml: a.pubtator has the same output"),
@@ -209,7 +252,7 @@ def test_wrong_arguments_are_refused_before_anything_is_done(model, tmp_path, mo
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "a.pubtator",
         "a.xml",
-        "b.txt",
+        "b.doc",
         "empty",
         "mine.csv.parts",
     ]

@@ -36,6 +36,27 @@ def test_every_document_is_in_one_unit(suffix, unit_bytes, tmp_path, vocab):
     assert (len(units) == 1) == (unit_bytes > files[0].size)
 
 
+@pytest.mark.parametrize("name, format", [("a.txt", "text-lines"), ("a.xml", None), ("a.xml", "pubmed-xml")])
+def test_lines_of_text_and_citations_are_cut(name, format, tmp_path, vocab):
+    lines = [f"Aspirin lowers fever in {number} mice.\n" for number in range(1, 201)]
+    if name == "a.xml":
+        citation = "<PMID>{}</PMID><Article><ArticleTitle>{}</ArticleTitle></Article>"
+        texts = [citation.format(f"a-{number}", line.strip()) for number, line in enumerate(lines, 1)]
+        lines = [f"<PubmedArticle><MedlineCitation>{text}</MedlineCitation></PubmedArticle>\n" for text in texts]
+        lines = ["<PubmedArticleSet>\n", *lines, "</PubmedArticleSet>"]
+    (tmp_path / name).write_text("".join(lines))
+    units = split_units(find_inputs([str(tmp_path / name)], format), 3_000)
+    assert len(units) > 2
+    assert [id for unit in units for id in ids(unit, vocab)] == [f"a-{number}" for number in range(1, 201)]
+
+
+def test_tables_and_full_texts_are_whole(tmp_path, vocab):
+    (tmp_path / "a.csv").write_text("id,text\n" + "".join(f'{number},"one\ntwo"\n' for number in range(99)))
+    (tmp_path / "a.nxml").write_text(f"<article><body><p>{'x ' * 999}</p></body></article>")
+    units = split_units(find_inputs([str(tmp_path / name) for name in ("a.csv", "a.nxml")]), 300)
+    assert [len(ids(unit, vocab)) for unit in units] == [99, 1]
+
+
 def test_small_files_share_a_unit_and_others_are_whole(tmp_path, vocab):
     (tmp_path / "in").mkdir()
     for number in range(8):

@@ -44,7 +44,7 @@ BAD_INPUT = {
     "invalid XML": ("a.xml", XML.replace("</text>", "</txt>", 1), "not valid XML"),
     "text after the end of XML": ("a.xml", XML + "x", "not valid XML"),
     "JSON in a file of XML": ("a.xml", as_json(), "not valid XML"),
-    "XML that is no BioC": ("a.xml", "<html/>", "not BioC: the root element is <html>"),
+    "XML that is no BioC": ("a.xml", "<html/>", "neither BioC nor PubMed nor JATS: the root element is <html>"),
     "XML without a document": ("a.xml", "<collection/>", "it holds no document"),
     "XML with a wrong offset": ("a.xml", XML.replace('"4"', '"x"'), "document 7: not BioC: passages.0."),
     "XML without an offset": ("a.xml", XML.replace("<offset>0</offset>", ""), "document 7: not BioC: passages.0."),
@@ -154,7 +154,7 @@ BAD_INPUT = {
     "truncated gzip of XML": ("a.xml.gz", gzip.compress(XML.encode())[:-12], "not gzip, or truncated"),
     "truncated gzip of PubTator": ("a.pubtator.gz", gzip.compress(PUBTATOR.encode())[:-12], "not gzip, or truncated"),
     "a gzipped DocBin": ("a.spacy.gz", b"x", "a .spacy file is compressed already"),
-    "an unknown suffix": ("a.txt", PUBTATOR, "unknown suffix"),
+    "an unknown suffix": ("a.doc", PUBTATOR, "unknown suffix"),
     "no suffix": ("a", PUBTATOR, "unknown suffix"),
 }
 

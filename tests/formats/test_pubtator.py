@@ -93,8 +93,8 @@ def test_ids_that_pubtator_cannot_have(identifier, tmp_path, vocab):
 
 
 def test_wrong_suffix_and_named_format(tmp_path, vocab):
-    path = write_bytes(tmp_path / "a.txt", PUBTATOR)
-    with pytest.raises(InputError, match=r"a\.txt: unknown suffix: name the format or use one of \.xml"):
+    path = write_bytes(tmp_path / "a.doc", PUBTATOR)
+    with pytest.raises(InputError, match=r"a\.doc: unknown suffix: name the format or use one of \.xml"):
         embre_spacy.read(path, vocab)
     docs = list(embre_spacy.read(path, vocab, format="pubtator", on_anomalies=lambda line: None))
     assert len(docs) == 3
