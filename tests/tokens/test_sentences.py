@@ -1,7 +1,7 @@
 """Sentences of a text, whatever its tokens, its mentions and its passages."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokenizer import Tokenizer
 from spacy.tokens import Doc
@@ -62,12 +62,11 @@ def test_long_texts_take_no_longer_than_their_length(text, vocab):
     assert "".join(split(doc)).replace(" ", "") == text.replace(" ", "").strip()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    text=st.lists(st.sampled_from([*'aA1 .?!)("\n', "et al. ", "E. coli", "\u00a0", "“B.” "]), max_size=30).map("".join)
-)
-def test_sentences_follow_each_other_and_leave_out_spaces_only(text):
-    doc = spacy.blank("en")(text)
+@settings(max_examples=60, deadline=None)
+@given(parts=st.lists(st.sampled_from([*'aA1 .?!)("\n', "et al. ", "E. coli", "\u00a0", "“B.” "]), max_size=30))
+def test_sentences_follow_each_other_and_leave_out_spaces_only(parts, vocab):
+    text = "".join(parts)
+    doc = Tokenizer(vocab)(text)
     sentences = get_sentences(doc)
     assert all(start < end for start, end in sentences)
     edges = [0, *(edge for sentence in sentences for edge in sentence), len(text)]
