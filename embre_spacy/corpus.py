@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from functools import partial
+from glob import glob
 from itertools import combinations, islice
 from pathlib import Path
 from random import Random
@@ -11,15 +12,16 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optio
 import srsly
 from pydantic import BaseModel, Field, ValidationError
 from spacy.language import Language
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.training import Example
+from spacy.util import filter_spans
 from spacy.vocab import Vocab
 
 from . import tokens
 from .errors import InputError
 from .formats import read
 from .formats.doc import read_scores
-from .labels import TYPE_PAIRS
+from .labels import ENTITY_TYPES, TYPE_PAIRS, entity_type
 from .util import describe_validation_error
 
 
@@ -44,6 +46,62 @@ def _read_examples(nlp: Language, *, path: Optional[Union[str, Path]], limit: in
         yield Example(tokens.copy_mentions(reference), reference)
     if reference is None:
         raise InputError("the corpus has no documents", file=str(path))
+
+
+def create_mention_corpus(
+    path: Optional[Union[str, Path]], more: Optional[str] = None, share: float = 0.25, limit: int = 0, seed: int = 0
+) -> Callable[[Language], Iterable[Example]]:
+    """Create the reader of a corpus for a recognizer of mentions (`embre_spacy.MentionCorpus.v1`). The predicted
+    documents of its examples are plain text. Mentions have BioRED's types; where the type is one that BioRED does not
+    know, or tokens do not meet the mention, nothing is learned. Documents come in random order, so that `max_epochs` in
+    `[training]` may be -1.
+
+    path (Optional[Union[str, Path]]): A file in any format that `embre_spacy.read` reads, or a folder with DocBin
+        files.
+    more (Optional[str]): Files of a larger corpus, a pattern, such as documents that other recognizers have annotated.
+        They are read in their order, and those of `path` again and again between them.
+    share (float): The share of documents of `path` among all, if there are more; less than 1.
+    limit (int): The largest number of documents of `path`, and of `more`; 0 for all.
+    seed (int): The seed of the order.
+    RETURNS (Callable[[Language], Iterable[Example]]): Reads the corpus for a pipeline.
+    RAISES (InputError): Where it is read, if there is no such file, or it cannot be used.
+    """
+    return partial(_read_mentions, path=path, more=more, share=share, limit=limit, random=Random(seed))
+
+
+def _read_mentions(
+    nlp: Language, *, path: Optional[Union[str, Path]], more: Optional[str], share: float, limit: int, random: Random
+) -> Iterator[Example]:
+    examples = [_keep_mentions(nlp, example.reference) for example in _read_examples(nlp, path=path, limit=limit)]
+    left = random.sample(examples, len(examples))
+    if not more:
+        yield from left
+        return
+    files = sorted(glob(more, recursive=True))
+    if not files:
+        raise InputError("there is no such file", file=more)
+    docs = (doc for file in files for doc in read(file, nlp.vocab, on_anomalies=lambda line: None))
+    for doc in islice(docs, limit or None):
+        yield _keep_mentions(nlp, doc)
+        while random.random() < share:
+            # Each comes once before one comes again.
+            left = left or random.sample(examples, len(examples))
+            yield left.pop()
+
+
+def _keep_mentions(nlp: Language, doc: Doc) -> Example:
+    """An example of a plain text and the mentions in it, but for those that entities cannot hold."""
+    reference = nlp.make_doc(doc.text)
+    known: List[Span] = []
+    unknown: List[Span] = []
+    for start, end, label, _ in tokens.get_mentions(doc):
+        span = reference.char_span(start, end, label=entity_type(label))
+        is_known = span is not None and span.label_ in ENTITY_TYPES
+        (known if is_known else unknown).append(span or reference.char_span(start, end, alignment_mode="expand"))
+    entities = filter_spans(known)
+    missing = [span for span in unknown if not any(span.start < one.end and one.start < span.end for one in entities)]
+    reference.set_ents(entities, missing=filter_spans(missing))
+    return Example(nlp.make_doc(doc.text), reference)
 
 
 def list_corpus_files(path: Union[str, Path]) -> List[Path]:

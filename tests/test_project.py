@@ -70,6 +70,14 @@ def test_training_configs_are_complete_and_valid(name):
     assert set(training["score_weights"]) >= {"relation_pair_f", "relation_type_f", "relation_novelty_f"}
 
 
+def test_the_config_of_the_recognizer_is_complete_and_valid():
+    config = load_config(ROOT / "configs" / "mentions.cfg", interpolate=False)
+    nlp = spacy.util.load_model_from_config(config, auto_fill=False, validate=True)
+    assert nlp.pipe_names == ["embre_mentions"]
+    for section in ("initialize", "corpora", "training"):
+        registry.resolve({section: nlp.config.interpolate()[section]})
+
+
 def test_another_corpus_differs_from_the_default_in_what_it_says():
     default, other = (load_config(ROOT / "configs" / name) for name in ("train.cfg", "bc5cdr.cfg"))
     other["components"]["embre_relation"]["candidates"]["type_pairs"] = None
