@@ -26,10 +26,7 @@ def find_root(head: bytes) -> str:
     parser = etree.XMLPullParser(events=("start",), resolve_entities=False, no_network=True)
     with suppress(etree.XMLSyntaxError):
         parser.feed(head)
-    with suppress(etree.XMLSyntaxError):
-        for _, element in parser.read_events():
-            return element.tag
-    return ""
+    return next((element.tag for _, element in parser.read_events()), "")
 
 
 def read_pubmed(file: BinaryIO) -> Iterator[Union[Record, InputError]]:
@@ -106,7 +103,9 @@ def _text(element: Optional[Any]) -> str:
 def _iter_text(element: Any) -> Iterator[str]:
     if element.tag is etree.Entity:
         # The sets of entities of the DTD are those of HTML.
-        yield _resolve(element.text)
+        if (text := html.unescape(element.text)) == element.text:
+            raise InputError(f"not valid XML: the entity {text} is not known")
+        yield text
     elif element.tag not in _SKIPPED:
         yield " " if element.tag in _PASSAGES else ""
         yield element.text or ""
@@ -114,10 +113,3 @@ def _iter_text(element: Any) -> Iterator[str]:
             yield from _iter_text(child)
             yield child.tail or ""
         yield " " if element.tag in _PASSAGES else ""
-
-
-def _resolve(entity: str) -> str:
-    text = html.unescape(entity)
-    if text == entity:
-        raise InputError(f"not valid XML: the entity {entity} is not known")
-    return text
