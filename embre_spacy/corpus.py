@@ -148,7 +148,7 @@ class _Specs(BaseModel):
 
 
 def create_mixed_corpus(
-    path: Optional[Union[str, Path]], shares: Dict[str, float], limit: int = 0, seed: int = 0
+    path: Optional[Union[str, Path, List[str]]], shares: Dict[str, float], limit: int = 0, seed: int = 0
 ) -> Callable[[Language], Iterable[Example]]:
     """Create a reader that draws documents of several corpora without end (`embre_spacy.MixedCorpus.v1`), as BioREx
     trains on nine (Lai and others 2023). It needs `max_epochs = -1` in `[training]`.
@@ -156,7 +156,8 @@ def create_mixed_corpus(
     Relations get the types that the labels of their corpus stand for. A pair that has several is learned as equally
     probable to have each. What a corpus does not judge is no candidate in training.
 
-    path (Optional[Union[str, Path]]): A YAML file with the key `corpora`, a list of the fields of `CorpusSpec`.
+    path (Optional[Union[str, Path, List[str]]]): A YAML file with the key `corpora`, a list of the fields of
+        `CorpusSpec`; or several such files.
     shares (Dict[str, float]): How often a document is drawn from each corpus, relative to the others. Corpora that are
         not named are not read.
     limit (int): The largest number of documents of each corpus; 0 for all.
@@ -167,16 +168,17 @@ def create_mixed_corpus(
 
 
 def _draw_examples(
-    nlp: Language, *, path: Optional[Union[str, Path]], shares: Mapping[str, float], limit: int, seed: int
+    nlp: Language, *, path: Optional[Union[str, Path, List[str]]], shares: Mapping[str, float], limit: int, seed: int
 ) -> Iterator[Example]:
-    specs = read_corpus_specs(path)
+    files = path if isinstance(path, list) else [path]
+    specs = {name: (spec, Path(str(file)).parent) for file in files for name, spec in read_corpus_specs(file).items()}
     unknown = sorted(set(shares) - set(specs))
     if unknown or not any(shares.values()):
         cause = f"it has no corpus {', '.join(unknown)}" if unknown else "no corpus has a share"
-        raise InputError(cause, file=str(path))
+        raise InputError(cause, file=", ".join(map(str, files)))
     random = Random(seed)
     names = [name for name, share in shares.items() if share]
-    docs = {name: list(read_judged(specs[name], Path(str(path)).parent, nlp.vocab, limit)) for name in names}
+    docs = {name: list(read_judged(*specs[name], nlp.vocab, limit)) for name in names}
     left: Dict[str, List[Doc]] = {name: [] for name in names}
     while True:
         (name,) = random.choices(names, [shares[name] for name in names])

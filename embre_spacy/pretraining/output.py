@@ -84,6 +84,10 @@ class EpochTable(TrainerCallback):
     def on_step_end(self, args, state, control, **kwargs) -> None:
         self.progress.update(self.task, completed=state.global_step)
         trim_heap(state.global_step)
+        if state.global_step == state.max_steps and args.save_strategy == "steps":
+            # The steps after the last multiple of `eval_frequency` count too.
+            control.should_log = control.should_save = True
+            control.should_evaluate = args.eval_strategy != "no"
 
     def on_log(self, args, state, control, logs=None, **kwargs) -> None:
         if "loss" in (logs or {}):

@@ -103,6 +103,14 @@ def test_a_run_with_texts_goes_on_at_a_step(docs, make_config, texts_file, tmp_p
     assert not (tmp_path / "parts" / "checkpoints").exists()
 
 
+def test_the_last_steps_are_in_the_table(docs, make_config, texts_file, tmp_path):
+    for frequency, epochs in ((4, [1]), (2, [0.8, 1]), (9, [1])):
+        config = make_config(training__epochs=1, training__eval_frequency=frequency, masking__word_rate=0.3)
+        report = pretrain(docs, tmp_path / str(frequency), config, dev_docs=docs[:2], texts=[texts_file])
+        assert [row["epoch"] for row in report["epochs"]][-len(epochs) :] == epochs
+        assert all(row["train_loss"] and row["dev_loss"] for row in report["epochs"])
+
+
 def test_other_texts_are_another_run(docs, make_config, texts_file, tmp_path, interrupt_after):
     config = make_config(training__eval_frequency=1, masking__word_rate=0.3)
     with pytest.raises(KeyboardInterrupt):
