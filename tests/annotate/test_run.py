@@ -47,14 +47,12 @@ def test_texts_come_in(run, tmp_path):
     citation = f"<PubmedArticle><MedlineCitation><PMID>6</PMID>{article}</MedlineCitation></PubmedArticle>"
     xml = f"<PubmedArticleSet>{citation}{citation.replace('<PMID>6</PMID>', '')}</PubmedArticleSet>"
     (tmp_path / "in" / "e.xml.gz").write_bytes(gzip.compress(xml.encode()))
-    for n_process in (1, 2):
-        summary = run("in", f"out{n_process}.jsonl", n_process=n_process)
-        assert (summary.documents, summary.rejected) == (6, 2)
-        found = [json.loads(line) for line in (tmp_path / f"out{n_process}.jsonl").read_text().splitlines()]
-        assert [one["id"] for one in found] == ["one", "one.1", "c-2", "5", "6", "e-2"]
-        (tmp_path / f"out{n_process}.jsonl").unlink()
+    summary = run("in", "out.jsonl")
+    assert (summary.documents, summary.rejected) == (6, 2)
+    found = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [one["id"] for one in found] == ["one", "one.1", "c-2", "5", "6", "e-2"]
     assert [len(one["passages"]) for one in found] == [1, 1, 2, 1, 2, 2]
-    rejects = (tmp_path / "out1.jsonl.rejects.jsonl").read_text().splitlines()
+    rejects = (tmp_path / "out.jsonl.rejects.jsonl").read_text().splitlines()
     assert [(one["file"], one["number"]) for one in map(json.loads, rejects)] == [("in/c.csv", 2), ("in/d.jsonl", 2)]
     run("in/a", "out/", to="pubtator")
     assert (tmp_path / "out" / "one.pubtator").read_text() == f"one|t|{text}\none|a|\n\n"
