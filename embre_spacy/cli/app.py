@@ -12,7 +12,7 @@ from typing import Annotated, Any, Dict, Iterator, List, Optional
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from ..errors import EmbreError
 from ..files import FORMATS, INPUT_FORMATS, open_output
@@ -118,7 +118,7 @@ def print_counts(counts: Dict[str, Dict[str, Any]], title: str) -> None:
     console.print(types)
     for name, of_name in counts.items():
         if "per_entity_type" in of_name:
-            found = Table(name, *_HEAD)
+            found = Table(Column(name, overflow="fold"), *_HEAD)
             for type, row in {"all": of_name, **of_name["per_entity_type"]}.items():
                 found.add_row(escape(type), *_format_row(row))
             console.print(found)

@@ -2,7 +2,6 @@
 
 from bisect import bisect_right
 from collections import defaultdict
-from itertools import combinations, product
 from operator import itemgetter
 from typing import Any, DefaultDict, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
@@ -122,11 +121,15 @@ class Relation(dict):
             not mention both concepts. Where tokens were merged, they have the whole tokens.
         """
         places = get_sentences(doc) if sentences is None else sentences
-        source, target = self.source.mentions, self.target.mentions
         # The two mentions of a concept that is related to itself are different ones, if it has several.
-        is_own = self.source == self.target and len(source) > 1
-        numbers = _find_nearest(combinations(source, 2) if is_own else product(source, target), places)
-        return [doc.char_span(*places[number], alignment_mode="expand") for number in numbers]
+        is_own = self.source == self.target and len(self.source.mentions) > 1
+        others = () if is_own else self.target.mentions
+        sides = sorted([*((ends, 0) for ends in self.source.mentions), *((ends, 1) for ends in others)])
+        # In the order of the text the nearest two are neighbours.
+        pairs = [
+            (one, other) for (one, side), (other, next_side) in zip(sides, sides[1:]) if is_own or side != next_side
+        ]
+        return [doc.char_span(*place, alignment_mode="expand") for place in _find_nearest(pairs, places)]
 
     def __str__(self) -> str:
         text = f"{self.source} -- {self.type} -- {self.target}"
@@ -141,16 +144,18 @@ class Relation(dict):
     __repr__ = __str__
 
 
-def _find_nearest(pairs: Iterable[Tuple[List[int], ...]], sentences: Sequence[Tuple[int, int]]) -> List[int]:
-    """The numbers of the sentences with the nearest of some pairs of mentions."""
+def _find_nearest(
+    pairs: Iterable[Tuple[List[int], List[int]]], sentences: Sequence[Tuple[int, int]]
+) -> Sequence[Tuple[int, int]]:
+    """The sentences with the nearest of some pairs of mentions."""
     starts = [start for start, _ in sentences]
     best: Tuple[Any, ...] = ()
-    for first, second in pairs if starts else ():
-        ends = (first[0], first[1] - 1, second[0], second[1] - 1)
-        numbers = sorted({max(bisect_right(starts, place) - 1, 0) for place in ends})
-        rank = (numbers[-1] > numbers[0], max(second[0] - first[1], first[0] - second[1], 0), numbers)
+    for (start, end), (next_start, next_end) in pairs:
+        places = (start, end - 1, next_start, next_end - 1)
+        numbers = sorted({max(bisect_right(starts, place) - 1, 0) for place in places})
+        rank = (len(numbers) > 1, next_start - end, numbers)
         best = min(best or rank, rank)
-    return best[-1] if best else []
+    return [sentences[number] for number in best[-1]] if best and sentences else []
 
 
 def find_pair(concepts: Iterable[Concept]) -> Tuple[str, str]:

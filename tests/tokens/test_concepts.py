@@ -1,6 +1,10 @@
 """Which mentions of a document are one concept, which concept an identifier names, and what relations are read from."""
 
+from itertools import product
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
 
 from embre_spacy.tokens import Concept, ConceptIndex, Mention, Relation, build_tokenizer, get_sentences, set_mentions
@@ -95,6 +99,24 @@ def test_evidence_of_a_concept_with_itself_has_two_of_its_mentions(vocab):
     doc = doc_with(vocab, "salt", "sugar")
     assert evidence(doc, "SALT", "SALT") == ["Salt raises fever in mice.", "Salt is dear."]
     assert evidence(doc, "SUGAR", "SUGAR") == ["Sugar, they say, and gum lower fever."]
+
+
+@settings(max_examples=60, deadline=None)
+@given(places=st.lists(st.tuples(st.integers(0, 11), st.booleans()), min_size=2, unique_by=lambda place: place[0]))
+def test_evidence_is_that_of_the_nearest_of_all_pairs(places, vocab):
+    sentences = [(0, 5), (6, 13), (14, 19), (20, 23)]
+    doc = Doc(vocab, words=["w"] * 12)
+    sides = [[[2 * place, 2 * place + 1] for place, side in places if side == wanted] for wanted in (False, True)]
+    source, target = (Concept(name, mentions=side) for name, side in zip("ab", sides))
+    found = Relation(source, target, "Bind").evidence(doc, sentences)
+    ranked = []
+    for first, second in product(*sides):
+        numbers = {sum(start <= one[0] for start, _ in sentences) - 1 for one in (first, second)}
+        ranked.append((len(numbers), abs(first[0] - second[0])))
+    assert len(found) == (min(ranked)[0] if ranked else 0)
+    within = [one for one in (*sides[0], *sides[1]) if any(s.start_char <= one[0] < s.end_char for s in found)]
+    gaps = [abs(a[0] - b[0]) for a, b in product(*([one for one in within if one in side] for side in sides))]
+    assert not ranked or min(ranked)[1] == min(gaps)
 
 
 def test_evidence_holds_mentions_across_sentences(vocab):
