@@ -4,13 +4,15 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence
 
 from spacy.language import Language
 from spacy.pipeline import EntityRecognizer
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.vocab import Vocab
 from thinc.api import Model
 
 from ..tokens import get_own_spans
 from .occurrences import find_occurrences
 
+# The most tokens that are predicted at once. With the network of `configs/mentions.cfg` each takes 16 kB.
+MAX_TOKENS = 10_000
 DEFAULT_CONFIG: Dict[str, Any] = {
     "add_to_given": False,
     "all_occurrences": True,
@@ -105,30 +107,32 @@ class MentionRecognizer(EntityRecognizer):
         self.add_to_given = add_to_given
         self.all_occurrences = all_occurrences
 
-    def predict(self, docs: Iterable[Doc]) -> Sequence[Any]:
-        """The states of the parser for those documents that mentions are to be found in."""
-        docs = self._choose(docs)
-        given = [doc.ents for doc in docs]
-        # What is given would be new labels to spaCy's recognizer.
-        for doc, ents in zip(docs, given):
-            if ents:
-                doc.set_ents([], default="missing")
-        try:
-            return super().predict(docs)
-        finally:
-            for doc, ents in zip(docs, given):
-                if ents:
-                    doc.set_ents(list(ents))
+    def predict(self, docs: Iterable[Doc]) -> List[List[Any]]:
+        """The states of the parser for each part of those documents that mentions are to be found in. They are
+        predicted one by one, so that what is in memory does not grow with the batch."""
+        states: List[List[Any]] = []
+        for doc in self._choose(docs):
+            entities = _take_entities(doc)
+            try:
+                states.append([])
+                for part in _cut(doc):
+                    states[-1] += super().predict([part])
+            finally:
+                if entities:
+                    doc.set_ents(entities)
+        return states
 
-    def set_annotations(self, docs: Iterable[Doc], states: Sequence[Any]) -> None:
+    def set_annotations(self, docs: Iterable[Doc], states: Sequence[Sequence[Any]]) -> None:
         """Set what `predict` has found as the entities of the same documents."""
-        for doc, state in zip(self._choose(docs), states):
+        for doc, of_parts in zip(self._choose(docs), states):
             given = get_own_spans(doc)
-            entities = list(doc.ents)
-            if entities:
-                doc.set_ents([], default="missing")
-            super().set_annotations([doc], [state])
-            found = list(doc.ents)
+            entities = _take_entities(doc)
+            found: List[Span] = []
+            start = 0
+            for part, state in zip(_cut(doc), of_parts):
+                super().set_annotations([part], [state])
+                found += [Span(doc, start + ent.start, start + ent.end, ent.label) for ent in part.ents]
+                start += len(part)
             if self.all_occurrences:
                 found += find_occurrences(doc, found)
             taken = {character for span in given for character in range(span.start_char, span.end_char)}
@@ -138,3 +142,28 @@ class MentionRecognizer(EntityRecognizer):
     def _choose(self, docs: Iterable[Doc]) -> List[Doc]:
         """Those documents that mentions are to be found in."""
         return [doc for doc in docs if self.add_to_given or not get_own_spans(doc)]
+
+
+def _cut(doc: Doc) -> List[Doc]:
+    """A document in parts of at most `MAX_TOKENS`, which end with a full stop if there is one in their second half."""
+    if len(doc) <= MAX_TOKENS:
+        # As it is, with the vectors that a layer before has left for listeners.
+        return [doc]
+    parts: List[Doc] = []
+    start = 0
+    while start < len(doc):
+        end = min(start + MAX_TOKENS, len(doc))
+        stops = range(end, start + MAX_TOKENS // 2, -1) if end < len(doc) else ()
+        end = next((stop for stop in stops if doc[stop - 1].text == "."), end)
+        parts.append(doc[start:end].as_doc())
+        start = end
+    return parts
+
+
+def _take_entities(doc: Doc) -> List[Span]:
+    """Take the entities of a document away and return them: spaCy's recognizer would keep their places and learn their
+    labels."""
+    entities = list(doc.ents)
+    if entities:
+        doc.set_ents([], default="missing")
+    return entities
