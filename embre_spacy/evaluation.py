@@ -18,6 +18,7 @@ from .tokens import (
     get_mentions,
     get_passages,
     get_relations,
+    hide_local,
     set_document_id,
     set_passages,
 )
@@ -100,7 +101,8 @@ def _list_mentions(doc: Doc) -> _Items:
 
 
 def _list_concepts(doc: Doc) -> _Items:
-    return {(concept.type, concept.key) for concept in get_concepts(doc)}
+    # What holds within one document is no identifier of gold's.
+    return {(concept.type, concept.key) for concept in get_concepts(doc) if hide_local(concept.key) == concept.key}
 
 
 def _count_items(documents: Iterable[Tuple[_Items, _Items]]) -> Dict[str, Any]:

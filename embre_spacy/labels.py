@@ -17,6 +17,7 @@ _OTHER_NAMES: Dict[str, str] = {
 }
 _TYPES: Dict[str, str] = {name: type for type, names in _OTHER_NAMES.items() for name in (type.lower(), *names.split())}
 ENTITY_TYPES: Tuple[str, ...] = tuple(_OTHER_NAMES)
+GENE, DISEASE, CHEMICAL, VARIANT, TAXON, CELL_LINE = ENTITY_TYPES
 
 RELATION_TYPES: Tuple[str, ...] = (
     "Association",

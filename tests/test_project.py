@@ -24,7 +24,8 @@ ROOMS = [
     {"files", "util", "optimizer"},
     {"tokens", "transformer"},
     {"formats", "recognition", "relation", "pretraining"},
-    {"corpus", "splits", "evaluation"},
+    {"corpus", "splits", "evaluation", "terminology"},
+    {"linking"},
     {"annotate"},
     {"cli"},
     {"__main__"},
@@ -254,6 +255,7 @@ def test_the_readme_names_only_commands_and_files_that_exist():
 
     for program, commands in (("embre_spacy", app), ("experiments", experiments)):
         names = {command.name or command.callback.__name__ for command in commands.registered_commands}
+        names |= {group.name for group in commands.registered_groups}
         used = set(re.findall(rf"python -m {program} (\w+)", readme))
         assert used and used <= names
     for path in re.findall(r"`((?:embre_spacy|configs|assets|corpus|experiments|benchmarks)/[\w./]*)`", readme):
@@ -268,7 +270,9 @@ def test_the_readme_has_the_tree_of_the_package():
     assert named == {path.relative_to(ROOT).as_posix() for path in rooms if not path.name.startswith("__")}
 
 
-@pytest.mark.parametrize("page", ["docs/method.md", "docs/scaling.md", "experiments/README.md", "README.md"])
+@pytest.mark.parametrize(
+    "page", ["docs/method.md", "docs/identifiers.md", "docs/scaling.md", "experiments/README.md", "README.md"]
+)
 def test_pages_name_only_modules_that_exist(page):
     text = (ROOT / page).read_text(encoding="utf8")
     for path in re.findall(r"`((?:embre_spacy|experiments|benchmarks|configs)/[\w./]+)`", text):

@@ -15,7 +15,7 @@ from ..files import open_output, remove_file
 from ..formats.doc import record_from_doc
 from ..formats.record import Anomalies, Envelope
 from ..formats.writing import FORMATTERS, docbin_bytes, join_documents
-from ..tokens import get_document_id, get_relations, get_sentences
+from ..tokens import get_document_id, get_relations, get_sentences, hide_local
 
 # In the order of `relation_rows`. In Parquet, names that end in `_probability` are numbers, all others are text. The
 # README and the help of the command list them too.
@@ -104,8 +104,8 @@ def relation_rows(doc: Doc, document: Optional[str] = None) -> List[Row]:
     return [
         [
             name,
-            *(relation.source.id, relation.source.type, relation.source.name),
-            *(relation.target.id, relation.target.type, relation.target.name),
+            *(hide_local(relation.source.id), relation.source.type, relation.source.name),
+            *(hide_local(relation.target.id), relation.target.type, relation.target.name),
             relation.type,
             relation.novelty,
             relation.pair_probability,

@@ -168,6 +168,9 @@ def check_user_data(doc: Doc) -> None:
 def _update_annotations(document: Node, doc: Doc, offsets: TextOffsets) -> None:
     ids = [str(annotation.get("id")) for _, annotation in iter_parts(document, "annotations")]
     unmatched: Counter[Mention] = Counter(tokens.get_mentions(doc))
+    by_place: DefaultDict[Tuple[int, int, str], List[Mention]] = defaultdict(list)
+    for mention in unmatched.elements():
+        by_place[mention[:3]].append(mention)
     for passage, node in iter_nodes(document):
         kept: List[Node] = []
         for annotation in get_list(node, "annotations"):
@@ -175,11 +178,19 @@ def _update_annotations(document: Node, doc: Doc, offsets: TextOffsets) -> None:
             if all(unmatched[key] >= needed for key, needed in keys.items()):
                 unmatched.subtract(keys)
                 kept.append(annotation)
+                continue
+            # One without an identifier may have got one. The pieces of a discontinuous one have none in common.
+            found = [mention for key in keys for mention in by_place[key[:3]][: keys[key]] if unmatched[mention] > 0]
+            if len(found) == keys.total() and not any(tokens.split_identifiers(key.identifier) for key in keys):
+                unmatched.subtract(found)
+                infons = {**get_infons(annotation), "identifier": tokens.hide_local(found[0].identifier)}
+                kept.append({**annotation, "infons": infons} if len(found) == 1 else annotation)
         if node.get("annotations"):
             node["annotations"] = kept
     used_ids = [int(id) for id in ids if id.isascii() and id.isdigit() and len(id) < 10]
     for id, (start, end, label, identifier) in enumerate(sorted(unmatched.elements()), max(used_ids, default=-1) + 1):
         node, offset, length = offsets.to_file(start, end)
+        identifier = tokens.hide_local(identifier)
         infons = {"identifier": identifier, "type": label} if identifier else {"type": label}
         locations = [{"offset": offset, "length": length}]
         annotation = {"id": str(id), "infons": infons, "text": offsets.text[start:end], "locations": locations}

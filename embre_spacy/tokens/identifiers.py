@@ -13,6 +13,8 @@ _NO_IDENTIFIER = re.compile(
 _PREFIX = re.compile(
     r"^(mesh|ncbi ?gene|entrez ?gene|ncbi ?taxon|ncbi ?taxid|taxonomy|cellosaurus)\s*:\s*", re.IGNORECASE
 )
+# How the identifiers begin that hold within one document alone, of concepts that no terminology has. A name follows.
+LOCAL_PREFIX = "local:"
 _TAXON_NOTE = re.compile(r"\(Tax:\d+\)", re.IGNORECASE)
 # One identifier of a field. Separators within brackets belong to it ("c.[31A>C;47G>C]", "rs900000001(A;T)"), and the
 # commas between the alleles or the places of tmVar's forms ("p|SUB|G|12|A,D", "p|Allele|E|460,466").
@@ -65,6 +67,11 @@ def normalize_identifier(identifier: str) -> str:
     if kind in ("tmVar", "HGVS") and "gene" in names:
         return f"{names[kind]};CorrespondingGene:{names['gene']}"
     return names[kind]
+
+
+def hide_local(identifier: str) -> str:
+    """What files get in place of an identifier: "-" if it holds within one document alone."""
+    return "-" if identifier.startswith(LOCAL_PREFIX) else identifier
 
 
 def read_names(identifier: str) -> Dict[str, str]:

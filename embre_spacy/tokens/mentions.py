@@ -1,6 +1,6 @@
 """Mentions: where a document names something, and what."""
 
-from typing import Iterable, List, NamedTuple
+from typing import Callable, Iterable, List, NamedTuple
 
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.util import filter_spans
@@ -26,8 +26,11 @@ def get_mentions(doc: Doc) -> List[Mention]:
     """All mentions of a document: its entities and those that only `doc.spans["mentions"]` can hold, in the order of
     the text, enclosing ones first."""
     spans = _read_group(doc, _GIVEN_KEY) or get_own_spans(doc)
-    mentions = [Mention(span.start_char, span.end_char, span.label_, _find_identifiers(span)) for span in spans]
-    return sorted(mentions, key=lambda mention: (mention.start, -mention.end))
+    return sorted(map(_read_span, spans), key=lambda mention: (mention.start, -mention.end))
+
+
+def _read_span(span: Span) -> Mention:
+    return Mention(span.start_char, span.end_char, span.label_, _find_identifiers(span))
 
 
 def get_own_spans(doc: Doc) -> List[Span]:
@@ -68,6 +71,25 @@ def set_mentions(doc: Doc, mentions: Iterable[Mention], pieces: Iterable[Mention
     others = [*(_make_span(doc, piece) for piece in pieces), *(span for span in spans if id(span) not in chosen)]
     if others:
         doc.spans[MENTIONS_KEY] = sorted(others, key=lambda span: (span.start_char, -span.end_char))
+
+
+def identify_mentions(doc: Doc, find: Callable[[Doc, List[Mention]], List[str]]) -> None:
+    """Give the mentions of a document the identifiers that a function finds for them, in the order of the text; all
+    else of them stays. Those that examples bring for relations alone are left out."""
+    entities, others = list(doc.ents), _read_group(doc, MENTIONS_KEY)
+    spans = sorted([*entities, *others], key=lambda span: (span.start_char, -span.end_char))
+    mentions = list(map(_read_span, spans))
+    identifiers = find(doc, mentions)
+    new = {
+        id(span): Span(span.doc, span.start, span.end, label=span.label, kb_id=identifier, span_id=span.id)
+        for span, mention, identifier in zip(spans, mentions, identifiers)
+        if identifier != mention.identifier
+    }
+    doc.set_ents([new.get(id(span), span) for span in entities], default="unmodified")
+    if any(id(span) in new for span in others):
+        group = (new.get(id(span), span) for span in others)
+        # Where tokens were merged, they are spans of characters.
+        doc.spans[MENTIONS_KEY] = [span if span.doc is doc else _make_span(doc, _read_span(span)) for span in group]
 
 
 def give_mentions(doc: Doc, mentions: Iterable[Mention]) -> None:

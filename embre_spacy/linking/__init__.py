@@ -1,0 +1,1 @@
+"""Identifiers for mentions that have none."""

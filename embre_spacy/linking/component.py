@@ -1,0 +1,213 @@
+"""The pipeline component `embre_concepts`: identifiers for mentions that have none."""
+
+import re
+import tempfile
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from itertools import chain
+from math import log
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
+
+from spacy import util
+from spacy.language import Language
+from spacy.pipeline import Pipe
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples
+
+from ..errors import EmbreError
+from ..labels import DISEASE, GENE, TAXON, VARIANT, entity_type
+from ..terminology import Term, Terminology, identify_variant, normalize_name, write_names
+from ..tokens import LOCAL_PREFIX, Mention, hide_local, identify_mentions, normalize_identifier, split_identifiers
+from .abbreviations import find_abbreviations
+from .names import iter_spellings, split_composite
+
+DEFAULT_CONFIG: Dict[str, Any] = {"threshold": 90.0, "terminologies": []}
+# How often the name of a mention of the training data counts, beside one of a terminology.
+TRAINING_WEIGHT = 3.0
+_NAMES_FILE = "names.sqlite"
+_HUMAN, _RODENTS = "9606", ("10090", "10116")
+# What speaks for one of several genes of a name: the share of the document's mentions of taxa that are of its taxon;
+# that the nearest in the sentence is; that the document mentions none, and it is human; the logarithm of its weight;
+# that its symbol is written as in its taxon. Fitted by conditional logistic regression on the genes of BioRED's train.
+_SHARE, _NEAREST, _DEFAULT, _WEIGHT, _STYLE = 2.5, 2.0, 0.75, 0.65, 0.65
+# As symbols of people (TP53) and of mice and rats (Trp53) are written.
+_OF_PEOPLE, _OF_RODENTS = re.compile("[A-Z0-9-]{2,}"), re.compile("[A-Z][a-z]+[a-z0-9-]*")
+_ENDS_SENTENCE = re.compile(r"[.!?]\s")
+# The reference SNP number that stands beside another name of a variant: "R620W (rs2476601)".
+_NUMBER_BESIDE = r"\s*[(\[:;/=]\s*(rs\d+)"
+
+
+@Language.factory("embre_concepts", assigns=["token.ent_kb_id"], requires=["doc.ents"], default_config=DEFAULT_CONFIG)
+def make_embre_concepts(nlp: Language, name: str, threshold: float, terminologies: List[str]) -> "ConceptLinker":
+    """The factory of `embre_concepts`.
+
+    nlp (Language): The pipeline.
+    name (str): The name of the component in the pipeline.
+    threshold (float): How much alike a mention and a name must be if they are not equal, from 0 to 100.
+    terminologies (List[str]): Files of `terminology build`, which are looked up where they lie, after the names that
+        the component has learned.
+    RETURNS (ConceptLinker): The component.
+    """
+    return ConceptLinker(name, threshold=threshold, terminologies=terminologies)
+
+
+class _Context(NamedTuple):
+    """What a document says of its names."""
+
+    text: str
+    long_forms: Dict[str, str]
+    sentences: List[int]  # where they start, and where the last ends
+    taxa: List[Tuple[int, str]]  # where they are mentioned
+    shares: Counter  # how often
+    terms: Dict[Tuple[str, str], List[Term]]  # what has been found
+
+
+class ConceptLinker(Pipe):
+    """Gives the mentions of a document that have no identifier one: of its names, the names of terminologies, or what
+    variants say of themselves. Mentions of which nothing is known get an identifier of the document alone, which all
+    mentions of that name share (LOCAL_PREFIX). Those that have one keep it.
+    """
+
+    def __init__(
+        self, name: str = "embre_concepts", *, threshold: float = 90.0, terminologies: Sequence[Union[str, Path]] = ()
+    ) -> None:
+        """Make the component; see `make_embre_concepts`. RAISES (EmbreError): If a file is no terminology."""
+        if not 0.0 < threshold <= 100.0:
+            raise EmbreError(f"`threshold` of {name} must be above 0 and at most 100, not {threshold}")
+        self.name = name
+        self.threshold = threshold
+        self.names: Optional[Terminology] = None
+        self.terminologies = [Terminology(path) for path in terminologies]
+
+    def __call__(self, doc: Doc) -> Doc:
+        identify_mentions(doc, self.find_identifiers)
+        return doc
+
+    def find_identifiers(self, doc: Doc, mentions: Sequence[Mention]) -> List[str]:
+        """The identifiers of mentions of a document, as `kb_id_` holds them; those that have one keep it."""
+        text = doc.text
+        starts = [0, *(match.end() for match in _ENDS_SENTENCE.finditer(text)), len(text)]
+        context = _Context(text, find_abbreviations(text), starts, [], Counter(), {})
+        found = [""] * len(mentions)
+        # Genes belong to the taxa of the document.
+        for index in sorted(range(len(mentions)), key=lambda index: entity_type(mentions[index].label) != TAXON):
+            mention = mentions[index]
+            is_known = bool(split_identifiers(mention.identifier))
+            found[index] = mention.identifier if is_known else self._identify(mention, context)
+            if entity_type(mention.label) == TAXON and hide_local(found[index]) == found[index]:
+                context.taxa.append((mention.start, normalize_identifier(found[index])))
+                context.shares[context.taxa[-1][1]] += 1
+        return found
+
+    def _identify(self, mention: Mention, context: _Context) -> str:
+        name, type = context.text[mention.start : mention.end], entity_type(mention.label)
+        if type == VARIANT:
+            beside = re.compile(re.escape(name) + _NUMBER_BESIDE).search(context.text)
+            terms = self._find(name, type)
+            if identifier := beside[1] if beside else terms[0].identifier if terms else identify_variant(name):
+                return identifier
+        elif terms := self._find_name(name, type, context):
+            return _choose(terms, mention, context)
+        parts = [self._find_name(part, type, context) for part in split_composite(name)]
+        if parts and all(parts):
+            return ",".join(dict.fromkeys(_choose(terms, mention, context) for terms in parts))
+        return LOCAL_PREFIX + normalize_name(context.long_forms.get(name, name))
+
+    def _find_name(self, name: str, type: str, context: _Context) -> List[Term]:
+        """The concepts of a name: of equal names, or else of names alike, or else of what remains of a disease without
+        its first words. The long form of an abbreviation comes first: elsewhere it may be short for something else."""
+        if (name, type) not in context.terms:
+            forms = context.long_forms
+            spelled = " ".join(forms.get(word, word) for word in name.split())
+            names = list(dict.fromkeys((forms.get(name, name), name, spelled)))
+            words = [each.split() for each in names if type == DISEASE]
+            ways = chain(
+                (self._find(spelling, type) for each in names for spelling in iter_spellings(each)),
+                (file.find_alike(each, type, self.threshold) for each in names for file in self._files),
+                (self._find(" ".join(each[start:]), type) for each in words for start in range(1, len(each))),
+            )
+            context.terms[name, type] = next(filter(None, ways), [])
+        return context.terms[name, type]
+
+    def _find(self, name: str, type: str) -> List[Term]:
+        """The concepts of a name, the surest first. A gene may be that of a taxon that only some terminology has."""
+        found: List[Term] = []
+        for file in self._files:
+            found += file.find(name, type) if type == GENE or not found else []
+        return found
+
+    @property
+    def _files(self) -> List[Terminology]:
+        return [*([] if self.names is None else [self.names]), *self.terminologies]
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Optional[Language] = None,
+        names: Optional[Sequence[str]] = None,
+    ) -> None:
+        """Learn the names of the training documents, and those of files. They are saved with the pipeline.
+
+        names (Optional[Sequence[str]]): Files that `build_terminology` takes: what it makes, tables, documents.
+        RAISES (EmbreError): If a file cannot be used.
+        """
+        # Not above: spaCy imports this module at its start, and formats take long to import.
+        from ..terminology.build import collect_names, read_names
+
+        examples = list(get_examples())
+        validate_examples(examples, "ConceptLinker.initialize")
+        learned = collect_names(example.reference for example in examples)
+        weighted = (name._replace(weight=TRAINING_WEIGHT * name.weight) for name in learned)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / _NAMES_FILE
+            write_names(path, chain(weighted, *(read_names(file) for file in names or ())))
+            self.names = Terminology(path.read_bytes())
+
+    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
+        """The learned names."""
+        return util.to_bytes({_NAMES_FILE: lambda: self._content}, exclude)
+
+    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "ConceptLinker":
+        """Load what `to_bytes` returned. RAISES (EmbreError): If it is damaged."""
+        util.from_bytes(bytes_data, {_NAMES_FILE: self._load}, exclude)
+        return self
+
+    def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
+        """Save the learned names. The terminologies of the config stay where they are."""
+        util.to_disk(path, {_NAMES_FILE: lambda file: file.write_bytes(self._content)}, exclude)
+
+    def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "ConceptLinker":
+        """Load what `to_disk` saved. RAISES (EmbreError): If it is damaged."""
+        util.from_disk(path, {_NAMES_FILE: lambda file: self._load(file.read_bytes())}, exclude)
+        return self
+
+    @property
+    def _content(self) -> bytes:
+        return b"" if self.names is None else self.names.content
+
+    def _load(self, content: bytes) -> None:
+        self.names = Terminology(content) if content else None
+
+
+def _choose(terms: Sequence[Term], mention: Mention, context: _Context) -> str:
+    """Of the concepts that have a name the surest, or of genes the one that the document most likely means."""
+    if entity_type(mention.label) != GENE:
+        return terms[0].identifier
+    name = context.text[mention.start : mention.end]
+    total = context.shares.total()
+    number = bisect_right(context.sentences, mention.start)
+    ends = context.sentences[number - 1 : number + 1]
+    first, last = (bisect_left(context.taxa, (end,)) for end in ends)
+    within = context.taxa[first:last]
+    nearest = min(within, key=lambda place: abs(place[0] - mention.start))[1] if within else None
+
+    def rate(term: Term) -> Tuple[float, str]:
+        is_human = term.taxon == _HUMAN
+        style = _OF_PEOPLE if is_human else _OF_RODENTS if term.taxon in _RODENTS else None
+        score = _WEIGHT * log(term.weight + 0.1) + _NEAREST * (term.taxon == nearest)
+        score += _SHARE * context.shares[term.taxon] / total if total else _DEFAULT * is_human
+        return score + _STYLE * bool(style and style.fullmatch(name)), term.identifier
+
+    return max(terms, key=rate).identifier
