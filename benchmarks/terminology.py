@@ -12,13 +12,15 @@ from spacy.tokens import Doc
 
 from benchmarks.measure import SEED, peak_memory
 from embre_spacy.cli.app import accept_any_console, note, report_errors, say, write_json
+from embre_spacy.formats import read
 from embre_spacy.labels import CHEMICAL, DISEASE, GENE, entity_type
-from embre_spacy.linking.component import ConceptLinker
+from embre_spacy.linking.component import DEFAULT_CONFIG, ConceptLinker
 from embre_spacy.terminology import Terminology
 from embre_spacy.terminology.build import build_terminology
 from embre_spacy.util import describe_run, load_pipeline
 
 LOOKUPS = 20_000
+THRESHOLD = DEFAULT_CONFIG["threshold"]
 _SYLLABLES = [
     "al",
     "bu",
@@ -100,7 +102,7 @@ def measure_terminology(folder: Path, count: int) -> Dict[str, Any]:
         "lookups_per_second": _rate(rows, lambda name, type: terminology.find(name, type)),
         "lookups_of_unknown_names_per_second": _rate(rows, lambda name, type: terminology.find(f"un{name}", type)),
         "lookups_of_names_alike_per_second": _rate(
-            rows, lambda name, type: terminology.find_alike(f"{name}e", type, 90)
+            rows, lambda name, type: terminology.find_alike(f"{name}e", type, THRESHOLD)
         ),
     }
     return {
@@ -122,8 +124,6 @@ def _rate(rows: Sequence[List[str]], find: Any) -> float:
 
 def measure_share(model: str, corpus: Path, path: Path) -> Dict[str, Any]:
     """Measure how much of the time of a pipeline on plain text its linker takes, in time of the processor."""
-    from embre_spacy.formats import read
-
     nlp = load_pipeline(model)
     (linker,) = (pipe for _, pipe in nlp.pipeline if isinstance(pipe, ConceptLinker))
     linker.terminologies.append(Terminology(path))

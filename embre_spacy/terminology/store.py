@@ -42,8 +42,8 @@ GROUP BY type, key, identifier HAVING total >= :least ORDER BY type, key, identi
 _EXACT = "SELECT identifier, taxon, weight FROM names WHERE type = ? AND key = ? ORDER BY weight DESC, identifier"
 _ALIKE = "SELECT DISTINCT key FROM names WHERE type = ? AND key >= ? AND key < ? AND length(key) BETWEEN ? AND ?"
 _ALL = "SELECT types.name, key, identifier, taxon, weight FROM names JOIN types ON type = number"
-# A shorter name is another name when one letter differs. Only names that begin alike, with a third of their letters, are
-# compared: on BioRED's dev, to compare all that begin with three letters alike finds nothing more.
+# A shorter name is another name when one letter differs. Only names of which the first third is equal are compared: on
+# BioRED's dev, it finds no more to compare all that have the first three letters in common.
 _SHORTEST_ALIKE = 6
 _SAME_START = 4
 
