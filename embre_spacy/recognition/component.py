@@ -9,13 +9,11 @@ from spacy.vocab import Vocab
 from thinc.api import Model
 
 from ..tokens import get_own_spans
-from .occurrences import find_occurrences
 
 # The most tokens that are predicted at once. With the network of `configs/mentions.cfg` each takes 16 kB.
 MAX_TOKENS = 10_000
 DEFAULT_CONFIG: Dict[str, Any] = {
     "add_to_given": False,
-    "all_occurrences": True,
     "moves": None,
     "update_with_oracle_cut_size": 100,
     "incorrect_spans_key": None,
@@ -52,7 +50,6 @@ def make_embre_mentions(
     name: str,
     model: Model,
     add_to_given: bool,
-    all_occurrences: bool,
     moves: Optional[Any],
     update_with_oracle_cut_size: int,
     incorrect_spans_key: Optional[str],
@@ -65,7 +62,6 @@ def make_embre_mentions(
     model (Model): The model, as spaCy's `ner` has it; `tok2vec` may be a layer of its own or listen to another.
     add_to_given (bool): Whether mentions are also found in documents that bring some, where these leave room. They
         stay as they are in any case.
-    all_occurrences (bool): Whether a name that is found somewhere in a document is a mention wherever it stands there.
     moves (Optional[TransitionSystem]), update_with_oracle_cut_size (int), incorrect_spans_key (Optional[str]),
         scorer (Optional[Callable]): As for spaCy's `ner`.
     RETURNS (MentionRecognizer): The component.
@@ -76,7 +72,6 @@ def make_embre_mentions(
         name,
         moves,
         add_to_given=add_to_given,
-        all_occurrences=all_occurrences,
         update_with_oracle_cut_size=update_with_oracle_cut_size,
         incorrect_spans_key=incorrect_spans_key,
         scorer=scorer,
@@ -99,13 +94,11 @@ class MentionRecognizer(EntityRecognizer):
         moves: Optional[Any] = None,
         *,
         add_to_given: bool = False,
-        all_occurrences: bool = True,
         **settings: Any,
     ) -> None:
         """Make the component; see `make_embre_mentions` for the settings."""
         super().__init__(vocab, model, name, moves, **settings)
         self.add_to_given = add_to_given
-        self.all_occurrences = all_occurrences
 
     def predict(self, docs: Iterable[Doc]) -> List[List[Any]]:
         """The states of the parser for each part of those documents that mentions are to be found in. They are
@@ -133,8 +126,6 @@ class MentionRecognizer(EntityRecognizer):
                 super().set_annotations([part], [state])
                 found += [Span(doc, start + ent.start, start + ent.end, ent.label) for ent in part.ents]
                 start += len(part)
-            if self.all_occurrences:
-                found += find_occurrences(doc, found)
             taken = {character for span in given for character in range(span.start_char, span.end_char)}
             free = [span for span in found if taken.isdisjoint(range(span.start_char, span.end_char))]
             doc.set_ents([*entities, *free])

@@ -154,13 +154,6 @@ def test_spacy_scores_it_on_plain_text(nlp, tmp_path):
     assert scores["ents_f"] == pytest.approx(5 / 6)
 
 
-def test_it_finds_every_place_of_a_name_unless_that_is_not_asked_for(make_recognizer, learned):
-    text = "QRX1 binds zonaprin, but not zonatol. The word zonatol was written on a wall."
-    every, some = (make_recognizer(all_occurrences=one).from_bytes(learned)(text) for one in (True, False))
-    assert found(some) == FOUND[3:]
-    assert found(every) == [*FOUND[3:], FOUND[5]]
-
-
 def test_text_of_another_language_and_signs_have_few_or_no_mentions(nlp):
     texts = [
         "Das Wetter war schön, und alle gingen nach Hause.",
