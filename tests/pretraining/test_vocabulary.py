@@ -62,5 +62,5 @@ def test_a_run_learns_a_vocabulary_once_and_goes_on_with_it(docs, make_config, t
 
 
 def test_a_vocabulary_of_a_few_wordpieces_is_refused():
-    with pytest.raises(EmbreError, match=r"\[encoder\] vocabulary should be greater than or equal to 1000, not 10"):
+    with pytest.raises(EmbreError, match=r"encoder\.vocabulary: Input should be greater than or equal to 1000"):
         load_pretraining_config(None, {"encoder.vocabulary": 10})
