@@ -56,8 +56,7 @@ def create_mention_corpus(
     know, or tokens do not meet the mention, nothing is learned. Documents come in random order, so that `max_epochs` in
     `[training]` may be -1.
 
-    path (Optional[Union[str, Path]]): A file in any format that `embre_spacy.read` reads, or a folder with DocBin
-        files.
+    path (Optional[Union[str, Path]]): As of `embre_spacy.Corpus.v1`.
     more (Optional[str]): Files of a larger corpus, a pattern, such as documents that other recognizers have annotated.
         They are read in their order, and those of `path` again and again between them.
     share (float): The share of documents of `path` among all, if there are more; less than 1.
@@ -118,29 +117,19 @@ def list_corpus_files(path: Union[str, Path]) -> List[Path]:
 
 
 class CorpusSpec(BaseModel):
-    """What the YAML file says of a corpus. Other keys, such as its source and licence, are for people.
-
-    name (str): Its name.
-    file (str): Its file or files, a pattern, beside the YAML file or below its folder.
-    labels (Dict[str, Dict[str, Any]]): What its relation types mean, as `type`; if that is null, nothing is learned of
-        such pairs. They mean themselves if there are none.
-    type_pairs (List[Tuple[str, str]]): The pairs of entity types that it annotates.
-    negatives (bool): Whether a pair that it says nothing of is not related.
-    negatives_scope (str): Where that holds: "sentence" for pairs with mentions in one sentence; anywhere otherwise.
-    negatives_weight (float): How much such a pair counts beside one that is annotated, from 0 to 1.
-    explicit_negatives (List[str]): Labels of pairs that are not related.
-    scores (bool): Whether the infon "score" of a relation is the probability that it is right.
-    """
+    """What the YAML file says of a corpus. Other keys, such as its source and licence, are for people."""
 
     name: str
-    file: str
+    file: str  # its file or files, a pattern, beside the YAML file or below its folder
+    # What its relation types mean, as `type`; nothing is learned of such pairs if that is null. They mean themselves if
+    # there are none.
     labels: Dict[str, Dict[str, Any]] = {}
-    type_pairs: List[Tuple[str, str]] = list(TYPE_PAIRS)
-    negatives: bool = True
-    negatives_scope: str = "document"
-    negatives_weight: float = Field(1.0, ge=0, le=1)
-    explicit_negatives: List[str] = []
-    scores: bool = False
+    type_pairs: List[Tuple[str, str]] = list(TYPE_PAIRS)  # of entity types, those that it annotates
+    negatives: bool = True  # whether a pair that it says nothing of is not related
+    negatives_scope: str = "document"  # where that holds; "sentence" for pairs with mentions in one sentence
+    negatives_weight: float = Field(1.0, ge=0, le=1)  # how much such a pair counts beside one that is annotated
+    explicit_negatives: List[str] = []  # the labels of pairs that are not related
+    scores: bool = False  # whether the infon "score" of a relation is the probability that it is right
 
 
 class _Specs(BaseModel):

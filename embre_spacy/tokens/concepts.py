@@ -13,27 +13,21 @@ from .mentions import get_mentions
 from .sentences import get_sentences
 
 
-def _field(key: str) -> Any:
+def _field(key: str, description: str) -> Any:
     """A property that gives a value of a dictionary."""
-    return property(itemgetter(key))
+    return property(itemgetter(key), doc=description)
 
 
 class Concept(dict):
     """One normalized identifier within one document, with its type and all its mentions: a dictionary with the keys
-    below (so that it is JSON and MessagePack as it stands), readable as attributes, too.
-
-    id (str): The identifier, as in the file.
-    type (str): The entity type, BioRED's name where it has one.
-    name (str): The text of the first mention; empty if the document does not mention the concept.
-    mentions (List[List[int]]): Start and end of each mention in characters of `doc.text`, in the order of the text.
-    """
+    below (so that it is JSON and MessagePack as it stands), readable as attributes, too."""
 
     __slots__ = ()
 
-    id: str = _field("id")
-    type: str = _field("type")
-    name: str = _field("name")
-    mentions: List[List[int]] = _field("mentions")
+    id: str = _field("id", "The identifier, as in the file.")
+    type: str = _field("type", "The entity type, BioRED's name where it has one.")
+    name: str = _field("name", "The text of the first mention; empty if the document does not mention the concept.")
+    mentions: List[List[int]] = _field("mentions", "Start and end of each, in characters and in the order of the text.")
 
     def __init__(self, id: str, type: str = "", name: str = "", mentions: Iterable[Iterable[int]] = ()) -> None:
         super().__init__(id=id, type=type, name=name, mentions=[list(offsets) for offsets in mentions])
@@ -63,24 +57,19 @@ class Relation(dict):
     """Two concepts of one document that are related, how, and whether the document reports it as novel: a dictionary
     with the keys below (so that it is JSON and MessagePack as it stands), readable as attributes, too.
 
-    The pair is unordered; `source` and `target` only say in which order it was written or found.
-
-    source (Concept), target (Concept): The two concepts.
-    type (str): The relation type.
-    novelty (Optional[str]): The novelty label, or None if it is not known.
-    type_probabilities (Dict[str, float]): The probability of each relation type; what is missing to 1 is the
-        probability that the two are not related. Empty for relations that were not predicted.
-    novelty_probabilities (Dict[str, float]): The probability of each novelty label, given that the two are related.
+    The pair is unordered; `source` and `target` only say in which order it was written or found. The probabilities are
+    empty for relations that were not predicted. Those of types are less than 1 together by the probability that the two
+    are not related; those of novelty labels are given that they are.
     """
 
     __slots__ = ()
 
-    source: Concept = _field("source")
-    target: Concept = _field("target")
-    type: str = _field("type")
-    novelty: Optional[str] = _field("novelty")
-    type_probabilities: Dict[str, float] = _field("type_probabilities")
-    novelty_probabilities: Dict[str, float] = _field("novelty_probabilities")
+    source: Concept = _field("source", "The one concept.")
+    target: Concept = _field("target", "The other concept.")
+    type: str = _field("type", "The relation type.")
+    novelty: Optional[str] = _field("novelty", "The novelty label, or None if it is not known.")
+    type_probabilities: Dict[str, float] = _field("type_probabilities", "The probability of each relation type.")
+    novelty_probabilities: Dict[str, float] = _field("novelty_probabilities", "The probability of each novelty label.")
 
     def __init__(
         self,
