@@ -10,14 +10,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["Concept", "Relation", "from_bioc", "read", "to_bioc", "write"]
 
-# Importing the package stays cheap (spaCy and PyTorch take seconds): names are looked up when they are first used.
-_HOMES = {
-    **dict.fromkeys(("from_bioc", "read", "to_bioc", "write"), ".formats"),
-    **dict.fromkeys(("Concept", "Relation"), ".tokens"),
-}
-
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    # Importing the package stays cheap (spaCy and PyTorch take seconds): names are looked up when they are first used.
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name], __name__), name)
+    home = ".tokens" if name in ("Concept", "Relation") else ".formats"
+    return getattr(import_module(home, __name__), name)

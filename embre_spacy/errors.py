@@ -1,7 +1,4 @@
-"""The classes of errors. Each error names the file, the document and the cause, as far as they are known.
-
-Messages are where they are raised: those of damaged input in `formats/` and `files.py`.
-"""
+"""The classes of errors. Each error names the file, the document and the cause, as far as they are known."""
 
 import gzip
 import zlib
@@ -28,10 +25,8 @@ class InputError(EmbreError):
         super().__init__(cause)
 
     def __str__(self) -> str:
-        where = [self.file] if self.file is not None else []
-        if self.document is not None:
-            where.append(f"document {self.document}")
-        return ": ".join([*where, self.cause])
+        document = self.document and f"document {self.document}"
+        return ": ".join(filter(None, (self.file, document, self.cause)))
 
 
 def describe_error(error: Exception) -> str:

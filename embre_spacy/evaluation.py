@@ -7,21 +7,10 @@ from spacy.language import Language
 from spacy.scorer import PRFScore
 from spacy.tokens import Doc
 
+from . import tokens
 from .errors import InputError
 from .labels import entity_type
 from .relation.scoring import count_relations, list_counts
-from .tokens import (
-    Relation,
-    copy_mentions,
-    get_concepts,
-    get_document_id,
-    get_mentions,
-    get_passages,
-    get_relations,
-    hide_local,
-    set_document_id,
-    set_passages,
-)
 
 # What is counted of a document, each with its entity type first.
 _Items = Set[Tuple[str, Hashable]]
@@ -47,8 +36,8 @@ def score_documents(gold: Iterable[Doc], predicted: Iterable[Doc]) -> Tuple[Dict
     return counts, [document for document in gold_relations if document not in predicted_relations]
 
 
-def _relations_by_id(docs: Iterable[Doc], what: str) -> Dict[str, List[Relation]]:
-    relations = [(get_document_id(doc), get_relations(doc)) for doc in docs]
+def _relations_by_id(docs: Iterable[Doc], what: str) -> Dict[str, List[tokens.Relation]]:
+    relations = [(tokens.get_document_id(doc), tokens.get_relations(doc)) for doc in docs]
     n_without_id = sum(not document for document, _ in relations)
     if n_without_id:
         raise InputError(f"{n_without_id} of the {len(relations)} {what} documents have no id to compare them by")
@@ -64,45 +53,42 @@ def evaluate_pipeline(nlp: Language, gold: Iterable[Doc], *, batch_size: int = 6
     RETURNS (Dict[str, Dict[str, Any]]): What `count_relations` returns.
     """
     references = list(gold)
-    docs = nlp.pipe((copy_mentions(reference) for reference in references), batch_size=batch_size)
-    return count_relations((get_relations(reference), get_relations(doc)) for reference, doc in zip(references, docs))
+    docs = nlp.pipe(map(tokens.copy_mentions, references), batch_size=batch_size)
+    return count_relations(zip(map(tokens.get_relations, references), map(tokens.get_relations, docs)))
 
 
 def evaluate_from_text(nlp: Language, gold: Iterable[Doc], *, batch_size: int = 64) -> Dict[str, Dict[str, Any]]:
     """Score what a pipeline finds in texts alone: mentions, identifiers and relations. A relation is right if both its
     identifiers are, as in subtask 2 of the BioRED track at BioCreative VIII (Islamaj and others 2024).
 
-    nlp (Language): The pipeline, whatever in it finds mentions and identifiers.
-    gold (Iterable[Doc]): The gold documents.
-    batch_size (int): The number of documents that the pipeline gets at once.
+    nlp, gold, batch_size: As of `evaluate_pipeline`; whatever is in the pipeline finds mentions and identifiers.
     RETURNS (Dict[str, Dict[str, Any]]): What `count_relations` returns; "mentions", which must agree in start, end and
         entity type; and "concepts", in identifier and entity type. Both have gold, tp, fp, fn, p, r, f, and the same
         under "per_entity_type". The recall of concepts is the share of gold concepts whose identifier is right.
     """
     references = list(gold)
     docs = list(nlp.pipe((_copy_text(nlp, reference) for reference in references), batch_size=batch_size))
-    pairs = list(zip(references, docs))
     return {
-        "mentions": _count_items((_list_mentions(reference), _list_mentions(doc)) for reference, doc in pairs),
-        "concepts": _count_items((_list_concepts(reference), _list_concepts(doc)) for reference, doc in pairs),
-        **count_relations((get_relations(reference), get_relations(doc)) for reference, doc in pairs),
+        "mentions": _count_items(zip(map(_list_mentions, references), map(_list_mentions, docs))),
+        "concepts": _count_items(zip(map(_list_concepts, references), map(_list_concepts, docs))),
+        **count_relations(zip(map(tokens.get_relations, references), map(tokens.get_relations, docs))),
     }
 
 
 def _copy_text(nlp: Language, reference: Doc) -> Doc:
     doc = nlp.make_doc(reference.text)
-    set_document_id(doc, get_document_id(reference))
-    set_passages(doc, get_passages(reference))
+    tokens.set_document_id(doc, tokens.get_document_id(reference))
+    tokens.set_passages(doc, tokens.get_passages(reference))
     return doc
 
 
 def _list_mentions(doc: Doc) -> _Items:
-    return {(entity_type(mention.label), (mention.start, mention.end)) for mention in get_mentions(doc)}
+    return {(entity_type(mention.label), (mention.start, mention.end)) for mention in tokens.get_mentions(doc)}
 
 
 def _list_concepts(doc: Doc) -> _Items:
     # What holds within one document is no identifier of gold's.
-    return {(concept.type, concept.key) for concept in get_concepts(doc) if hide_local(concept.key) == concept.key}
+    return {(one.type, one.key) for one in tokens.get_concepts(doc) if tokens.hide_local(one.key) == one.key}
 
 
 def _count_items(documents: Iterable[Tuple[_Items, _Items]]) -> Dict[str, Any]:

@@ -162,10 +162,8 @@ class SectionReader(io.BufferedReader):
 
 
 def iter_lines(file: BinaryIO) -> Iterator[Line]:
-    """Yield the lines of a UTF-8 text file with their numbers, and with an error those that are not UTF-8.
-
-    Only line feeds end lines: texts hold other characters that Python takes for line ends.
-    """
+    """Yield the lines of a UTF-8 text file with their numbers, and with an error those that are not UTF-8. Only line
+    feeds end lines: texts hold other characters that Python takes for line ends."""
     offset, _, first = file.section if isinstance(file, SectionReader) else (0, 0, 1)
     for number, line in enumerate(file, first):
         start = len(BOM_UTF8) if not offset and line.startswith(BOM_UTF8) else 0

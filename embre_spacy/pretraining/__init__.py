@@ -1,7 +1,4 @@
-"""Entity masking: pretraining of a transformer on documents with their concepts (section 3.2 of the paper).
-
-Knows nothing of files of annotations.
-"""
+"""Entity masking: pretraining of a transformer on documents with their concepts (section 3.2 of the paper)."""
 
 from .config import PretrainingConfig, load_pretraining_config
 from .data import join_corpora

@@ -25,11 +25,8 @@ _POOL = 16
 @dataclass(eq=False)
 class MaskedDataset(IterableDataset):
     """Training documents, each `repeats` times, and plain texts once, in a new order and masked anew in each epoch.
-    Both depend on the seed and the epoch alone.
-
-    The `group_by_length` of transformers draws from PyTorch's random numbers, which differ between processes that train
-    on CPUs: of 32 documents, two processes saw 27 in the third epoch, some of them twice.
-    """
+    Both depend on the seed and the epoch alone; `group_by_length` of transformers draws from PyTorch's random numbers,
+    which differ between processes on CPUs, so that two of them saw 27 of 32 documents, some twice."""
 
     documents: Sequence[EncodedDocument]
     texts: Sequence[EncodedDocument]
@@ -129,18 +126,15 @@ class Collator:
         windows = firsts, starts, ends, origins
         concepts = [concept for document in documents for concept in document.concepts]
         pieces = [[concept.pieces for concept in document.concepts] for document in documents]
-        classes = {
-            name: [numbers.get(getattr(concept, name), NO_LABEL) for concept in concepts]
-            for name, numbers in self.classes.items()
-        }
+        of_concepts = _average(pieces, *windows)
+        for name, numbers in self.classes.items():
+            classes = [numbers.get(getattr(concept, name), NO_LABEL) for concept in concepts]
+            of_concepts[name] = torch.tensor(classes, dtype=torch.long)
         return {
             "documents": torch.tensor([document.index for document in documents]),
             "input_ids": torch.from_numpy(input_ids),
             "attention_mask": torch.from_numpy(mask.astype("int64")),
-            "concepts": {
-                **_average(pieces, *windows),
-                **{name: torch.tensor(numbers, dtype=torch.long) for name, numbers in classes.items()},
-            },
+            "concepts": of_concepts,
             "words": {
                 **_average([document.words[:, None] for document in documents], *windows),
                 "word": torch.from_numpy(numpy.concatenate([document.word_ids for document in documents])),

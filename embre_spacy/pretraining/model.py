@@ -22,8 +22,8 @@ class EntityMaskingModel(nn.Module):
     """Predicts identifiers and entity types of masked concepts, and words that were masked one by one.
 
     The paper predicts "from the averaged vectors of the masked words" (section 3.2). All mentions of a masked concept
-    have one answer, so the average is over all its wordpieces in the document: one vector and one prediction for each
-    concept, however often it is mentioned. `labels` are the classes of each objective that is predicted.
+    have one answer, so the average is over all its wordpieces in the document. `labels` are the classes of each
+    objective that is predicted.
     """
 
     def __init__(

@@ -41,20 +41,16 @@ def print_start(console: Console, report: Mapping[str, Any], checkpoint: Optiona
     """Print what a run starts with."""
     train, dev = report["corpus"]["train"], report["corpus"]["dev"]
     say(console, f"Training: {train['documents']} documents, {train['concepts']} concepts in them")
-    if "texts" in report["corpus"]:
-        texts = report["corpus"]["texts"]
+    if texts := report["corpus"].get("texts"):
         say(console, f"Plain texts: {texts['documents']} with {texts['wordpieces']} wordpieces")
     say(console, f"Classes: {report['classes']['identifiers']} identifiers, {len(report['classes']['types'])} types")
     if dev is not None:
         say(console, f"Held out: {dev['documents']} documents, {dev['concepts']} concepts in them")
     identifiers = report["held_out"].get("identifier", {})
-    if identifiers.get("unseen"):
-        say(
-            console,
-            f"Of {identifiers['items'] + identifiers['unseen']} masked held-out concepts with identifiers, "
-            f"{identifiers['unseen']} ({identifiers['unseen_share']:.0%}) have one that no training document has; "
-            f"they are left out of its loss",
-        )
+    if unseen := identifiers.get("unseen"):
+        concepts = f"Of {identifiers['items'] + unseen} masked held-out concepts with identifiers, {unseen}"
+        cause = "have one that no training document has; they are left out of its loss"
+        say(console, f"{concepts} ({identifiers['unseen_share']:.0%}) {cause}")
     if checkpoint:
         say(console, f"Continuing from {checkpoint}")
 

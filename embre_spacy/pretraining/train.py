@@ -1,7 +1,5 @@
-"""A run, from documents to a Hugging Face folder with a report, on transformers' Trainer.
-
-The Trainer brings many devices, gradient accumulation, schedules, checkpoints and resuming.
-"""
+"""A run, from documents to a Hugging Face folder with a report, on transformers' Trainer, which brings many devices,
+gradient accumulation, schedules, checkpoints and resuming."""
 
 import json
 import os

@@ -18,7 +18,6 @@ Candidate = Tuple[Concept, Concept]
 CandidateFunction = Callable[[Doc], List[Candidate]]
 
 _Places = Dict[Union[int, str], List[Tuple[int, int]]]
-_PLACES = ("passage", "section")
 
 
 def create_type_pair_candidates(type_pairs: Optional[Sequence[Sequence[str]]] = None) -> CandidateFunction:
@@ -56,8 +55,8 @@ def create_nearby_candidates(
         different ones.
     RAISES (EmbreError): If there is no such place, or the distance is negative.
     """
-    if same is not None and same not in _PLACES:
-        raise EmbreError(f"`same` of nearby candidates must be one of {', '.join(_PLACES)} or null, not {same!r}")
+    if same not in (None, "passage", "section"):
+        raise EmbreError(f"`same` of nearby candidates must be passage, section or null, not {same!r}")
     if distance is not None and distance < 0:
         raise EmbreError(f"`distance` of nearby candidates must be at least 0 or null, not {distance}")
     return partial(_nearby_pairs, get_all=candidates or create_type_pair_candidates(), same=same, distance=distance)

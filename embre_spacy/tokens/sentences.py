@@ -25,12 +25,8 @@ _INITIAL = re.compile(r"(,|\b[A-Z]\.) [A-Z]\.\Z")
 
 
 def get_sentences(doc: Doc) -> List[Tuple[int, int]]:
-    """The sentences of a document: those that a component has set (`doc.sents`), or else those that its punctuation
-    tells. The last of a passage ends with it.
-
-    doc (Doc): The document.
-    RETURNS (List[Tuple[int, int]]): Start and end of each in characters of `doc.text`, in the order of the text.
-    """
+    """The sentences of a document in the order of the text, as start and end in characters of `doc.text`: those that a
+    component has set (`doc.sents`), or else those that its punctuation tells. The last of a passage ends with it."""
     text = doc.text
     if doc.has_annotation("SENT_START"):
         starts = {sentence.start_char for sentence in doc.sents}

@@ -19,11 +19,7 @@ _CACHE_KEY = "embre_tokenizer"
 
 
 def build_tokenizer(vocab: Vocab) -> Tokenizer:
-    """Make a tokenizer for biomedical English.
-
-    vocab (Vocab): The vocabulary that its documents share.
-    RETURNS (Tokenizer): A spaCy tokenizer, so that it is saved and loaded as such.
-    """
+    """Make a tokenizer for biomedical English: spaCy's with other rules, so that it is saved and loaded as such."""
     defaults = English.Defaults
     return Tokenizer(
         vocab,
