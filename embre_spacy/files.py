@@ -118,11 +118,11 @@ def open_input(location: Location) -> Iterator[BinaryIO]:
     else:
         raw = open(location, "rb")  # noqa: SIM115
     with raw:
-        if not is_gzipped(location):
+        if is_gzipped(location):
+            with gzip.GzipFile(fileobj=raw) as unpacked, io.BufferedReader(_Unpacked(unpacked)) as file:
+                yield file
+        else:
             yield raw
-            return
-        with gzip.GzipFile(fileobj=raw) as unpacked, io.BufferedReader(_Unpacked(unpacked)) as file:
-            yield file
 
 
 class _Unpacked(io.RawIOBase):

@@ -167,9 +167,8 @@ def make_trainer(
         replace_embeddings(transformer, tokenizer, learned)
         tokenizer = learned
     window = choose_window(transformer, tokenizer, encoder.window, encoder.overlap, encoder.name)
-    tag_ids = None
-    if encoder.tags:
-        tag_ids = add_tags(transformer, tokenizer, find_entity_types([*train_docs, *dev_docs]))
+    entity_types = find_entity_types([*train_docs, *dev_docs])
+    tag_ids = add_tags(transformer, tokenizer, entity_types) if encoder.tags else None
     train, dev = (
         list(encode_docs(docs, tokenizer, tag_ids, unidentified=config.masking.unidentified))
         for docs in (train_docs, dev_docs)
