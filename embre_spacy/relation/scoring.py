@@ -24,6 +24,12 @@ LEVEL_NAMES: Dict[str, str] = {
 }
 LEVELS: Tuple[str, ...] = tuple(LEVEL_NAMES)
 MEASURES = ("p", "r", "f")
+# What scores count in training: each of the F1 a quarter.
+SCORE_WEIGHTS: Dict[str, Optional[float]] = {
+    **{f"relation_{level}_f": 0.25 for level in LEVELS},
+    **{f"relation_{level}_{score}": None for level in LEVELS for score in ("p", "r", "per_type_pair")},
+    **dict.fromkeys(f"relation_{name}" for name in ("type_macro_f", "type_accuracy", "type_per_type", "all_per_type")),
+}
 # What has to agree at each level, beside the pair.
 _FIELDS = {"pair": (), "type": ("type",), "novelty": ("novelty",), "all": ("type", "novelty")}
 
@@ -34,8 +40,7 @@ def count_relations(
 ) -> Dict[str, Dict[str, Any]]:
     """Compare relations at all levels.
 
-    documents (Iterable[Tuple[Iterable[Relation], Iterable[Relation]]]): The gold and the predicted relations of each
-        document.
+    documents (Iterable[Tuple[Iterable[Relation], Iterable[Relation]]]): Of each its gold and predicted relations.
     unscored_type_pairs (Sequence[Sequence[str]]): The unordered pairs of entity types to leave out.
     RETURNS (Dict[str, Dict[str, Any]]): For "pair" (which concepts), "type" (and how), "novelty" (pair and novelty) and
         "all": gold, tp, fp, fn, p, r, f, the same under "per_entity_type_pair", and where the level asks for the
@@ -44,9 +49,7 @@ def count_relations(
     unscored = {frozenset(pair) for pair in unscored_type_pairs}
     total = {level: PRFScore() for level in LEVELS}
     by_type_pair: Dict[str, Dict[str, PRFScore]] = {level: defaultdict(PRFScore) for level in LEVELS}
-    by_type: Dict[str, Dict[str, PRFScore]] = {
-        level: defaultdict(PRFScore) for level, fields in _FIELDS.items() if "type" in fields
-    }
+    by_type: Dict[str, Dict[str, PRFScore]] = {level: defaultdict(PRFScore) for level in ("type", "all")}
     for relations in documents:
         gold, predicted = (
             [relation for relation in some if frozenset((relation.source.type, relation.target.type)) not in unscored]
@@ -58,10 +61,8 @@ def count_relations(
             for relation in [*predicted, *gold]
         }
         for level, fields in _FIELDS.items():
-            gold_keys, predicted_keys = (
-                {(relation.pair, *(relation[field] for field in fields)) for relation in some}
-                for some in (gold, predicted)
-            )
+            gold_keys = {(relation.pair, *map(relation.get, fields)) for relation in gold}
+            predicted_keys = {(relation.pair, *map(relation.get, fields)) for relation in predicted}
             for key in gold_keys | predicted_keys:
                 scores = [total[level], by_type_pair[level][type_pairs[key[0]]]]
                 if level in by_type:
@@ -83,15 +84,14 @@ def list_counts(score: PRFScore) -> Dict[str, Any]:
 def create_relation_scorer(
     unscored_type_pairs: Optional[Sequence[Sequence[str]]] = None,
 ) -> Callable[..., Dict[str, Any]]:
-    """The scorer for `spacy train` and `nlp.evaluate` (`embre_spacy.relation_scorer.v1`): the official BioRED
-    evaluation.
+    """The official BioRED evaluation, for `spacy train` and `nlp.evaluate` (`embre_spacy.relation_scorer.v1`).
 
     unscored_type_pairs (Optional[Sequence[Sequence[str]]]): The pairs of entity types to leave out on both sides;
         those that BioRED's evaluation leaves out if None.
     RETURNS (Callable[..., Dict[str, Any]]): The scorer, which returns `relation_{level}_p/r/f` and
         `relation_{level}_per_type_pair` for the levels pair, type, novelty and all; `relation_type_per_type` and
-        `relation_all_per_type` by relation type; `relation_type_macro_f`, the mean F1 of the relation types that gold
-        has; and `relation_type_accuracy`, the share of right types among the pairs that are found.
+        `relation_all_per_type`; `relation_type_macro_f`, the mean F1 of the relation types that gold has; and
+        `relation_type_accuracy`, the share of right types among the pairs that are found.
     """
     pairs = UNSCORED_TYPE_PAIRS if unscored_type_pairs is None else unscored_type_pairs
     # A partial function, since a nested one cannot be pickled for `nlp.pipe(n_process=2)`.
@@ -101,13 +101,9 @@ def create_relation_scorer(
 def score_relations(
     examples: Iterable[Example], *, unscored_type_pairs: Sequence[Sequence[str]], **kwargs: Any
 ) -> Dict[str, Any]:
-    """The scores of examples, whose gold relations that are no candidates count as missed; see
-    `create_relation_scorer`."""
-    counts = count_relations(
-        ((get_relations(example.reference), get_relations(example.predicted)) for example in examples),
-        unscored_type_pairs,
-    )
-    return flatten_scores(counts)
+    """The scores of examples; see `create_relation_scorer`. Gold relations that are no candidates count as missed."""
+    documents = ((get_relations(example.reference), get_relations(example.predicted)) for example in examples)
+    return flatten_scores(count_relations(documents, unscored_type_pairs))
 
 
 def flatten_scores(counts: Dict[str, Dict[str, Any]]) -> Dict[str, Any]:
@@ -118,8 +114,7 @@ def flatten_scores(counts: Dict[str, Dict[str, Any]]) -> Dict[str, Any]:
         for group, name in (("per_entity_type_pair", "per_type_pair"), ("per_relation_type", "per_type")):
             if group in of_level:
                 scores[f"relation_{level}_{name}"] = {
-                    key: {measure: of_group[measure] for measure in MEASURES}
-                    for key, of_group in of_level[group].items()
+                    key: {measure: part[measure] for measure in MEASURES} for key, part in of_level[group].items()
                 }
     f_of_types = [of_type["f"] for of_type in counts["type"]["per_relation_type"].values() if of_type["gold"]]
     scores["relation_type_macro_f"] = sum(f_of_types) / len(f_of_types) if f_of_types else 0.0
