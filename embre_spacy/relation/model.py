@@ -13,7 +13,6 @@ from thinc.api import (
     Model,
     Optimizer,
     PyTorchShim,
-    PyTorchWrapper_v3,
     get_torch_default_device,
     to_numpy,
     torch2xp,
@@ -47,34 +46,24 @@ def build_relation_model(
     novelty (sections 3.3 and 3.4 of the paper).
 
     encoder (CandidateEncoder): The encoder of candidates, a registered architecture.
-    hidden_width (int): The width of the hidden layer of each head.
-    dropout (float): The dropout in the heads.
-    head_learn_rate (float): By what the learning rate is multiplied for the layers that are neither pretrained nor in
-        `tok2vec`.
+    hidden_width (int), dropout (float): The width of the hidden layer of each head, and the dropout in the heads.
+    head_learn_rate (float): By what the learning rate is multiplied for layers neither pretrained nor in `tok2vec`.
     tok2vec (Optional[Model[List[Doc], List[Floats2d]]]): What gives the token encoder the vectors of tokens; None for
-        encoders with a transformer of their own. It stands here, as in other components of spaCy, and not in the
-        encoder, because `nlp.replace_listeners` looks for a listener to a transformer in `model.tok2vec` only.
+        encoders with a transformer of their own. It stands here since `nlp.replace_listeners` looks for a listener to a
+        transformer in `model.tok2vec` only.
     RETURNS (Model[RelationBatch, Tuple[Floats2d, Floats2d]]): The model. For p candidates in all, the scores before
         softmax have the shapes (p, relation types + 1), "not related" first, and (p, novelty labels).
     RAISES (EmbreError): If the encoder needs a `tok2vec` and there is none, or the other way round.
     """
-    if encoder.reads_tokens and tok2vec is None:
-        raise EmbreError("the token encoder needs a `tok2vec` in the relation model, beside the encoder")
-    if tok2vec is not None and not encoder.reads_tokens:
-        raise EmbreError("`tok2vec` is for the token encoder: the other encoders have a transformer of their own")
-    network = RelationNetwork(encoder, hidden_width=hidden_width, dropout=dropout)
-    model: RelationModel = PyTorchWrapper_v3(network, convert_inputs=_convert_inputs, convert_outputs=_convert_outputs)
-    model.shims[0] = NetworkShim(network, head_learn_rate)
-    model.name = "embre_relation"
-    if tok2vec is not None:
-        model.layers.append(tok2vec)
-        model.set_ref("tok2vec", tok2vec)
-    return model
+    if encoder.reads_tokens != (tok2vec is not None):
+        raise EmbreError("the token encoder needs a `tok2vec` in the relation model, and no other encoder can have one")
+    shim = NetworkShim(RelationNetwork(encoder, hidden_width=hidden_width, dropout=dropout), head_learn_rate)
+    layers = {} if tok2vec is None else {"tok2vec": tok2vec}
+    return Model("embre_relation", _forward, layers=list(layers.values()), refs=layers, shims=[shim])
 
 
 class NetworkShim(PyTorchShim):
-    """A shim whose new layers learn `head_learn_rate` times faster than the pretrained transformer, and whose network
-    predicts in many threads."""
+    """New layers learn `head_learn_rate` times faster than the transformer, and many threads may predict."""
 
     def __init__(self, network: RelationNetwork, head_learn_rate: float) -> None:
         super().__init__(network, serialize_model=network_to_bytes, deserialize_model=network_from_bytes)
@@ -84,9 +73,8 @@ class NetworkShim(PyTorchShim):
         self._steps = 0
 
     def use_one_thread_in_workers(self) -> None:
-        """Let a worker of `multiprocessing` that got this component from another process, such as those of
-        `nlp.pipe(n_process=2)`, work with one thread: the workers share the processors, and the threads of PyTorch do
-        not survive a fork, after which a worker that wants more than one waits for them for ever."""
+        """Let a worker of `multiprocessing` that got this component from another process (`nlp.pipe(n_process=2)`) work
+        with one thread: workers share the processors, and a fork would wait for ever for the threads of its parent."""
         if os.getpid() != self._process and parent_process() is not None:
             torch.set_num_threads(1)
             self._process = os.getpid()
@@ -117,12 +105,9 @@ class NetworkShim(PyTorchShim):
         for name, parameter in self.network.named_parameters():
             if parameter.grad is None:
                 continue
-            weights, _ = optimizer(
-                (self.id, name),
-                torch2xp(parameter.data),
-                torch2xp(parameter.grad),
-                lr_scale=1.0 if name.startswith("encoder.transformer.") else self.head_learn_rate,
-            )
+            lr_scale = 1.0 if name.startswith("encoder.transformer.") else self.head_learn_rate
+            arrays = torch2xp(parameter.data), torch2xp(parameter.grad)
+            weights, _ = optimizer((self.id, name), *arrays, lr_scale=lr_scale)
             parameter.data = xp2torch(weights, requires_grad=True, device=parameter.device)
             parameter.grad = None
         self._steps += 1
@@ -132,18 +117,15 @@ class NetworkShim(PyTorchShim):
     def use_params(self, params: Dict[Any, Any]) -> Iterator[None]:
         """Work with other weights for a while: with the averages that the optimizer keeps by shim and name. PyTorchShim
         looks for them under other keys than those that its own updates use, and so finds none."""
-        changed = [
-            (parameter, parameter.data, params[self.id, name])
-            for name, parameter in self.network.named_parameters()
-            if (self.id, name) in params
-        ]
-        for parameter, _, weights in changed:
-            parameter.data = xp2torch(weights, device=parameter.device)
+        parameters = [item for item in self.network.named_parameters() if (self.id, item[0]) in params]
+        own = [parameter.data for _, parameter in parameters]
+        for name, parameter in parameters:
+            parameter.data = xp2torch(params[self.id, name], device=parameter.device)
         try:
             yield
         finally:
-            for parameter, own, _ in changed:
-                parameter.data = own
+            for (_, parameter), weights in zip(parameters, own):
+                parameter.data = weights
 
 
 def get_network(model: RelationModel) -> RelationNetwork:
@@ -189,8 +171,8 @@ def prepare_batch(
 
 
 def _check_candidates(document: DocCandidates) -> None:
-    """Raise EmbreError for more candidates than there is memory for, and for those with mentions that their document
-    does not have: users can give the function."""
+    """Raise EmbreError for more candidates than there is memory for, or with mentions that the document does not have:
+    users can give the function."""
     name = f"document {get_document_id(document.doc) or 'without id'}"
     if len(document.candidates) > MAX_DOCUMENT_CANDIDATES:
         raise EmbreError(
@@ -201,10 +183,8 @@ def _check_candidates(document: DocCandidates) -> None:
     for concept in {id(concept): concept for pair in document.candidates for concept in pair}.values():
         places = {(start, end, concept.type) for start, end in concept.mentions}
         if not places or not places <= known:
-            raise EmbreError(
-                f"{name}: the candidates have a concept {concept.id!r} of type {concept.type!r} with mentions at "
-                f"{concept.mentions}, which are none of the document"
-            )
+            found = f"a concept {concept.id!r} of type {concept.type!r} with mentions at {concept.mentions}"
+            raise EmbreError(f"{name}: the candidates have {found}, which are none of the document")
 
 
 def begin_tokens(
@@ -230,31 +210,28 @@ def begin_tokens(
 
 
 def backprop_zeros(model: RelationModel, docs: Sequence[Doc]) -> None:
-    """Give the `tok2vec` of a model a gradient of zero for documents without candidates. What listeners listen to goes
-    backward when the last of them has returned its gradient: if that one kept silent, what the others have learned from
-    the same documents would be lost."""
+    """Give the `tok2vec` of a model a gradient of zero for documents without candidates: what listeners listen to goes
+    backward when the last of them has returned its gradient, with what the others have learned."""
     # If all documents are empty, none of their vectors were sent.
     if model.has_ref("tok2vec") and any(len(doc) for doc in docs):
         vectors, backprop = begin_tokens(model, docs, [[] for _ in docs])
         backprop(vectors)
 
 
-def _convert_inputs(model: RelationModel, batch: RelationBatch, is_train: bool) -> Tuple[ArgsKwargs, Callable]:
-    device = model.shims[0].device
-    if batch.tokens is None or not is_train:
-        tokens = [] if batch.tokens is None else [torch.from_numpy(batch.tokens).to(device)]
-        # Documents are constants: there is nothing to pass a gradient on to.
-        return ArgsKwargs((batch.arrays, *tokens), {}), lambda d_inputs: []
-    vectors, backprop = begin_tokens(model, batch.tokens, batch.candidates)
-    inputs = ArgsKwargs((batch.arrays, xp2torch(vectors, requires_grad=True, device=device)), {})
-    return inputs, lambda d_inputs: backprop(torch2xp(d_inputs.args[1]))
+def _forward(model: RelationModel, batch: RelationBatch, is_train: bool) -> Tuple[RelationScores, Callable]:
+    shim = model.shims[0]
+    inputs, backprop_vectors = [batch.arrays], None
+    if batch.tokens is not None and is_train:
+        vectors, backprop_vectors = begin_tokens(model, batch.tokens, batch.candidates)
+        inputs.append(xp2torch(vectors, requires_grad=True, device=shim.device))
+    elif batch.tokens is not None:
+        inputs.append(torch.from_numpy(batch.tokens).to(shim.device))
+    outputs, backprop_network = shim(ArgsKwargs(tuple(inputs), {}), is_train)
 
+    def backprop(d_scores: RelationScores) -> List[Doc]:
+        gradients = tuple(xp2torch(d_score, device=shim.device) for d_score in d_scores)
+        d_inputs = backprop_network(ArgsKwargs((outputs,), {"grad_tensors": gradients}))
+        # Documents are constants: without vectors there is nothing to pass a gradient on to.
+        return backprop_vectors(torch2xp(d_inputs.args[1])) if backprop_vectors else []
 
-def _convert_outputs(model: RelationModel, both: Tuple, is_train: bool) -> Tuple[RelationScores, Callable]:
-    _, outputs = both
-
-    def backprop(d_scores: RelationScores) -> ArgsKwargs:
-        gradients = tuple(xp2torch(d_score, device=output.device) for d_score, output in zip(d_scores, outputs))
-        return ArgsKwargs((outputs,), {"grad_tensors": gradients})
-
-    return tuple(torch2xp(output) for output in outputs), backprop
+    return tuple(map(torch2xp, outputs)), backprop

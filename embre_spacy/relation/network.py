@@ -35,16 +35,15 @@ class RelationBatch:
     """Documents as arrays, without their text."""
 
     candidates: List[List[Candidate]]  # of each document
-    # The documents with candidates, as the encoder prepares them: NumPy arrays in a dataclass; None without such.
-    arrays: Any = None
+    arrays: Any = None  # the documents with candidates, as the encoder prepares them, if there are any
     # For an encoder that reads tokens, the vectors of the tokens of documents with candidates, shape (n, token width);
     # or all documents, if what makes the vectors shall learn.
     tokens: Union[NDArray[numpy.float32], List[Doc], None] = None
 
 
 class RelationNetwork(nn.Module):
-    """An encoder of candidates with two independent multi-layer perceptrons: relation type and novelty (section 3.4 of
-    the paper). It has no layers until it is built or restored. Each head has one hidden layer."""
+    """An encoder of candidates with two independent multi-layer perceptrons of one hidden layer: relation type and
+    novelty (section 3.4 of the paper). It has no layers until it is built or restored."""
 
     def __init__(self, encoder: CandidateEncoder, *, hidden_width: int, dropout: float) -> None:
         super().__init__()
@@ -67,15 +66,14 @@ class RelationNetwork(nn.Module):
             "n_novelty_labels": n_novelty_labels,
             "hidden_width": self.hidden_width,
         }
-        self.relation, self.novelty = (
-            nn.Sequential(
-                nn.Linear(self.encoder.width, self.hidden_width),
-                nn.GELU(),
-                nn.Dropout(self.dropout),
-                _output_layer(self.hidden_width, n_classes),
-            )
-            for n_classes in (n_relation_types + 1, n_novelty_labels)
-        )
+        heads = []
+        for n_classes in (n_relation_types + 1, n_novelty_labels):
+            hidden = nn.Linear(self.encoder.width, self.hidden_width)
+            # torch would warn of a layer without classes, as that of a corpus without novelty.
+            with nullcontext() if n_classes else _SkipInit():
+                output = nn.Linear(self.hidden_width, n_classes)
+            heads.append(nn.Sequential(hidden, nn.GELU(), nn.Dropout(self.dropout), output))
+        self.relation, self.novelty = heads
         # Only an update puts it into the mode of training, so that threads can predict beside each other.
         self.eval()
 
@@ -90,8 +88,7 @@ class RelationNetwork(nn.Module):
 
 
 class _SkipInit(TorchFunctionMode):
-    """Makes new weights 0 where they would be drawn at random: for those that are loaded, which takes seconds less, and
-    for layers without classes, which torch would warn of. It acts on its own thread alone."""
+    """Makes new weights 0 where they would be drawn at random, which takes seconds; on its own thread alone."""
 
     # `trunc_normal_` is not among them: torch does not tell of it. It draws by `Tensor.normal_` until all is in bounds.
     _SKIPPED = (nn.init.kaiming_uniform_, nn.init.normal_, nn.init.uniform_, Tensor.normal_, Tensor.uniform_)
@@ -100,12 +97,6 @@ class _SkipInit(TorchFunctionMode):
         if func in self._SKIPPED:
             return nn.init.zeros_(args[0] if args else kwargs["tensor"])
         return func(*args, **(kwargs or {}))
-
-
-def _output_layer(width: int, n_classes: int) -> nn.Linear:
-    """A layer that gives the scores of classes. A corpus without novelty has no classes of it."""
-    with nullcontext() if n_classes else _SkipInit():
-        return nn.Linear(width, n_classes)
 
 
 def network_to_bytes(network: RelationNetwork) -> bytes:
@@ -135,8 +126,8 @@ def network_from_bytes(network: RelationNetwork, data: bytes, device: torch.devi
 
 
 def load_network(network: RelationNetwork, file: Path) -> RelationNetwork:
-    """Give a network the layers and weights that a file holds. An EmbreError says if the file is missing or of a later
-    version, or which setting does not fit the weights; a damaged one can end in any error."""
+    """Give a network the layers and weights that a file holds. An EmbreError says if it is missing, of a later version,
+    or which setting does not fit; a damaged one can end in any error."""
     device = get_torch_default_device()
     if not file.is_file():
         raise EmbreError("the file with the weights of the model is missing")
@@ -159,14 +150,10 @@ def load_network(network: RelationNetwork, file: Path) -> RelationNetwork:
 
 def _check_settings(network: RelationNetwork, description: Dict[str, Any]) -> None:
     """Raise EmbreError if weights are not those of the config."""
-    encoder = network.encoder
-    saved = description["encoder"]
-    if saved["kind"] != encoder.kind:
-        raise EmbreError(f"the config has a {encoder.kind}, but the saved weights are those of a {saved['kind']}")
-    settings = {f"model.encoder.{name}": (saved[name], encoder.settings[name]) for name in encoder.weight_settings}
+    encoder, saved = network.encoder, description["encoder"]
+    settings = {f"model.encoder.{name}": (saved.get(name), encoder.settings[name]) for name in encoder.weight_settings}
     settings["model.hidden_width"] = description["shape"]["hidden_width"], network.hidden_width
-    for name, (of_weights, of_config) in settings.items():
+    for name, (of_weights, of_config) in {"model.encoder": (saved["kind"], encoder.kind), **settings}.items():
         if of_weights != of_config:
-            raise EmbreError(
-                f"`{name}` is {of_config} in the config, but the saved weights were made with {of_weights}"
-            )
+            cause = f"`{name}` is {of_config} in the config, but the saved weights were made with {of_weights}"
+            raise EmbreError(cause)

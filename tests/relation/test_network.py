@@ -100,7 +100,7 @@ def test_the_weights_of_another_encoder_are_an_error(trained, tmp_path, tiny_enc
     config["components"]["embre_relation"]["model"]["encoder"] = encoder
     with pytest.raises(
         EmbreError,
-        match=r"weights.safetensors: the config has a PairsEncoder, but the saved weights are those of a DocumentEnc",
+        match=r"safetensors: `model.encoder` is PairsEncoder in the config, but the saved .* made with DocumentEncoder",
     ):
         spacy.util.load_model_from_config(config).from_disk(tmp_path / "model")
 
