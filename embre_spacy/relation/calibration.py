@@ -49,8 +49,8 @@ class ScoredCandidates:
 
 
 def score_candidates(nlp: Language, gold: Sequence[Doc], *, batch_size: int = 64) -> ScoredCandidates:
-    """Score all candidates of gold documents with a pipeline. Raises EmbreError if it has no relation component, or one
-    whose probabilities are no numbers."""
+    """Score all candidates of gold documents with a pipeline. Raises EmbreError if it has no relation component, or its
+    probabilities are no numbers."""
     component = find_component(nlp)
     position = [pipe for _, pipe in nlp.pipeline].index(component)
     docs = nlp.pipe(map(copy_mentions, gold), batch_size=batch_size, disable=nlp.pipe_names[position:])
@@ -121,14 +121,11 @@ def measure_calibration(scored: ScoredCandidates) -> Dict[str, Dict[str, float]]
         `ece` without it and `ece_after`.
     """
     is_odd = numpy.repeat(numpy.arange(len(scored.candidates)) % 2 == 1, list(map(len, scored.candidates)))
-    result = {}
-    for name, probabilities, classes in (
-        ("relation", scored.types, scored.gold_types),
-        ("novelty", scored.novelties, scored.gold_novelties),
-    ):
-        known = classes >= 0
-        result[name] = _measure_temperature(probabilities[known], classes[known], is_odd[known])
-    return result
+    known = scored.gold_novelties >= 0
+    return {
+        "relation": _measure_temperature(scored.types, scored.gold_types, is_odd),
+        "novelty": _measure_temperature(scored.novelties[known], scored.gold_novelties[known], is_odd[known]),
+    }
 
 
 def _measure_temperature(
@@ -175,7 +172,7 @@ def fit_temperature(probabilities: NDArray[numpy.floating], classes: Sequence[in
 
 def expected_calibration_error(probabilities: NDArray[numpy.floating], happened: Sequence[bool]) -> float:
     """How far probabilities (n,) are from how often their events happen: the mean difference over bins of equal width,
-    weighted by the number of events in each."""
+    weighted by their numbers of events."""
     if not len(probabilities):
         return 0.0
     outcomes = numpy.asarray(happened, dtype="float64")

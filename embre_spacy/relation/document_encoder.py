@@ -1,9 +1,8 @@
 """The document encoder: one pass of the transformer over a document, whatever the number of its candidates.
 
-Each candidate may have levitated markers: wordpieces that stand for its two concepts without being part of the text (Ye
-et al. 2022, "Packed levitated marker for entity and relation extraction", section 3). They follow the text. Each has
-the position of a mention and attends to the text, to itself and to its partner; only its partner and itself attend to
-it. So one pass reads the text for each candidate by itself.
+Candidates may have levitated markers: two wordpieces behind the text (Ye et al. 2022, "Packed levitated marker for
+entity and relation extraction", section 3). Each has the position of a mention and attends to the text, to itself and
+to its partner, which alone attends to it. So one pass reads the text for each candidate by itself.
 """
 
 from dataclasses import dataclass
@@ -63,29 +62,25 @@ def create_document_encoder(
     window (Optional[int]): The most wordpieces of text in one pass; as many as the transformer takes if None.
     overlap (int): The least number of wordpieces that neighbouring windows of a long document share.
     hidden_width (int): The width of the vectors that stand for the source and the target of a candidate.
-    n_heads (int): The number of attention heads of localized context pooling.
+    n_heads (int): The number of attention heads that find the context of a candidate, a divisor of the vectors' width.
     dropout (float): The dropout on the vectors of candidates.
-    hidden_dropout (Optional[float]): The dropout in the transformer after each layer; its own setting if None.
-    attention_dropout (Optional[float]): The dropout of attention weights; its own setting if None. It halves the
-        training speed on CPUs.
+    hidden_dropout (Optional[float]), attention_dropout (Optional[float]): The dropout in the transformer after each
+        layer, and of attention weights, which halves the training speed on CPUs; its own setting if None.
     precision (str): "float32", "bfloat16", or "auto" for bfloat16 where the device is faster with it.
     batch_wordpieces (int): The most wordpieces, padding and markers included, in one call of the transformer. A CPU
         predicts each window in a separate call, so that the scores are the same for every batch size.
-    markers (bool): Whether each candidate gets levitated markers, with which the transformer reads the text for it.
-        They need a transformer with absolute position embeddings only, such as BERT and RoBERTa; MPNet and DeBERTa have
-        relative ones.
-    mention_dropout (float): The probability that all mentions of a concept are masked in training, as in pretraining.
-        So relations are learned from what the text says of concepts, and not from their names.
+    markers (bool): Whether each candidate gets levitated markers. They need a transformer with absolute position
+        embeddings only, such as BERT and RoBERTa; MPNet and DeBERTa have relative ones.
+    mention_dropout (float): The probability that all mentions of a concept are masked in training, so that relations
+        are learned from what the text says of concepts, and not from their names.
     word_dropout (float): The share of other wordpieces that are masked in training.
     RETURNS (DocumentEncoder): The encoder, without layers yet.
     RAISES (EmbreError): If a share is not at least 0 and less than 1.
     """
     settings = locals()
     if not (0.0 <= mention_dropout < 1.0 and 0.0 <= word_dropout < 1.0):
-        raise EmbreError(
-            f"encoder {name!r}: `mention_dropout` and `word_dropout` must be at least 0 and less than 1, "
-            f"not {mention_dropout} and {word_dropout}"
-        )
+        cause = f"must be at least 0 and less than 1, not {mention_dropout} and {word_dropout}"
+        raise EmbreError(f"encoder {name!r}: `mention_dropout` and `word_dropout` {cause}")
     return DocumentEncoder(settings)
 
 
@@ -103,10 +98,8 @@ class DocumentArrays:
 
 
 class DocumentEncoder(TransformerEncoder):
-    """Vectors of candidates from one pass over their document.
-
-    The vector of a mention is that of its first wordpiece, which is its opening tag if there are tags.
-    """
+    """Vectors of candidates from one pass over their document. The vector of a mention is that of its first wordpiece,
+    which is its opening tag if there are tags."""
 
     kind = "DocumentEncoder"
     weight_settings = ("tags", "markers", "hidden_width", "n_heads")
@@ -116,10 +109,8 @@ class DocumentEncoder(TransformerEncoder):
         window, overlap, name = (self.settings[key] for key in ("window", "overlap", "name"))
         self.window = choose_window(self.transformer, self.tokenizer, window, overlap, name)
         if self.settings["markers"] and not has_given_positions(self.transformer):
-            raise EmbreError(
-                f"{type(self.transformer).__name__} has no position embeddings that markers could share: "
-                f"set `markers` of the encoder to false"
-            )
+            cause = "has no position embeddings that markers could share: set `markers` of the encoder to false"
+            raise EmbreError(f"{type(self.transformer).__name__} {cause}")
         width = self.transformer.config.hidden_size
         self.takes_segments = "token_type_ids" in signature(self.transformer.forward).parameters
         self.pooling = CandidatePooling(
@@ -149,10 +140,7 @@ class DocumentEncoder(TransformerEncoder):
             spans = numpy.asarray(split_windows(len(text), self.window, self.settings["overlap"])) + units.start
             windows += [numpy.concatenate([self.before, ids[start:end], self.after]) for start, end in spans]
             places += [numpy.arange(start, end) for start, end in spans]
-            if self.settings["markers"]:
-                markers += self._place_markers(features, candidates, spans)
-            else:
-                markers += [numpy.zeros((0, 5), dtype="int64")] * len(spans)
+            markers += self._place_markers(features, candidates if self.settings["markers"] else slice(0, 0), spans)
         # What has too many markers is read again, each time with others.
         for i in range(len(places)):
             later = range(MAX_MARKED, len(markers[i]), MAX_MARKED)
@@ -164,8 +152,8 @@ class DocumentEncoder(TransformerEncoder):
     def _mask_inputs(
         self, ids: NDArray[numpy.int64], pieces: Sequence[Wordpieces], features: CandidateFeatures
     ) -> NDArray[numpy.int64]:
-        """Mask all mentions of some concepts, so that names are not learned by heart, and some other wordpieces, but no
-        tags. The random numbers are NumPy's, which `spacy train` seeds."""
+        """Mask all mentions of some concepts, and some other wordpieces, but no tags. The random numbers are NumPy's,
+        which `spacy train` seeds."""
         mention_dropout, word_dropout = self.settings["mention_dropout"], self.settings["word_dropout"]
         if not mention_dropout and not word_dropout:
             return ids
@@ -181,9 +169,8 @@ class DocumentEncoder(TransformerEncoder):
     def _place_markers(
         self, features: CandidateFeatures, candidates: slice, windows: NDArray[numpy.int64]
     ) -> List[NDArray[numpy.int64]]:
-        """The markers of each window of a document. They stand at the nearest two mentions of a candidate, in the
-        window where these have most text around them. A candidate whose nearest mentions are far apart, or not in one
-        window, has none."""
+        """The markers of each window of a document. They stand at the nearest two mentions of a candidate, unless these
+        are far apart, in the window where these have most text around them, if one has both."""
         places = features.mentions[features.nearest_mentions[candidates], 0]
         # In pieces, since a full text has many windows, too.
         best = numpy.concatenate([_choose_windows(piece, windows) for piece in split_candidates(places)])
@@ -212,14 +199,14 @@ class DocumentEncoder(TransformerEncoder):
                 pool = self.pooling(of_pieces, of_pieces[starts], features)
                 numbers = numpy.setdiff1d(numpy.arange(len(features.candidates)), later)
             for some in split_candidates(numbers):
-                yield some, pool(some, _align_markers(some, marked, markers))
+                yield some, pool(some, None if markers is None else _align_markers(some, marked, markers))
 
     def read(
         self, arrays: DocumentArrays, windows: Sequence[int]
     ) -> Tuple[Tensor, NDArray[numpy.int64], Optional[Tensor]]:
         """What windows say, in float32: the vectors of all wordpieces, averaged where windows overlap, shape (n,
-        width); and the numbers of the k candidates that have markers in them, shape (k,), with the vectors of these
-        markers, shape (k, 2, width), None for an encoder without markers."""
+        width); the numbers of the k candidates with markers in them, shape (k,), and the vectors of these, shape (k, 2,
+        width), None for an encoder without markers."""
         groups = self.group(arrays, windows)
         # One autocast context for all calls, so that weights are cast once.
         with autocast(self.settings["precision"], self.device):
@@ -243,9 +230,8 @@ class DocumentEncoder(TransformerEncoder):
         return vectors, numpy.concatenate(marked), of_markers
 
     def make_inputs(self, arrays: DocumentArrays, group: List[int]) -> Dict[str, Optional[Tensor]]:
-        """What the transformer gets in one call for a group of windows. Rows are windows, columns are wordpieces and,
-        behind the longest text, markers, the two of a candidate next to each other. Markers have the positions of the
-        wordpieces that they stand for."""
+        """What the transformer gets in one call for a group of windows: in each row a window and, behind the longest,
+        its markers, the two of a candidate next to each other, with the positions of what they stand for."""
         windows = [arrays.windows[i] for i in group]
         if not self.settings["markers"]:
             ids, mask = self.pad(windows)
@@ -275,11 +261,8 @@ class DocumentEncoder(TransformerEncoder):
         return {name: tensor.to(self.device) for name, tensor in inputs.items()}
 
     def group(self, arrays: DocumentArrays, windows: Sequence[int]) -> List[List[int]]:
-        """Which windows of some are read at once: those of similar length, as many as `batch_wordpieces` allows.
-
-        On a CPU larger batches gain little, but change the last digits: there a window is predicted on its own, so that
-        a document gets the same scores whatever else is in its batch.
-        """
+        """Which windows of some are read at once: those of similar length, as many as `batch_wordpieces` allows. On a
+        CPU, where that gains little, each is predicted alone: a document gets the same scores in any batch."""
         if not self.training and self.device.type == "cpu":
             return [[i] for i in windows]
         groups: List[List[int]] = []
@@ -302,12 +285,8 @@ def _choose_windows(places: NDArray[numpy.int64], windows: NDArray[numpy.int64])
     return numpy.where(margins.max(axis=1) >= 0, margins.argmax(axis=1), -1)
 
 
-def _align_markers(
-    numbers: NDArray[numpy.int64], marked: NDArray[numpy.int64], markers: Optional[Tensor]
-) -> Optional[Tensor]:
+def _align_markers(numbers: NDArray[numpy.int64], marked: NDArray[numpy.int64], markers: Tensor) -> Tensor:
     """The vectors of the markers of some candidates, of those that `marked` numbers; zeros for those without."""
-    if markers is None:
-        return None
     chosen = numpy.flatnonzero(numpy.isin(marked, numbers))
     rows = torch.from_numpy(numpy.searchsorted(numbers, marked[chosen])).to(markers.device)
     aligned = torch.zeros(len(numbers), *markers.shape[1:], device=markers.device)

@@ -48,8 +48,8 @@ class CandidateEncoder(nn.Module):
         self.settings = settings
 
     def build(self, entity_types: Sequence[str], token_width: Optional[int] = None) -> None:
-        """Make the layers, with pretrained weights where there are any. `token_width` is the width of the vectors of
-        tokens, if it reads these."""
+        """Make the layers, with pretrained weights where there are any, for vectors of tokens of a width, if it reads
+        these."""
         raise NotImplementedError
 
     def prepare(self, documents: Sequence[DocCandidates], *, is_train: bool = False) -> Any:
@@ -82,24 +82,20 @@ class TransformerEncoder(CandidateEncoder):
         return self.transformer.device
 
     def pad(self, rows: Sequence[NDArray[numpy.int64]]) -> Tuple[Tensor, Optional[Tensor]]:
-        """Rows of wordpieces as one tensor, in training longer than the longest (see `round_up`), and its mask; see the
-        function `pad`."""
+        """Rows of wordpieces as one tensor and its mask, as the function `pad` gives them; longer in training."""
         width = max(map(len, rows))
         if self.training:
             width = round_up(width, self.window + len(self.before) + len(self.after))
         return pad(rows, self.transformer.config.pad_token_id or 0, self.device, width)
 
     def make_layers(self) -> None:
-        """Make all layers but the transformer, and set `window`: the number of wordpieces in one pass, beside the
-        special tokens. Raises EmbreError if the setting `window` does not fit the transformer, or is too small."""
+        """Make all layers but the transformer, and set `window`: the number of wordpieces in one pass, beside special
+        tokens. Raises EmbreError if the setting `window` does not fit."""
         raise NotImplementedError
 
     def build(self, entity_types: Sequence[str], token_width: Optional[int] = None) -> None:
-        transformer, tokenizer = load_checkpoint(
-            self.settings["name"],
-            hidden_dropout=self.settings["hidden_dropout"],
-            attention_dropout=self.settings["attention_dropout"],
-        )
+        settings = {key: self.settings[key] for key in ("name", "hidden_dropout", "attention_dropout")}
+        transformer, tokenizer = load_checkpoint(**settings)
         if self.settings.get("tags", True):
             add_tags(transformer, tokenizer, entity_types)
         self.build_on(transformer, tokenizer, entity_types)
@@ -156,8 +152,8 @@ def split_candidates(candidates: NDArray[numpy.int64]) -> List[NDArray[numpy.int
 
 
 def pad(rows: Sequence[NDArray], value: int, device: torch.device, width: int = 0) -> Tuple[Tensor, Optional[Tensor]]:
-    """Rows of integers as one tensor, at least `width` wide, with a value behind their ends, and a mask: 1 where they
-    are, 0 where they have ended; None if they are all of one length, as attention is fastest without a mask."""
+    """Rows of integers as one tensor, at least `width` wide, with a value behind their ends, and a mask: 0 where they
+    have ended; None if none has, as attention is fastest without a mask."""
     lengths = torch.tensor([len(row) for row in rows])
     padded = torch.full((len(rows), max(width, *map(len, rows))), value)
     for of_row, row in zip(padded, rows):

@@ -4,7 +4,7 @@ What has a vector is a unit: a wordpiece or a token of spaCy.
 """
 
 from dataclasses import dataclass
-from itertools import accumulate, chain, pairwise
+from itertools import accumulate, chain, pairwise, zip_longest
 from typing import Dict, Iterable, Iterator, List, NamedTuple, Sequence, Tuple
 
 import numpy
@@ -43,7 +43,6 @@ class CandidateFeatures:
     concept_types: NDArray[numpy.int64]  # the class of each concept's entity type, 0 if it is unknown; shape (c,)
     candidates: NDArray[numpy.int64]  # the two concepts of each candidate; shape (p, 2)
     distances: NDArray[numpy.int64]  # the least distance between its mentions, in units; shape (p,)
-    distance_bin: NDArray[numpy.int64]  # the bin of this distance; shape (p,)
     n_close_bin: NDArray[numpy.int64]  # the bin of the number of pairs of its mentions that are close; shape (p,)
     pair_position: NDArray[numpy.int64]  # the part of the document that its nearest mentions stand in; shape (p,)
     nearest_mentions: NDArray[numpy.int64]  # these two mentions; shape (p, 2)
@@ -67,15 +66,10 @@ def make_features(
     classes = {name: number for number, name in enumerate(entity_types, start=1)}
     mentions, types, pairs = zip(*(_number_concepts(document, classes) for document in documents))
     nearest, distances, n_close, positions = zip(*map(nearest_mentions, spans, mentions, pairs, lengths))
-    distances = numpy.concatenate(distances)
     units, first_mentions, concepts, candidates = (
         list(accumulate(sizes, initial=0)) for sizes in (lengths, map(len, spans), map(len, types), map(len, pairs))
     )
     rows = [[number + first for number in row] for of_doc, first in zip(mentions, first_mentions) for row in of_doc]
-    counts = [len(row) for row in rows]
-    concept_mentions = numpy.full((len(rows), max(counts)), -1, dtype="int64")
-    for padded, row in zip(concept_mentions, rows):
-        padded[: len(row)] = row
     first_position = [
         of_doc[row, 0].min() / max(length, 1)
         for of_doc, length, of_concepts in zip(spans, lengths, mentions)
@@ -83,16 +77,15 @@ def make_features(
     ]
     return CandidateFeatures(
         mentions=_join(spans, units),
-        concept_mentions=concept_mentions,
+        concept_mentions=numpy.asarray([*zip_longest(*rows, fillvalue=-1)], dtype="int64").T,
         concept_types=numpy.asarray(list(chain.from_iterable(types)), dtype="int64"),
         candidates=_join(pairs, concepts),
-        distances=distances,
-        distance_bin=numpy.searchsorted(DISTANCE_BOUNDS, distances),
+        distances=numpy.concatenate(distances),
         n_close_bin=numpy.searchsorted(CLOSE_BOUNDS, numpy.concatenate(n_close)),
         pair_position=to_position_bins(numpy.concatenate(positions)),
         nearest_mentions=_join(nearest, first_mentions),
         first_position=to_position_bins(numpy.asarray(first_position)),
-        n_mentions_bin=numpy.searchsorted(COUNT_BOUNDS, counts),
+        n_mentions_bin=numpy.searchsorted(COUNT_BOUNDS, list(map(len, rows))),
         documents=list(zip(*([slice(*ends) for ends in pairwise(of_all)] for of_all in (units, concepts, candidates)))),
     )
 
@@ -103,10 +96,7 @@ def _number_concepts(
     """The mentions of each concept that is in a candidate, its class, and the two concepts of each candidate, all by
     their numbers within the document."""
     # With the type: the same characters may be a gene and a chemical, each with tags of its own.
-    numbers = {
-        (mention.start, mention.end, entity_type(mention.label)): number
-        for number, mention in enumerate(document.mentions)
-    }
+    numbers = {(one.start, one.end, entity_type(one.label)): number for number, one in enumerate(document.mentions)}
     concepts: Dict[Tuple[str, str], int] = {}
     mentions: List[List[int]] = []
     types: List[int] = []
@@ -139,9 +129,8 @@ def nearest_mentions(
     """How near the two concepts of p candidates come to each other: their nearest two mentions, the first of them if
     several are, shape (p, 2); and of shape (p,) the distance of these two, the number of pairs of mentions that are at
     most CLOSE units apart, and the middle of the nearest two as a share of the document. A concept comes near to itself
-    by different mentions. `spans` are the first and one-after-last unit of each mention, shape (m, 2),
-    `concept_mentions` the mentions of each concept, at least one, `candidates` the two concepts of each, shape (p, 2),
-    and `length` the number of units of the document."""
+    by different mentions. `spans` are the first and one-after-last unit of each mention, `concept_mentions` the
+    mentions of each concept, at least one, `candidates` its two concepts, `length` the units of the document."""
     counts = numpy.asarray([len(row) for row in concept_mentions], dtype="int64")
     firsts = counts.cumsum() - counts
     entries = numpy.asarray(list(chain.from_iterable(concept_mentions)), dtype="int64")

@@ -81,10 +81,9 @@ class RelationLoss:
     """Two cross-entropies, weighted (equation 1 of the paper), divided by the number of candidates in the batch:
     L = -l1 * sum y_r log p_r - l2 * sum y_n log p_n.
 
-    The paper does not say what the novelty of an unrelated candidate is. Here it has none, and adds nothing.
-
-    Not in the paper: y_r and y_n may be mixed with the probabilities of teachers (distillation, Hinton and others 2015;
-    from networks of the same size, Furlanello and others 2018, "Born again neural networks").
+    The paper does not say what the novelty of an unrelated candidate is: here it has none, and adds nothing. Not in the
+    paper: y_r and y_n may be mixed with the probabilities of teachers (distillation, Hinton and others 2015; from
+    networks of the same size, Furlanello and others 2018, "Born again neural networks").
     """
 
     relation_weight: float = 1.0  # l1

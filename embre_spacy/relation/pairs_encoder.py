@@ -41,8 +41,7 @@ def create_pairs_encoder(
 
     name, hidden_dropout, attention_dropout, precision: As of `embre_spacy.DocumentEncoder.v1`.
     window (Optional[int]): The most wordpieces and tags in one pass; as many as the transformer takes if None.
-    batch_candidates (int): The most candidates in one call of the transformer. The memory that is needed depends on it,
-        and not on the number of candidates that a document has.
+    batch_candidates (int): The most candidates in one call of the transformer, on which the memory depends.
     RETURNS (PairsEncoder): The encoder, without layers yet.
     RAISES (EmbreError): If there is no room for a candidate.
     """
@@ -65,11 +64,8 @@ class PairsArrays:
 
 class PairsEncoder(TransformerEncoder):
     """Vectors of candidates from a pass over the text in which only their own mentions have tags (section 3.3 of the
-    paper).
-
-    The paper does not say how the vector of a candidate is made of the vectors of the wordpieces. Here it is the source
-    beside the target, and each of these the mean of the vectors at the opening tags of its mentions in the pass.
-    """
+    paper). The paper does not say how they are made: here they are the source beside the target, each the mean of the
+    vectors at the opening tags of its mentions in the pass."""
 
     kind = "PairsEncoder"
     weight_settings = ()
@@ -78,22 +74,17 @@ class PairsEncoder(TransformerEncoder):
         longest = longest_window(self.transformer, self.tokenizer)
         self.window = longest if self.settings["window"] is None else self.settings["window"]
         if not MIN_WINDOW <= self.window <= longest:
-            raise EmbreError(
-                f"encoder {self.settings['name']!r}: `window` must be at least {MIN_WINDOW} and at most {longest}, "
-                f"not {self.window}"
-            )
+            cause = f"`window` must be at least {MIN_WINDOW} and at most {longest}, not {self.window}"
+            raise EmbreError(f"encoder {self.settings['name']!r}: {cause}")
         self.width = 2 * self.transformer.config.hidden_size
         separator = self.tokenizer.sep_token_id
         self.between = numpy.asarray([] if separator is None else [separator], dtype="int64")
 
     def prepare(self, documents: Sequence[DocCandidates], *, is_train: bool = False) -> PairsArrays:
-        # In the order of the document. The same mention may be in `doc.ents` and in the span group; one pair of tags is
-        # enough.
+        # In the order of the document. The same mention may be in `doc.ents` and in the span group.
         keys = [[(one.start, one.end, entity_type(one.label)) for one in document.mentions] for document in documents]
         orders = [{key: number for number, key in enumerate(dict.fromkeys(of_doc))} for of_doc in keys]
-        texts = [
-            TaggedText(document.doc.text, [key[:2] for key in order]) for document, order in zip(documents, orders)
-        ]
+        texts = [TaggedText(one.doc.text, [key[:2] for key in order]) for one, order in zip(documents, orders)]
         passes = [
             self._make_pass(candidate, order, *pieces)
             for document, order, pieces in zip(documents, orders, cut_wordpieces(self.tokenizer, texts))
@@ -109,9 +100,9 @@ class PairsEncoder(TransformerEncoder):
         ids: NDArray[numpy.int64],
         starts: NDArray[numpy.int64],
     ) -> Tuple[NDArray[numpy.int64], NDArray[numpy.int64], NDArray[numpy.int64]]:
-        """The text with tags around the mentions of a candidate, whose concepts may be the same: the ids, where the
-        opening tags of the source stand among them, and where those of the target stand. The place of a mention without
-        tags is that of its first wordpiece. `ids` and `starts` are what `cut_wordpieces` gives."""
+        """The text with tags around the mentions of a candidate, whose concepts may be the same: the ids, and where the
+        opening tags of source and target stand among them, or the first wordpiece of a mention without tags. `ids` and
+        `starts` are what `cut_wordpieces` gives."""
         of_sides = [{(start, end, concept.type) for start, end in concept.mentions} for concept in candidate]
         mentions = sorted(set.union(*of_sides), key=order.__getitem__)
         sides = [[i for i, mention in enumerate(mentions) if mention in of_side] for of_side in of_sides]
@@ -145,8 +136,8 @@ class PairsEncoder(TransformerEncoder):
     def forward(self, arrays: PairsArrays, *vectors: Tensor) -> Iterator[Tuple[NDArray[numpy.int64], Tensor]]:
         groups = self._group(arrays)
         read = self._read
-        # To keep what the backward pass needs of one call is what one call costs anyway. Of several calls it is not
-        # kept, but computed again, one call at a time: so memory does not depend on the number of candidates.
+        # What the backward pass needs of several calls is not kept, but computed again, one call at a time: so memory
+        # does not depend on the number of candidates.
         if torch.is_grad_enabled() and len(groups) > 1:
             read = partial(checkpoint, self._read, use_reentrant=False)
         outputs: List[Tensor] = []
@@ -167,7 +158,7 @@ class PairsEncoder(TransformerEncoder):
 
     def _group(self, arrays: PairsArrays) -> List[List[int]]:
         """Candidates of similar length together, as many as `batch_candidates` allows. In prediction those of different
-        documents do not mix, so that a document gets the same scores whatever else is in its batch."""
+        documents do not mix, so that a document gets the same scores in any batch."""
         size = self.settings["batch_candidates"]
         groups = []
         for first, last in [(0, len(arrays.inputs))] if self.training else arrays.documents:
@@ -196,13 +187,10 @@ def choose_excerpts(
 ) -> List[Excerpt]:
     """One or two excerpts in the order of the text, with tags for the nearest two mentions of a candidate and for all
     others that lie whole in an excerpt: the whole document if it fits; else as much as fits around the nearest two; and
-    if they are too far apart for that, two excerpts of half the size, one around each.
-
-    Of a mention that is too long for an excerpt of its own, the excerpt holds the beginning and nothing else. Two
-    excerpts may share text only if there is such a mention. `spans` and `n_tags` are the wordpieces and the numbers of
-    tags of the mentions of the candidate, `size` is the room for wordpieces and tags, `n_between` what two excerpts
-    need between them.
-    """
+    if they are too far apart for that, two excerpts of half the size, one around each, of which each may be the
+    beginning of a mention that is longer. `spans` and `n_tags` are the wordpieces and the numbers of tags of the
+    mentions of the candidate, `size` is the room for wordpieces and tags, `n_between` what two excerpts need between
+    them."""
     pair = set(nearest)
     both = _widen(spans, n_tags, list(pair), length, size)
     if both is not None:

@@ -25,8 +25,7 @@ class CandidatePooling(nn.Module):
 
     A concept pools its mentions by log-sum-exp; a candidate adds the context that both concepts attend to (Zhou et al.
     2021, "Document-level relation extraction with adaptive thresholding and localized context pooling", section 4.2),
-    the entity types, the numbers and positions of the mentions, and how near they come to each other. An `n_heads` that
-    does not divide the width of the vectors is an EmbreError.
+    the entity types, the numbers and positions of the mentions, and how near they come to each other.
     """
 
     def __init__(
@@ -60,8 +59,8 @@ class CandidatePooling(nn.Module):
         self, vectors: Tensor, mentions: Tensor, features: CandidateFeatures
     ) -> Callable[[NDArray[numpy.int64], Optional[Tensor]], Tensor]:
         """Read the vectors of all units, shape (n, input width), and of all mentions, shape (m, input width). What is
-        returned makes the vectors of k candidates, shape (k, self.width), of their numbers in rising order, shape (k,),
-        and, if there are any, of their markers, shape (k, 2, marker width), zeros for those without."""
+        returned makes the vectors of k candidates, shape (k, self.width), of their numbers in rising order, and of the
+        vectors of their markers, if there are any, shape (k, 2, marker width), zeros for those without."""
         concept_mentions = torch.from_numpy(features.concept_mentions).to(vectors.device)
         rows = mentions[concept_mentions.clamp(min=0)]
         concepts = rows.masked_fill((concept_mentions < 0).unsqueeze(-1), float("-inf")).logsumexp(dim=1)
@@ -95,7 +94,7 @@ class CandidatePooling(nn.Module):
                 inputs = [concepts[of_side], context, concept_features[of_side], *of_marker]
                 sides.append(torch.tanh(layer(torch.cat(inputs, dim=-1))))
             pair_features = _embed(
-                (self.distances, features.distance_bin[numbers]),
+                (self.distances, numpy.searchsorted(DISTANCE_BOUNDS, features.distances[numbers])),
                 (self.closeness, features.n_close_bin[numbers]),
                 (self.nearest, features.pair_position[numbers]),
             )
@@ -110,14 +109,14 @@ def _embed(*features: Tuple[nn.Embedding, NDArray[numpy.int64]]) -> Tensor:
 
 
 class ContextPooling:
-    """The contexts of candidates of one document (localized context pooling, Zhou et al. 2021, section 4.2): the mean
-    of its vectors, weighted by how much both concepts attend to them, which is what their mentions attend to on
-    average, multiplied, and summed over the heads; zeros for concepts that attend to nothing in common. Time and memory
-    grow with the length of the document, not with its square.
+    """The contexts of candidates of one document (localized context pooling): the mean of its vectors, weighted by how
+    much both concepts attend to them, which is what their mentions attend to on average, multiplied, and summed over
+    the heads; zeros for concepts that attend to nothing in common. Time and memory grow with the length of the
+    document, not with its square.
 
-    `vectors` and `keys` are those of its n units, shape (n, width), and `queries` those of all mentions, shape (m,
-    width). `starts` are the units that all mentions start with, counted within the document; `concept_mentions` are
-    the mentions of its concepts, padded with -1, shape (c, most mentions).
+    `vectors` and `keys` are those of its n units, shape (n, width), `queries` those of all mentions, shape (m, width).
+    `starts` are the units that all mentions start with, counted within the document; `concept_mentions` are the
+    mentions of its concepts, padded with -1, shape (c, most mentions).
     """
 
     def __init__(

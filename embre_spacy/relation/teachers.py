@@ -13,28 +13,26 @@ from .loss import Probabilities
 
 
 class Teachers:
-    """The mean probabilities of trained relation components. Each document is predicted once: its probabilities are
-    kept, 4 bytes for each class of each candidate. Raises EmbreError if a teacher has other labels than the component
-    that learns. `components` are named by their pipelines, for errors."""
+    """The mean probabilities of trained relation components, named by their pipelines. Each document is predicted once:
+    its probabilities are kept, 4 bytes for each class of each candidate. Raises EmbreError if a teacher has other
+    labels than the component that learns."""
 
     def __init__(
         self, components: Mapping[str, Any], relation_types: Sequence[str], novelty_labels: Sequence[str]
     ) -> None:
-        self._teachers = [
-            (
-                teacher,
-                # "Not related" comes first.
-                [0, *(column + 1 for column in _find_columns(name, teacher.labels, relation_types, "relation types"))],
-                _find_columns(name, teacher.novelty_labels, novelty_labels, "novelty labels"),
-            )
-            for name, teacher in components.items()
-        ]
+        self._teachers = []
+        for name, teacher in components.items():
+            of_types = _find_columns(name, teacher.labels, relation_types, "relation types")
+            of_novelties = _find_columns(name, teacher.novelty_labels, novelty_labels, "novelty labels")
+            # "Not related" comes first.
+            self._teachers.append((teacher, [0, *(column + 1 for column in of_types)], of_novelties))
         self._probabilities: Dict[bytes, Probabilities] = {}
 
     def predict(self, docs: Sequence[Doc], candidates: Sequence[List[Candidate]]) -> Probabilities:
         """The mean probabilities of the p candidates of at least one document: of relation types, "not related" first,
         shape (p, relation types + 1), and of novelty labels, shape (p, novelty labels)."""
-        keys = [_digest(doc, of_doc) for doc, of_doc in zip(docs, candidates)]
+        contents = ([doc.text, get_mentions(doc), of_doc] for doc, of_doc in zip(docs, candidates))
+        keys = [hashlib.sha256(srsly.msgpack_dumps(content)).digest() for content in contents]
         new = {key: pair for key, pair in zip(keys, zip(docs, candidates)) if key not in self._probabilities}
         if new:
             new_docs, new_candidates = zip(*new.values())
@@ -54,8 +52,3 @@ def _find_columns(name: str, labels: Sequence[str], expected: Sequence[str], kin
     if sorted(labels) != sorted(expected):
         raise EmbreError(f"{name}: the teacher has the {kind} {', '.join(labels)}, and not {', '.join(expected)}")
     return [list(labels).index(label) for label in expected]
-
-
-def _digest(doc: Doc, candidates: Sequence[Candidate]) -> bytes:
-    """What tells documents apart: text, mentions and candidates."""
-    return hashlib.sha256(srsly.msgpack_dumps([doc.text, get_mentions(doc), candidates])).digest()

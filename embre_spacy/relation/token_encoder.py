@@ -17,20 +17,15 @@ def create_token_encoder(hidden_width: int = 256, n_heads: int = 8, dropout: flo
     """The document encoder on the vectors of spaCy's tokens (`embre_spacy.TokenEncoder.v1`). The layer that makes them
     is the `tok2vec` of the relation model, such as a listener to a transformer that components share.
 
-    hidden_width, dropout: As of `embre_spacy.DocumentEncoder.v1`.
-    n_heads (int): The number of attention heads that find the context of a candidate. It must divide the width of the
-        vectors of tokens.
+    hidden_width, n_heads, dropout: As of `embre_spacy.DocumentEncoder.v1`.
     RETURNS (TokenEncoder): The encoder, without layers yet.
     """
     return TokenEncoder(locals())
 
 
 class TokenEncoder(CandidateEncoder):
-    """Vectors of candidates from vectors of tokens that another layer has made.
-
-    A mention is the mean of the vectors of its tokens, whole ones where tokens were merged: there are no tags here that
-    could stand for it.
-    """
+    """Vectors of candidates from vectors of tokens that another layer has made. A mention is the mean of its tokens,
+    whole ones where tokens were merged."""
 
     kind = "TokenEncoder"
     weight_settings = ("hidden_width", "n_heads")
