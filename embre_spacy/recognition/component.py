@@ -4,6 +4,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence
 
 from spacy.language import Language
 from spacy.pipeline import EntityRecognizer
+from spacy.pipeline.ner import DEFAULT_NER_MODEL
 from spacy.tokens import Doc, Span
 from spacy.vocab import Vocab
 from thinc.api import Model
@@ -18,24 +19,7 @@ DEFAULT_CONFIG: Dict[str, Any] = {
     "update_with_oracle_cut_size": 100,
     "incorrect_spans_key": None,
     "scorer": {"@scorers": "spacy.ner_scorer.v1"},
-    "model": {
-        "@architectures": "spacy.TransitionBasedParser.v2",
-        "state_type": "ner",
-        "extra_state_tokens": False,
-        "hidden_width": 64,
-        "maxout_pieces": 2,
-        "use_upper": True,
-        "tok2vec": {
-            "@architectures": "spacy.HashEmbedCNN.v2",
-            "pretrained_vectors": None,
-            "width": 96,
-            "depth": 4,
-            "embed_size": 2000,
-            "window_size": 1,
-            "maxout_pieces": 3,
-            "subword_features": True,
-        },
-    },
+    "model": DEFAULT_NER_MODEL,
 }
 
 
@@ -66,25 +50,13 @@ def make_embre_mentions(
         scorer (Optional[Callable]): As for spaCy's `ner`.
     RETURNS (MentionRecognizer): The component.
     """
-    return MentionRecognizer(
-        nlp.vocab,
-        model,
-        name,
-        moves,
-        add_to_given=add_to_given,
-        update_with_oracle_cut_size=update_with_oracle_cut_size,
-        incorrect_spans_key=incorrect_spans_key,
-        scorer=scorer,
-    )
+    return MentionRecognizer(nlp.vocab, **{key: value for key, value in locals().items() if key != "nlp"})
 
 
 class MentionRecognizer(EntityRecognizer):
     """Finds the mentions of documents: spaCy's `EntityRecognizer`, but for documents that bring mentions, in `doc.ents`
-    or `doc.spans["mentions"]`. These come out with exactly those, unless `add_to_given`.
-
-    A document without any, though its file may say that it was annotated, is one to find mentions in: files of texts
-    that nobody has annotated look the same.
-    """
+    or `doc.spans["mentions"]`. These come out with exactly those, unless `add_to_given`. In a document without any
+    mentions are found even if its file was annotated: files of texts that nobody has annotated look the same."""
 
     def __init__(
         self,
@@ -101,8 +73,8 @@ class MentionRecognizer(EntityRecognizer):
         self.add_to_given = add_to_given
 
     def predict(self, docs: Iterable[Doc]) -> List[List[Any]]:
-        """The states of the parser for each part of those documents that mentions are to be found in. They are
-        predicted one by one, so that what is in memory does not grow with the batch."""
+        """The states of the parser for each part of those documents that mentions are to be found in, which are
+        predicted one by one: memory does not grow with the batch."""
         states: List[List[Any]] = []
         for doc in self._choose(docs):
             entities = _take_entities(doc)
@@ -152,8 +124,7 @@ def _cut(doc: Doc) -> List[Doc]:
 
 
 def _take_entities(doc: Doc) -> List[Span]:
-    """Take the entities of a document away and return them: spaCy's recognizer would keep their places and learn their
-    labels."""
+    """Take the entities of a document away: spaCy's recognizer would keep their places and learn their labels."""
     entities = list(doc.ents)
     if entities:
         doc.set_ents([], default="missing")
