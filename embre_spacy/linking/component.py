@@ -17,7 +17,7 @@ from spacy.training import Example, validate_examples
 
 from ..errors import EmbreError
 from ..labels import DISEASE, GENE, TAXON, VARIANT, entity_type
-from ..terminology import Term, Terminology, identify_variant, normalize_name, write_names
+from ..terminology import Name, Terminology, identify_variant, normalize_name, write_names
 from ..tokens import LOCAL_PREFIX, Mention, hide_local, identify_mentions, normalize_identifier, split_identifiers
 from .abbreviations import find_abbreviations
 from .names import iter_spellings, split_composite
@@ -45,9 +45,9 @@ def make_embre_concepts(nlp: Language, name: str, threshold: float, terminologie
 
     nlp (Language): The pipeline.
     name (str): The name of the component in the pipeline.
-    threshold (float): How much alike a mention and a name must be if they are not equal, from 0 to 100.
-    terminologies (List[str]): Files of `terminology build`, which are looked up where they lie, after the names that
-        the component has learned.
+    threshold (float): How much alike a mention and a name must be if they are not equal, from 0 to 100 (rapidfuzz's
+        `ratio`).
+    terminologies (List[str]): Files of `terminology build`, which are looked up where they lie, after learned names.
     RETURNS (ConceptLinker): The component.
     """
     return ConceptLinker(name, threshold=threshold, terminologies=terminologies)
@@ -61,13 +61,12 @@ class _Context(NamedTuple):
     sentences: List[int]  # where they start, and where the last ends
     taxa: List[Tuple[int, str]]  # where they are mentioned
     shares: Counter  # how often
-    terms: Dict[Tuple[str, str], List[Term]]  # what has been found
+    terms: Dict[Tuple[str, str], List[Name]]  # what has been found
 
 
 class ConceptLinker(Pipe):
     """Gives the mentions of a document that have no identifier one: of its names, the names of terminologies, or what
-    variants say of themselves. Mentions of which nothing is known get an identifier of the document alone, which all
-    mentions of that name share (LOCAL_PREFIX). Those that have one keep it.
+    variants say of themselves; or else one of the document alone, which all mentions of that name share (LOCAL_PREFIX).
     """
 
     def __init__(
@@ -115,9 +114,9 @@ class ConceptLinker(Pipe):
             return ",".join(dict.fromkeys(_choose(terms, mention, context) for terms in parts))
         return LOCAL_PREFIX + normalize_name(context.long_forms.get(name, name))
 
-    def _find_name(self, name: str, type: str, context: _Context) -> List[Term]:
-        """The concepts of a name: of equal names, or else of names alike, or else of what remains of a disease without
-        its first words. The long form of an abbreviation comes first: elsewhere it may be short for something else."""
+    def _find_name(self, name: str, type: str, context: _Context) -> List[Name]:
+        """The concepts of a name: of equal names, or else of names alike, or else of a disease without its first words.
+        The long form of an abbreviation comes first: elsewhere it may be short for something else."""
         if (name, type) not in context.terms:
             forms = context.long_forms
             spelled = " ".join(forms.get(word, word) for word in name.split())
@@ -131,9 +130,9 @@ class ConceptLinker(Pipe):
             context.terms[name, type] = next(filter(None, ways), [])
         return context.terms[name, type]
 
-    def _find(self, name: str, type: str) -> List[Term]:
+    def _find(self, name: str, type: str) -> List[Name]:
         """The concepts of a name, the surest first. A gene may be that of a taxon that only some terminology has."""
-        found: List[Term] = []
+        found: List[Name] = []
         for file in self._files:
             found += file.find(name, type) if type == GENE or not found else []
         return found
@@ -192,7 +191,7 @@ class ConceptLinker(Pipe):
         self.names = Terminology(content) if content else None
 
 
-def _choose(terms: Sequence[Term], mention: Mention, context: _Context) -> str:
+def _choose(terms: Sequence[Name], mention: Mention, context: _Context) -> str:
     """Of the concepts that have a name the surest, or of genes the one that the document most likely means."""
     if entity_type(mention.label) != GENE:
         return terms[0].identifier
@@ -204,7 +203,7 @@ def _choose(terms: Sequence[Term], mention: Mention, context: _Context) -> str:
     within = context.taxa[first:last]
     nearest = min(within, key=lambda place: abs(place[0] - mention.start))[1] if within else None
 
-    def rate(term: Term) -> Tuple[float, str]:
+    def rate(term: Name) -> Tuple[float, str]:
         is_human = term.taxon == _HUMAN
         style = _OF_PEOPLE if is_human else _OF_RODENTS if term.taxon in _RODENTS else None
         score = _WEIGHT * log(term.weight + 0.1) + _NEAREST * (term.taxon == nearest)

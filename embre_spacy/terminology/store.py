@@ -39,7 +39,7 @@ SELECT type, key, identifier, coalesce(max(best.taxon), ''), sum(weight) AS tota
 FROM rows LEFT JOIN best USING (type, identifier)
 GROUP BY type, key, identifier HAVING total >= :least ORDER BY type, key, identifier
 """
-_EXACT = "SELECT identifier, taxon, weight FROM names WHERE type = ? AND key = ? ORDER BY weight DESC, identifier"
+_EXACT = "SELECT key, identifier, taxon, weight FROM names WHERE type = ? AND key = ? ORDER BY weight DESC, identifier"
 _ALIKE = "SELECT DISTINCT key FROM names WHERE type = ? AND key >= ? AND key < ? AND length(key) BETWEEN ? AND ?"
 _ALL = "SELECT types.name, key, identifier, taxon, weight FROM names JOIN types ON type = number"
 # A shorter name is another name when one letter differs. Only names of which the first third is equal are compared: on
@@ -54,21 +54,13 @@ _SEPARATORS = re.compile(r"(?<=\d)[^\w+]+(?=\d)|(?P<dropped>[^\w+]+|_)")
 
 
 class Name(NamedTuple):
-    """A name of a concept, as a source has it."""
+    """A name of a concept, as a source has it, or as all sources of a terminology."""
 
     type: str  # BioRED's name of the entity type, where it has one
     name: str
     identifier: str
-    taxon: str = ""  # that a gene belongs to, with "?" before it if that is a guess
+    taxon: str = ""  # that a gene belongs to, if it is known, with "?" before it if a source guesses
     weight: float = 1.0  # how sure the source is that this is a name of the concept, or how often it has it
-
-
-class Term(NamedTuple):
-    """One concept that has a name."""
-
-    identifier: str
-    taxon: str  # that a gene belongs to; empty if it is not known, and for all else
-    weight: float  # of all sources that say so
 
 
 def normalize_name(name: str) -> str:
@@ -89,8 +81,7 @@ def make_key(name: str, type: str) -> str:
 class Terminology:
     """Names of concepts. Threads and forked processes may share it: each has a connection of its own.
 
-    source (Union[str, Path, bytes]): The file, as `write_names` makes it, which is looked up from disk, or its content,
-        which is looked up in memory.
+    source (Union[str, Path, bytes]): The file of `write_names`, to look up from disk, or its content.
     RAISES (EmbreError): If it is none.
     """
 
@@ -119,13 +110,12 @@ class Terminology:
         """The content of the file."""
         return self.source if isinstance(self.source, bytes) else Path(self.source).read_bytes()
 
-    def find(self, name: str, type: str) -> List[Term]:
+    def find(self, name: str, type: str) -> List[Name]:
         """The concepts of an entity type that have a name, the surest first."""
         return self._find_key(make_key(name, type), type)
 
-    def find_alike(self, name: str, type: str, least: float) -> List[Term]:
-        """The concepts of an entity type with the name that is most like a name, if its likeness (the normalized
-        similarity of rapidfuzz's `ratio`, from 0 to 100) is at least `least`."""
+    def find_alike(self, name: str, type: str, least: float) -> List[Name]:
+        """The concepts of an entity type with the name that is most like a name, by at least so much (`ratio`)."""
         key = make_key(name, type)
         if len(key) < _SHORTEST_ALIKE:
             return []
@@ -140,8 +130,8 @@ class Terminology:
         best = extractOne(key, keys, scorer=ratio, score_cutoff=least)
         return self._find_key(best[0], type) if best else []
 
-    def _find_key(self, key: str, type: str) -> List[Term]:
-        return [Term(*row) for row in self._connect().execute(_EXACT, (self._types.get(type), key))]
+    def _find_key(self, key: str, type: str) -> List[Name]:
+        return [Name(type, *row) for row in self._connect().execute(_EXACT, (self._types.get(type), key))]
 
     def _connect(self) -> sqlite3.Connection:
         if getattr(self._own, "process", None) != os.getpid():

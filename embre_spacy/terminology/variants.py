@@ -19,8 +19,8 @@ _BASES = {"adenine": "A", "cytosine": "C", "guanine": "G", "thymine": "T", "thym
 _CHANGES = {"deletion": "DEL", "del": "DEL", "insertion": "INS", "ins": "INS", "duplication": "DUP", "dup": "DUP",
             "delins": "INDEL", "indel": "INDEL", "ins/del": "INDEL"}  # fmt: skip
 
-_ACID = "(?:" + "|".join(map(re.escape, sorted(_ACIDS, key=len, reverse=True))) + "|[ACDEFGHIKLMNPQRSTVWXY])"
-_NAMED_ACID = "(?:" + "|".join(re.escape(name) for name in sorted(_ACIDS, key=len, reverse=True)) + ")"
+_NAMED_ACID = "(?:" + "|".join(map(re.escape, sorted(_ACIDS, key=len, reverse=True))) + ")"
+_ACID = f"(?:{_NAMED_ACID}|[ACDEFGHIKLMNPQRSTVWXY])"
 _BASE = "(?:" + "|".join(_BASES) + "|[ACGTU]+)"
 _KIND = r"\(?(?:(?P<kind>[cgmnpr])\.\s*)?[(\[]?"
 _PLACE = r"(?P<place>(?:IVS\s*)?[-+*]?\d+(?:\s*[-+_]\s*\d+)?(?:_[-+*]?\d+(?:[-+]\d+)?)?)"
@@ -92,11 +92,7 @@ def _describe(fields: Dict[str, Optional[str]], kind: str, change: str) -> str:
     old, new, letter = (letters.get(said.get(key, "").lower(), said.get(key, "").upper()) for key in _LETTERS)
     place = re.sub(r"\s", "", said.get("place", "")).lstrip("+").upper()
     change = change or _CHANGES.get(said["change"].lower(), "DEL")
-    if change == "SUB":
-        return "|".join([kind, change, old, place, new])
-    if change == "FS":
-        return "|".join([kind, change, old, place, new, said["shift"]])
-    if change == "Allele":
-        return "|".join([kind, change, new, place])
+    whole, other = [old, place, new], [place.replace("-", "_"), new or letter]
     # tmVar has another field for the number of repeats.
-    return "|".join([kind, change, place.replace("-", "_"), new or letter, *([""] if change == "DUP" else [])])
+    forms = {"SUB": whole, "FS": [*whole, said.get("shift", "")], "Allele": [new, place], "DUP": [*other, ""]}
+    return "|".join([kind, change, *forms.get(change, other)])
