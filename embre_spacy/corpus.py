@@ -208,7 +208,7 @@ def read_judged(spec: CorpusSpec, folder: Path, vocab: Vocab, limit: int = 0) ->
 def _judge(doc: Doc, spec: CorpusSpec, file: str) -> bool:
     """Replace the relations of a document by those that its corpus means, say which pairs it judges, and return
     whether there are any."""
-    scores = read_scores(doc) if spec.scores else {}
+    scores = read_scores(doc, file) if spec.scores else {}
     relations = tokens.get_relations(doc)
     judged = dict.fromkeys(_find_silent(doc, spec) if spec.negatives else (), spec.negatives_weight)
     types: Dict[Tuple[str, str], List[str]] = defaultdict(list)

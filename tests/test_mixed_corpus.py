@@ -93,6 +93,16 @@ def test_scores_are_probabilities_and_silence_counts_less(folder):
     assert ("1", "2") in judged and len(judged) == 3 + 3 + 6 + 2 + 1
 
 
+@pytest.mark.parametrize("score", ["high", "", None, [0.5], 10**400, "nan", "-0.1", 1.5])
+def test_a_score_that_is_no_probability_is_named(score, folder):
+    path = folder / "teacher-2.json"
+    path.write_text(path.read_text(encoding="utf8").replace('"0.75"', json.dumps(score), 1), encoding="utf8")
+    with pytest.raises(InputError) as error:
+        take(folder, shares={"teacher": 1})
+    cause = f"relation R1 has the score {score!r}, which is not a number from 0 to 1"
+    assert str(error.value) == f"{path}: document 21: {cause}"
+
+
 def test_documents_are_drawn_by_share_and_each_once_before_one_comes_again(folder):
     examples = take(folder, 400, shares={"signs": 1, "teacher": 3})
     counts = Counter(example.reference._.document_id for example in examples)

@@ -1,5 +1,6 @@
 """From a record to a `Doc` and back: mentions, relations, passages. The `Doc` keeps the record, so nothing is lost."""
 
+import math
 from collections import Counter, defaultdict, deque
 from itertools import chain, count, islice, product
 from typing import Any, DefaultDict, Deque, Dict, Iterator, List, Optional, Set, Tuple
@@ -110,12 +111,19 @@ def _find_concepts(argument: Argument, concepts: ConceptIndex) -> Iterator[List[
         yield of_type or found or [Concept(identifier, argument.type)]
 
 
-def read_scores(doc: Doc) -> Dict[Tuple[str, str], float]:
-    """The probabilities that the relations in the file of a document have as "score", the highest of each pair."""
+def read_scores(doc: Doc, file: str) -> Dict[Tuple[str, str], float]:
+    """The probabilities that the relations of a document have in its file as "score", the highest of each pair."""
     scores: Dict[Tuple[str, str], float] = {}
     concepts = ConceptIndex(doc)
     for relation, fields in read_relations(_get_record(doc).document):
-        score = float(get_infons(relation).get("score", 1.0))
+        value = get_infons(relation).get("score", 1.0)
+        try:
+            score = float(value)
+        except (OverflowError, TypeError, ValueError):
+            score = math.nan
+        if not 0.0 <= score <= 1.0:
+            cause = f"relation {relation.get('id')} has the score {value!r}, which is not a number from 0 to 1"
+            raise InputError(cause, file=file, document=tokens.get_document_id(doc))
         for made in _make_relations(fields, concepts):
             scores[made.pair] = max(score, scores.get(made.pair, 0.0))
     return scores
