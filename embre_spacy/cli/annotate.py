@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from ..files import OUTPUT_FORMATS
-from .app import BatchSize, GpuId, InputFormat, Pmids, add_pmids, app, note, report_errors, say
+from .app import BatchSize, GpuId, InputFormat, Model, Pmids, add_pmids, app, note, report_errors, say
 
 OutputFormat = Enum("OutputFormat", {name: name for name in OUTPUT_FORMATS}, type=str)  # type: ignore[misc]
 Engine = Enum("Engine", {name: name for name in ("local", "ray")}, type=str)  # type: ignore[misc]
@@ -17,10 +17,7 @@ _MOST_NOTES = 20
 
 @app.command("annotate", no_args_is_help=True)
 def annotate_command(
-    model: Annotated[
-        str,
-        typer.Argument(metavar="MODEL", help="A pipeline: its folder, or the name of an installed package."),
-    ],
+    model: Model,
     inputs: Annotated[
         Optional[List[str]],
         typer.Argument(
@@ -33,10 +30,7 @@ def annotate_command(
     *,
     output: Annotated[
         str,
-        typer.Argument(
-            metavar="OUTPUT",
-            help="The file to write, or a folder (it ends in / or exists), which gets a file for each input.",
-        ),
+        typer.Argument(help="The file to write, or a folder (it ends in / or exists), with a file for each input."),
     ],
     from_: InputFormat = None,
     pmids: Pmids = None,
@@ -55,14 +49,11 @@ def annotate_command(
         typer.Option("--overwrite", help="Replace outputs that exist, and what a run with other settings has begun."),
     ] = False,
     engine: Annotated[
-        Engine,
-        typer.Option(help="`ray` runs the same work on the Ray cluster that is there, or else on this machine."),
+        Engine, typer.Option(help="`ray` runs the same work on the Ray cluster that is there, or else on this machine.")
     ] = Engine.local,  # type: ignore[attr-defined]
     actors: Annotated[
         Optional[int],
-        typer.Option(
-            min=1, help="How many actors Ray starts; by default one for each processor, or each GPU with --gpu-id 0."
-        ),
+        typer.Option(min=1, help="How many actors Ray starts; by default one for each processor, or each GPU."),
     ] = None,
     quote_formulas: Annotated[
         bool,
@@ -76,30 +67,32 @@ def annotate_command(
     """Predict the relations of all documents of **any number of files**, in every format that `convert` reads, and
     write them with their mentions as **BioC XML**, **BioC JSON**, **PubTator** or **DocBin** (.xml, .json, .jsonl,
     .pubtator, .spacy), or the relations alone as a **table** (.csv, .tsv, .parquet, or `--to relations-jsonl`).
+    Relations that the inputs have are replaced.
 
     A table has a row for each relation: document; source_id, source_type, source_name; target_id, target_type,
     target_name; relation; novelty; pair_probability (that the two are related), relation_probability (that of this
     type), novelty_probability; evidence, evidence_offsets (the sentences that it is read from, and their characters).
-    Relations that the inputs have are replaced by the predicted ones.
 
-    If it was killed, the same command **goes on where it was**, from OUTPUT.parts, and the outputs are those of one
-    run. They appear when they are complete.
+    Outputs appear when they are complete. If it was killed, the same command **goes on where it was**, from
+    OUTPUT.parts.
 
     A document that cannot be used is **set aside** in OUTPUT.rejects.jsonl (rejects.jsonl in a folder) with its file,
-    id, number and cause, and all others come out. So is, in one file of several, a document with an id that was there
-    before. Exit code: 0 if all documents came out, 3 if some were set aside, 1 for an error.
+    id, number and cause; so is, in one file of several, a document with an id that was there before. Exit code: 0 if
+    all documents came out, 3 if some were set aside, 1 for an error.
 
     A **large file is shared out** among processes if it is JSON lines, lines of text, PubTator, or XML of BioC or
-    PubMed, and not gzipped. Documents stream through, but for inputs in BioC JSON and DocBin, of which each process has
-    one file in memory (.jsonl streams), and one DocBin as output, which is in memory when it is written (a folder of
-    them streams).
+    PubMed, and not gzipped. Documents stream through, but each process has one input in BioC JSON or DocBin in memory,
+    and one DocBin as output is in memory when it is written (a folder of them streams).
 
     Example: python -m embre_spacy annotate en_embre corpus/ "more/*.pubtator.gz" relations.parquet
     """
     with report_errors():
+        from rich.progress import Progress
+
         from ..annotate import annotate
 
-        with _create_bar() as bar:
+        console = Console(stderr=True)
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
             task = bar.add_task("loading the pipeline", total=None)
 
             def show(progress: Any) -> None:
@@ -134,20 +127,3 @@ def annotate_command(
     if summary.rejected:
         note(f"{summary.rejects}: {summary.rejected} documents were set aside")
         raise typer.Exit(3)
-
-
-def _create_bar() -> Any:
-    """Documents, documents per second and the time left, on a terminal only."""
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:.0f}%"),
-        TimeRemainingColumn(elapsed_when_finished=True),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )

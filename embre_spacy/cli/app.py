@@ -48,11 +48,6 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def main() -> None:
-    """Biomedical relations with novelty in spaCy."""
-
-
 def accept_any_console() -> None:
     """Escape the characters that the encoding of the console does not have."""
     for stream in (sys.stdout, sys.stderr):
@@ -106,26 +101,23 @@ def print_counts(counts: Dict[str, Dict[str, Any]], title: str) -> None:
     types, and of mentions and concepts, if they are there, one of the entity types."""
     from ..relation.scoring import LEVEL_NAMES
 
-    # Names of types and files are no markup.
-    console = Console(file=sys.stdout, markup=False, emoji=False, highlight=False)
-    levels = Table("", *_HEAD, title=escape(title), title_justify="left")
-    for level, name in LEVEL_NAMES.items():
-        levels.add_row(name, *_format_row(counts[level]))
-    types = Table("pair + type, by relation type", *_HEAD)
-    for name, row in counts["type"]["per_relation_type"].items():
-        types.add_row(escape(name), *_format_row(row))
-    console.print(levels)
-    console.print(types)
+    tables = {
+        "": {name: counts[level] for level, name in LEVEL_NAMES.items()},
+        "pair + type, by relation type": counts["type"]["per_relation_type"],
+    }
     for name, of_name in counts.items():
         if "per_entity_type" in of_name:
-            found = Table(Column(name, overflow="fold"), *_HEAD)
-            for type, row in {"all": of_name, **of_name["per_entity_type"]}.items():
-                found.add_row(escape(type), *_format_row(row))
-            console.print(found)
-
-
-def _format_row(row: Dict[str, Any]) -> List[str]:
-    return [*(str(row[key]) for key in ("gold", "tp", "fp", "fn")), *(f"{row[key]:.4f}" for key in ("p", "r", "f"))]
+            tables[name] = {"all": of_name, **of_name["per_entity_type"]}
+    # Names of types and files are no markup.
+    console = Console(file=sys.stdout, markup=False, emoji=False, highlight=False)
+    for head, rows in tables.items():
+        table = Table(
+            Column(head, overflow="fold"), *_HEAD, title=None if head else escape(title), title_justify="left"
+        )
+        for name, row in rows.items():
+            shares = (f"{row[key]:.4f}" for key in ("p", "r", "f"))
+            table.add_row(escape(name), *(str(row[key]) for key in _HEAD[:4]), *shares)
+        console.print(table)
 
 
 def write_json(data: Dict[str, Any], path: Path) -> None:

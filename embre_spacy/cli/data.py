@@ -41,17 +41,17 @@ def convert(
     """Convert documents with their mentions and relations between **BioC XML**, **BioC JSON** (also as PubTator3
     exports it, and one document per line), **PubTator** and spaCy's **DocBin**.
 
-    Formats go by suffix, in upper or lower case: .xml, .json, .jsonl or .ndjson, .pubtator, .spacy; all but the last
-    may be gzipped (.xml.gz). **Texts** come in, too: .txt, .csv and .tsv with the columns id, title and text or
-    abstract, objects with these in .json and .jsonl, PubMed XML, JATS (.nxml), and documents of PubTator3's service.
+    Formats go by suffix: .xml, .json, .jsonl or .ndjson, .pubtator, .spacy; all but the last may be gzipped (.xml.gz).
+    **Texts** come in, too: .txt, .csv and .tsv with the columns id, title and text or abstract, objects with these in
+    .json and .jsonl, PubMed XML, JATS (.nxml), and documents of PubTator3's service.
 
-    Text, offsets, annotation ids, identifiers, infons and relations come out as they went in, as far as the output has
-    a place for them. BioC XML has only text in infons: other values become JSON text. PubTator has a title and an
-    abstract (the first passage, and all others), no infons, and a line for each piece of a discontinuous mention.
+    All comes out as it went in, as far as the output has a place for it. BioC XML has only text in infons: other values
+    become JSON text. PubTator has a title and an abstract (the first passage, and all others), no infons, and a line
+    for each piece of a discontinuous mention.
 
-    A document that cannot be used is **set aside** in OUTPUT.rejects.jsonl with its file, id, number and cause, and all
-    others come out; so is a document with an id that one before it has. With `--strict`, or if OUTPUT is a device or a
-    pipe, it is an error. Exit code: 0 if all documents came out, 3 if some were set aside, 1 for an error.
+    A document that cannot be used, or has an id that one before it has, is **set aside** in OUTPUT.rejects.jsonl with
+    its file, id, number and cause; with `--strict`, or if OUTPUT is a device or a pipe, it is an error. Exit code: 0 if
+    all documents came out, 3 if some were set aside, 1 for an error.
 
     Example: python -m embre_spacy convert Train.BioC.XML Dev.PubTator all.spacy
     """

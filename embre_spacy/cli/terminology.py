@@ -36,7 +36,7 @@ def build_command(
     with report_errors():
         from ..terminology.build import build_terminology
 
-        files = [file for source in sources for file in sorted(glob(str(source))) or [str(source)]]
+        files = [file for name in map(str, sources) for file in sorted(glob(name)) or [name]]
         counts = build_terminology(files, output, taxa=taxa or (), least=least, longest=longest)
         total = counts.pop("")
         for source, count in counts.items():

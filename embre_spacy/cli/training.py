@@ -24,10 +24,7 @@ def pretrain_command(
         Path, typer.Argument(help="The training documents, in any format that `convert` reads.", show_default=False)
     ],
     output: Annotated[
-        Path,
-        typer.Argument(
-            metavar="OUTPUT_DIR", help="The folder to write: a Hugging Face folder, with a report.", show_default=False
-        ),
+        Path, typer.Argument(metavar="OUTPUT_DIR", help="The Hugging Face folder to write.", show_default=False)
     ],
     config: Annotated[
         Optional[Path],
@@ -38,16 +35,14 @@ def pretrain_command(
     ] = None,
     also: Annotated[
         Optional[List[Path]],
-        typer.Option(
-            "--also", help="More training documents: a file, or a folder with .spacy files. May be given several times."
-        ),
+        typer.Option("--also", help="More documents: a file, or a folder of .spacy files. May be given several times."),
     ] = None,
     texts: Annotated[
         Optional[List[Path]],
         typer.Option(
             "--texts",
-            help="Plain texts to mask words of, besides: JSON lines (.jsonl, .jsonl.gz) with text, or title and "
-            "abstract. A file, or a pattern such as 'texts/*.jsonl.gz'. May be given several times.",
+            help="Plain texts to mask words of, besides: JSON lines with text, or title and abstract. A file, or a "
+            "pattern such as 'texts/*.jsonl.gz'. May be given several times.",
         ),
     ] = None,
     resume: Annotated[
@@ -128,8 +123,7 @@ def calibrate_command(
     gpu_id: GpuId = -1,
 ) -> None:
     """Fit temperatures on held-out documents, so that of the candidates with a probability of 0.7 about 70% are
-    related, and choose the threshold with the best F1.
-    """
+    related, and choose the threshold with the best F1."""
     with report_errors():
         from ..formats import read
         from ..relation.calibration import calibrate
