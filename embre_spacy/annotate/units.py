@@ -26,7 +26,7 @@ from ..files import (
 )
 from ..formats import Rejected
 from ..formats.pubtator3 import fetch, is_query
-from ..formats.reading import CUTS, can_be_cut
+from ..formats.reading import CUTS
 from ..util import checksum
 
 STANDARD_INPUT = "-"
@@ -38,6 +38,8 @@ _MIN_UNITS = 64
 _BLOCK = 2**18
 # No place to cut is longer, but for XML with more white space between two documents.
 _LONGEST_CUT = 256
+# In comments and CDATA sections of XML, what looks like a document is none.
+_HIDING = (b"<!--", b"<![CDATA[")
 
 
 class InputFile(NamedTuple):
@@ -150,7 +152,7 @@ def split_units(files: Sequence[InputFile], unit_bytes: int) -> List[Unit]:
 
 def _cut(file: InputFile, unit_bytes: int) -> List[InputFile]:
     """The sections of a large file, or the file if it is small, or has to be read as a whole."""
-    if file.size <= unit_bytes or is_gzipped(file.location) or not can_be_cut(file.location, file.format):
+    if file.size <= unit_bytes or is_gzipped(file.location) or file.format not in CUTS:
         return [file]
     starts = [(0, 1), *_find_cuts(file, unit_bytes)]
     ends = [*(start for start, _ in starts[1:]), file.size]
@@ -159,24 +161,26 @@ def _cut(file: InputFile, unit_bytes: int) -> List[InputFile]:
     return cut if len(cut) > 1 else [file]
 
 
-def _find_cuts(file: InputFile, unit_bytes: int) -> Iterator[Tuple[int, int]]:
+def _find_cuts(file: InputFile, unit_bytes: int) -> List[Tuple[int, int]]:
     """Where each section but the first starts, in bytes, and with which line."""
     # All of the file is read, since messages name lines: that takes a second for a gigabyte.
     pattern = CUTS[file.format]
+    hiding = _HIDING if file.format.endswith("xml") else ()
+    cuts: List[Tuple[int, int]] = []
     window, offset, line = b"", 0, 1
     next_cut = unit_bytes
-    with open_input(file.location) as stream:
+    with add_file_to_errors(file.location), open_input(file.location) as stream:
         while block := stream.read(_BLOCK):
             window += block
+            if any(sign in window for sign in hiding):
+                return []
             while match := pattern.search(window, max(0, next_cut - offset)):
-                cut = offset + match.end()
-                if cut >= file.size:
-                    return
-                yield cut, line + window.count(b"\n", 0, match.end())
-                next_cut = cut + unit_bytes
+                next_cut = offset + match.end() + unit_bytes
+                cuts.append((offset + match.end(), line + window.count(b"\n", 0, match.end())))
             passed = max(0, len(window) - _LONGEST_CUT)
             line += window.count(b"\n", 0, passed)
             window, offset = window[passed:], offset + passed
+    return [cut for cut in cuts if cut[0] < file.size]
 
 
 def _find(location: str, format: Optional[str], own: Sequence[str]) -> List[FileInfo]:

@@ -51,7 +51,7 @@ READERS: Dict[str, Callable[[BinaryIO, Anomalies, str], Iterator[Union[Record, I
     "pubmed-xml": lambda file, anomalies, stem: read_pubmed(file),
     "jats": lambda file, anomalies, stem: read_jats(file),
 }
-# After these bytes a file can be cut, and each section read on its own. Other files are read as a whole.
+# After these bytes a file that is not gzipped can be cut, and each section read on its own.
 _XML_CUT = re.compile(rb"</(?:document|PubmedArticle)>\s*(?=<(?:document|PubmedArticle)>)")
 CUTS: Dict[str, "re.Pattern[bytes]"] = {
     "bioc-xml": _XML_CUT,
@@ -64,8 +64,6 @@ CUTS: Dict[str, "re.Pattern[bytes]"] = {
 _XML_START = re.compile(rb"<(document|PubmedArticle)>")
 _XML_ENDS = {b"document": b"</collection>", b"PubmedArticle": b"</PubmedArticleSet>"}
 _HEAD_BLOCK = 2**16
-# In comments and CDATA sections of XML, what looks like a document is none.
-_HIDING = (b"<!--", b"<![CDATA[")
 
 
 class Rejected(NamedTuple):
@@ -96,8 +94,7 @@ def read(
     `doc.spans["mentions"]`, relations in `doc._.relations`, the id in `doc._.document_id`, empty if there is none. All
     else that the file says stays with the `Doc`, through bytes and DocBin, and `write` gives it back.
 
-    path (Union[str, PathLike]): The file, or its URI: BioC XML, BioC JSON (also PubTator3's, or a value per line),
-        PubTator; texts (.txt, .csv, .tsv, JSON), PubMed XML, JATS; each plain or ".gz"; or DocBin. Or
+    path (Union[str, PathLike]): The file, or its URI, in one of INPUT_FORMATS; all but DocBin may be gzipped. Or
         "pubtator3:PMID,...", which PubTator3's service is asked for.
     vocab (Vocab): The vocabulary that the documents share (`nlp.vocab`).
     format (Optional[str]): One of INPUT_FORMATS; the suffix decides if None, and in XML the root element.
@@ -139,15 +136,14 @@ def read_each(
     """Read the documents of a file as `read` does, but go on after a bad one.
 
     A block of PubTator, an element of XML, a document of JSON, a line or a row is set aside alone. What makes the rest
-    of a file unreadable (XML or JSON that is not well-formed, a broken archive, a damaged DocBin) is yielded last,
-    after the documents before it. BioC JSON and DocBin are read as a whole, so nothing comes before it.
+    of a file unreadable (XML or JSON that is not well-formed, a broken archive, a damaged DocBin) is yielded last.
+    BioC JSON and DocBin are read as a whole, so no document comes before it.
 
     path, vocab, format, tokenizer: As for `read`.
     name (Optional[str]): What `Rejected` calls the file; its path if None.
     anomalies (Optional[Anomalies]): Counts the anomalies.
-    section (Optional[FileSection]): What to read of the file, from one place where CUTS fits to another; all of it if
-        None. Whoever joins sections has to look for ids that repeat, and add the number of documents in the sections
-        before to those of causes ("document 3 of the file is not ..."), since one section does not know the others.
+    section (Optional[FileSection]): What to read of the file, from one place where CUTS fits to another. It does not
+        know the others: ids may repeat in them, and documents are counted from its start, also in causes.
     stem (Optional[str]): What the ids of texts without one begin with; the name of the file without suffixes if None.
     YIELDS (Union[Doc, Rejected]): The documents in their order. In place of a bad one, what is wrong.
     RAISES (InputError): If there is no such file, its format is not known, or the operating system cannot read it.
@@ -176,19 +172,6 @@ def read_ids(location: str, vocab: Vocab, format: str, section: Optional[files.F
     with suppress(InputError):
         for item in _read_items(location, vocab, format, Anomalies(), section):
             yield get_document_id(item) if isinstance(item, Doc) else getattr(item, "id", "")
-
-
-def can_be_cut(location: str, format: str) -> bool:
-    """Whether a file that is not gzipped can be cut wherever CUTS fits. Reads all of an XML file."""
-    if CUTS.get(format) is not _XML_CUT:
-        return format in CUTS
-    tail = b""
-    with files.add_file_to_errors(location), files.open_input(location) as file:
-        while block := file.read(_HEAD_BLOCK):
-            if any(sign in tail + block for sign in _HIDING):
-                return False
-            tail = block[1 - max(map(len, _HIDING)) :]
-    return True
 
 
 def _open_documents(

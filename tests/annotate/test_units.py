@@ -57,6 +57,16 @@ def test_tables_and_full_texts_are_whole(tmp_path, vocab):
     assert [len(ids(unit, vocab)) for unit in units] == [99, 1]
 
 
+@pytest.mark.parametrize("sign", ["<!-- {} -->", "<![CDATA[{}]]>"])
+def test_xml_that_hides_documents_is_whole(sign, tmp_path):
+    document, path = "<document><id>1</id></document>", tmp_path / "a.xml"
+    # Also if the sign begins in one block of the file and ends in the next.
+    for size in (100, 2**18 - 2):
+        for hidden, is_whole in ((sign.format(2 * document), True), ("", False)):
+            path.write_text(f"<collection>{3 * document}".ljust(size) + f"{hidden}{document}</collection>")
+            assert (len(split_units(find_inputs([str(path)]), 1)) == 1) == is_whole
+
+
 def test_small_files_share_a_unit_and_others_are_whole(tmp_path, vocab):
     (tmp_path / "in").mkdir()
     for number in range(8):
