@@ -34,8 +34,7 @@ _MAX_BLOCKS = 10_000
 
 @dataclass
 class Progress:
-    """How far the work is: the documents that came out of the pipeline, and the bytes of the inputs that are done.
-    `on_start` takes how many bytes there are when the pipeline is loaded; `on_progress` this, from time to time."""
+    """How far the work is: documents that came out of the pipeline, and bytes of the inputs. See `annotate`."""
 
     on_start: Callable[[int], None]
     on_progress: Callable[["Progress"], None]
@@ -145,8 +144,7 @@ def _end_with(leader: int) -> None:
 
 
 def run_ray(options: AnnotateOptions, units: List[Unit], progress: Progress) -> None:
-    """Annotate units with Ray, on the cluster that is there or else on this machine. An actor that dies is started
-    again, and its unit begun anew."""
+    """Annotate units with Ray, on the cluster that is there or else on this machine."""
     try:
         import ray
         import ray.data
@@ -220,8 +218,7 @@ def _use_ray(ray: Any, is_ordered: bool) -> Iterator[None]:
 
 
 class Annotator:
-    """An actor of Ray, with a pipeline. It takes all stages, or one of the steps "read", "predict" and "write". A call
-    takes one row, and yields rows, as columns."""
+    """An actor of Ray, with a pipeline. It takes all stages, or one of the steps "read", "predict" and "write"."""
 
     def __init__(self, options: AnnotateOptions, step: str, has_gpu: bool) -> None:
         if checksum_pipeline(options.model) != options.checksum:

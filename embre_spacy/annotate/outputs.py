@@ -14,7 +14,7 @@ from ..errors import EmbreError
 from ..files import open_output, remove_file
 from ..formats.doc import record_from_doc
 from ..formats.record import Anomalies, Envelope
-from ..formats.writing import FORMATTERS, docbin_bytes, join_documents
+from ..formats.writing import FORMATTERS, join_documents
 from ..tokens import get_document_id, get_relations, get_sentences, hide_local
 
 # In the order of `relation_rows`. In Parquet, names that end in `_probability` are numbers, all others are text. The
@@ -58,7 +58,7 @@ class OutputWriter:
         if self.is_table:
             return json.dumps(relation_rows(doc, identifier), ensure_ascii=False).encode("utf-8")
         if self.format == "docbin":
-            return docbin_bytes([doc])
+            return DocBin(store_user_data=True, docs=[doc]).to_bytes()
         record = record_from_doc(doc, identifier)
         format_document, make_envelope = FORMATTERS[self.format]
         text = format_document(record, anomalies)

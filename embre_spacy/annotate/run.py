@@ -30,17 +30,15 @@ ENGINES = {"local": run_local, "ray": run_ray}
 
 
 class Summary(NamedTuple):
-    """What came of a run: how many documents came out, how many relations they have, how many documents were set aside,
-    and the file that says why; how many documents were predicted since the run started last, in how many seconds
-    without loading the pipeline; what is odd in the inputs and was kept."""
+    """What came of a run."""
 
-    documents: int
-    relations: int
-    rejected: int
-    rejects: str
-    predicted: int
-    seconds: float
-    notes: List[str]
+    documents: int  # that came out
+    relations: int  # that these have
+    rejected: int  # documents that were set aside
+    rejects: str  # the file that says why
+    predicted: int  # documents, since the run started last
+    seconds: float  # that they took, without loading the pipeline
+    notes: List[str]  # what is odd in the inputs and was kept
 
 
 def annotate(
@@ -212,8 +210,7 @@ def _begin(
 
 
 class _Join:
-    """Joins finished units: writes what is to be written of them, and adds up what came of the documents. Of documents
-    with one id only the first of a file, and the first in an output, comes out."""
+    """Joins finished units. Of documents with one id only the first of a file, and the first of an output, come out."""
 
     def __init__(self, state: RunState, files: List[InputFile], missing: List[Rejected]) -> None:
         self.documents = self.relations = self._without_identifiers = 0

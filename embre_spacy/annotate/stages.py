@@ -137,8 +137,7 @@ class Stages:
         return Doc(self.nlp.vocab).from_bytes(doc) if isinstance(doc, bytes) else doc
 
     def iter_chunks(self, unit: Unit) -> Iterator[Chunk]:
-        """Read a unit, `batch_size` documents at a time. The strings that they add to the vocabulary are freed when the
-        next chunk is requested: do not use a chunk after that."""
+        """Read a unit, `batch_size` documents at a time. Their strings are freed when the next chunk is asked for."""
         outcomes = self.read(unit)
         is_docbin = unit.files[0].format == "docbin"
         # All documents of a DocBin need the strings that come in with the first.
@@ -153,21 +152,12 @@ class Stages:
                     chunk.outcomes, chunk.portions = [], []
 
     def read(self, unit: Unit) -> Iterator[Outcome]:
-        """Read the documents of a unit, and after those of a file what is odd in it. Those without an id get one that
-        no other document of their file has."""
+        """Read the documents of a unit, and after those of a file what is odd in it."""
         for file in unit.files:
             anomalies = Anomalies()
             number = 0
-            docs = read_each(
-                file.location,
-                self.nlp.vocab,
-                format=file.format,
-                name=file.name,
-                anomalies=anomalies,
-                tokenizer=self.tokenizer,
-                section=file.section,
-                stem=file.stem,
-            )
+            part = {"format": file.format, "section": file.section, "stem": file.stem}
+            docs = read_each(file.location, self.nlp.vocab, **part, anomalies=anomalies, tokenizer=self.tokenizer)
             for number, doc in enumerate(docs, 1):
                 if isinstance(doc, Rejected):
                     yield Outcome(file.index, number, doc.document, doc.cause)
@@ -177,7 +167,7 @@ class Stages:
             yield Outcome(file.index, number, anomalies=anomalies.counts)
 
     def _make_id(self, file: InputFile, number: int) -> str:
-        """An id for a document that has none: its number in the file, of which a section does not know the start."""
+        """An id for a document that has none, with its number in the file; no other document there has it."""
         known, ids, passed, before = self._known
         start = file.section.start if file.section else 0
         if known != file.index or start < passed:
@@ -264,8 +254,7 @@ class Stages:
             self._run_each(chunk.with_docs, run)
 
     def _run_each(self, outcomes: List[Outcome], function: Callable[[List[Outcome]], None]) -> None:
-        """Run a function on documents at once. If it fails, run it on each alone, and set aside what it fails on,
-        unless what is missing is memory."""
+        """Run a function on documents at once. If it fails, run it on each alone, and set aside what it fails on."""
         try:
             function(outcomes)
         except Exception as error:
@@ -280,8 +269,7 @@ class Stages:
 
 
 def finish_unit(unit: Unit, chunks: Iterable[bytes], options: AnnotateOptions) -> None:
-    """Keep what `write` made of all chunks of a unit. With an output for each input, write those of the files that lie
-    whole in this unit, and keep their rejected documents, and a sum of the others."""
+    """Keep what `write` made of all chunks of a unit, or, if the files in it have outputs of their own, write these."""
     writer = OutputWriter(options.format, options.quote_formulas)
     targets = {file.index: file.target for file in unit.files if file.section is None and file.target}
     if targets:

@@ -165,9 +165,9 @@ def _diff_inputs(before: List[List[Any]], after: List[List[Any]]) -> List[str]:
 
 
 def _open_lock(location: str, *, is_shared: bool = False, waits: bool = False) -> Optional[BinaryIO]:
-    """Open a file, which may be new, and lock it for as long as it is open, and no longer than the process lives. None
-    if another process has the lock. Storage that has no locks, as that elsewhere, gives it to everybody."""
+    """Open a file, which may be new, and lock it while it is open; None if another process has it. See `lock_file`."""
     files, path = find_storage(location)
+    # Storage that has no locks gives them to everybody.
     if not isinstance(files, LocalFileSystem):
         return BytesIO()
     with add_file_to_errors(location):

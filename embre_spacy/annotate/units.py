@@ -73,12 +73,9 @@ def find_inputs(
     own: Sequence[str] = (),
     missing: Optional[List[Rejected]] = None,
 ) -> List[InputFile]:
-    """Find the files that inputs name: files, folders, patterns, URIs and "-", in this order, those of one by name.
-
-    A folder gives all files below it whose suffix is known; all of them, if the format is given. Standard input is the
-    path of its copy. Folders and patterns do not give the run's own files. What PubTator3 is asked for lies in the
-    cache; what it does not have is added to `missing`.
-    """
+    """Find the files that inputs name, in this order, those of one by name. A folder gives all files below it whose
+    suffix is known; all of them, if the format is given. Folders and patterns do not give the run's own files. What
+    PubTator3 does not have is added to `missing`."""
     files: Dict[str, InputFile] = {}
     stems: Set[str] = set()
     for name in inputs:
@@ -133,8 +130,7 @@ def choose_unit_bytes(files: Sequence[InputFile], device: str) -> int:
 
 
 def split_units(files: Sequence[InputFile], unit_bytes: int) -> List[Unit]:
-    """Cut files into units of about so many bytes, in order. Small files share a unit; a large file is cut into several
-    if its format allows that and it is not gzipped."""
+    """Cut files into units of about so many bytes, in order. Small files share one, and large files have several."""
     units: List[Unit] = []
     is_open = False
     for file in files:
@@ -154,9 +150,8 @@ def _cut(file: InputFile, unit_bytes: int) -> List[InputFile]:
     """The sections of a large file, or the file if it is small, or has to be read as a whole."""
     if file.size <= unit_bytes or is_gzipped(file.location) or file.format not in CUTS:
         return [file]
-    starts = [(0, 1), *_find_cuts(file, unit_bytes)]
-    ends = [*(start for start, _ in starts[1:]), file.size]
-    sections = [FileSection(start, end, line) for (start, line), end in zip(starts, ends)]
+    starts = [(0, 1), *_find_cuts(file, unit_bytes), (file.size, 0)]
+    sections = [FileSection(start, end, line) for (start, line), (end, _) in zip(starts, starts[1:])]
     cut = [file._replace(section=section, size=section.end - section.start) for section in sections]
     return cut if len(cut) > 1 else [file]
 
@@ -237,8 +232,7 @@ def _walk(folder: str, top: str, above: List[str]) -> Iterator[FileInfo]:
 
 
 def _is_below(places: Sequence[str], top: str) -> Callable[[str], bool]:
-    """Whether a location is one of these places, or lies below it, links followed. A place that the folder is, or lies
-    in, does not count."""
+    """Whether a location is one of these places or below it, links followed; but for places that `top` is, or is in."""
     real_places = [Path(os.path.realpath(place)) for place in places]
     real_places = [place for place in real_places if not Path(os.path.realpath(top)).is_relative_to(place)]
     return lambda location: any(Path(os.path.realpath(location)).is_relative_to(place) for place in real_places)

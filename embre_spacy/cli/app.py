@@ -1,5 +1,4 @@
-"""The application that the commands belong to, and how they talk: tables and notes for people, JSON files for programs,
-one line for an error."""
+"""The application that the commands belong to, and how they talk: tables, notes, JSON, and one line for an error."""
 
 import json
 import sys
@@ -97,8 +96,7 @@ def add_pmids(inputs: Optional[List[str]], pmids: Optional[Path]) -> List[str]:
 
 
 def print_counts(counts: Dict[str, Dict[str, Any]], title: str) -> None:
-    """Print what `count_relations` or `evaluate_from_text` returns: a table of the four levels, one of the relation
-    types, and of mentions and concepts, if they are there, one of the entity types."""
+    """Print what `count_relations` or `evaluate_from_text` returns, as tables."""
     from ..relation.scoring import LEVEL_NAMES
 
     tables = {

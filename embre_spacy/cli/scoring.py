@@ -31,8 +31,7 @@ def evaluate_command(
 
     The scores are those of the official BioRED evaluation; see `score`. With `--from-text` a relation is right if both
     its identifiers are, as in subtask 2 of BioCreative VIII. Mentions (start, end and type must be right) and concepts
-    (identifier and type) are scored as well; the recall of concepts is the share of gold concepts with the right
-    identifier.
+    (identifier and type) are scored as well.
     """
     with report_errors():
         if if_exists and not gold.exists():

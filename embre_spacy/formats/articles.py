@@ -1,5 +1,4 @@
-"""Articles in XML: citations of PubMed (`PubmedArticleSet`, as baseline files have them), and full texts in JATS, as
-PubMed Central has them. Either is read article by article."""
+"""Articles in XML: citations of PubMed, as baseline files have them, and full texts in JATS, as PubMed Central has."""
 
 import html
 import re
@@ -43,8 +42,7 @@ def read_pubmed(file: BinaryIO) -> Iterator[Union[Record, InputError]]:
 
 
 def read_jats(file: BinaryIO) -> Iterator[Union[Record, InputError]]:
-    """Yield a document for each article, with passages for its title and for each paragraph, heading and caption of its
-    abstract and body. Their sections are those of the first level."""
+    """Yield a document for each article, with passages for its title and each paragraph, heading and caption."""
     for article in _iter_elements(file, "article"):
         parts = article.iterfind("front/article-meta/article-id")
         ids = {part.get("pub-id-type"): part.text for part in parts if part.get("pub-id-type") in _IDS}

@@ -1,7 +1,7 @@
 """BioC JSON, PubTator3's export of it, and one document per line; an object with a text is a document, too.
 
-bioc's JSON reader and writer are not used: the reader refuses BioRED's own file (it has no infons), and both drop every
-key that is not BioC's, among them PubTator3's authors, journal and date.
+bioc's reader and writer are not used: the reader refuses BioRED's own file (it has no infons), and both drop every key
+that is not BioC's, among them PubTator3's authors, journal and date.
 """
 
 import json
@@ -19,8 +19,7 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 
 
 def read_bioc_json(file: BinaryIO, stem: str) -> Iterator[Union[Record, InputError]]:
-    """Yield the documents of a JSON file: of one value, of several that follow each other, or of one on every line.
-    Texts without an id get one of the name of the file and their number."""
+    """Yield the documents of a JSON file: of one value, of several that follow each other, or of one on every line."""
     lines = iter_lines(file)
     first = next((line for line in lines if line[1].strip()), None)
     if first is None:
@@ -44,8 +43,7 @@ def _iter_texts(lines: Iterable[Line]) -> Iterator[str]:
 
 
 def read_bioc_json_lines(lines: Iterable[Line], stem: str) -> Iterator[Union[Record, InputError]]:
-    """Yield the documents of lines with one on each; in place of a bad line, its error. Texts without an id get one of
-    the name of the file and the line."""
+    """Yield the documents of lines with one on each; in place of a bad line, its error."""
     for number, text, damage in lines:
         if damage is not None:
             yield damage
@@ -58,8 +56,7 @@ def read_bioc_json_lines(lines: Iterable[Line], stem: str) -> Iterator[Union[Rec
 
 
 def _make_records(value: Any, format: str, names: Iterator[str]) -> Iterator[Union[Record, InputError]]:
-    """Make records of a document, of a collection, or of a list of any of these. NCBI sends lists of one collection.
-    Each text gets the next of the names, if it has no id."""
+    """Make records of a document, a collection, or a list of any of these. Each text without an id gets a name."""
     shape = "lines" if format == "bioc-jsonl" else "list" if isinstance(value, list) else "document"
     items = [value]
     while items:

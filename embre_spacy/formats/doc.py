@@ -30,11 +30,10 @@ def doc_from_record(record: Record, tokenizer: Tokenizer, anomalies: Anomalies) 
     source = record.dumps()
     offsets = find_offsets(record.document)
     whole, pieces = _find_mentions(record, offsets, anomalies)
-    boundaries = {boundary for mention in chain(whole, pieces) for boundary in mention[:2]}
+    places = [mention[:2] for mention in chain(whole, pieces)]
     # Spaces are not tokens, except where a mention starts or ends with one.
-    ends = {character for mention in chain(whole, pieces) for character in (mention.start, mention.end - 1)}
-    spaces = {character for character in ends if offsets.text[character].isspace()}
-    doc = tokens.tokenize_at(tokenizer, offsets.text, boundaries, spaces=spaces)
+    spaces = {one for start, end in places for one in (start, end - 1) if offsets.text[one].isspace()}
+    doc = tokens.tokenize_at(tokenizer, offsets.text, set(chain(*places)), spaces=spaces)
     tokens.set_mentions(doc, whole, pieces)
     doc.user_data[RECORD_KEY] = source
     tokens.set_document_id(doc, record.id)
@@ -105,7 +104,7 @@ def _make_relations(fields: Optional[RelationFields], concepts: ConceptIndex) ->
 
 def _find_concepts(argument: Argument, concepts: ConceptIndex) -> Iterator[List[Concept]]:
     """What each identifier can name: the concepts of the type, or else of any type, or else a new one."""
-    for identifier in argument.identifiers:
+    for identifier in tokens.split_identifiers(argument.field):
         found = concepts.find(identifier)
         of_type = [concept for concept in found if concept.type == argument.type]
         yield of_type or found or [Concept(identifier, argument.type)]
@@ -130,10 +129,9 @@ def read_scores(doc: Doc, file: str) -> Dict[Tuple[str, str], float]:
 
 
 def record_from_doc(doc: Doc, fallback_id: str) -> Record:
-    """Make the record of a `Doc`, with `fallback_id` if it has no id. Annotations and relations of the file that are
-    still on the `Doc` stay as they were, relations with new probabilities; those that are gone are left out; new ones
-    get ids of their own. What never was on the `Doc` (annotations without a location, relations that are not between
-    two concepts) stays."""
+    """Make the record of a `Doc`, with `fallback_id` if it has no id. What its file has stays as it was if the `Doc` has
+    it still (but for new probabilities), or never had it (annotations without a location, relations that are not
+    between two concepts). New annotations and relations get ids of their own."""
     record = _get_record(doc)
     identifier = tokens.get_document_id(doc) or fallback_id
     if str(record.document.get("id")) != identifier:
@@ -268,9 +266,7 @@ def _add_relations(record: Record, doc: Doc, relations: List[Tuple[Relation, Nod
 
 
 def _describe_predicted(relations: List[Relation], doc: Doc, offsets: TextOffsets) -> List[Node]:
-    """What prediction adds to each relation, as infons: the probabilities "score" (that the two are related at all),
-    "type_score" and "novelty_score"; "evidence", the sentences that it is read from, and "evidence_offsets", start and
-    end of each as the file counts."""
+    """What prediction adds to each relation, as infons: probabilities, and the sentences that it is read from."""
     is_predicted = any(relation.type_probabilities for relation in relations)
     sentences = tokens.get_sentences(doc) if is_predicted else []
     described: List[Node] = []

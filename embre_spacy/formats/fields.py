@@ -109,10 +109,6 @@ class Argument(NamedTuple):
     field: str  # as in the file; it may name several identifiers
     type: str = ""  # that the file gives with it, by BioRED's name, if it gives one
 
-    @property
-    def identifiers(self) -> List[str]:
-        return split_identifiers(self.field)
-
 
 class RelationFields(NamedTuple):
     """What a relation says."""
@@ -124,8 +120,7 @@ class RelationFields(NamedTuple):
 
 
 def read_relations(document: Node) -> List[Tuple[Node, Optional[RelationFields]]]:
-    """The relations of a document, in the order of `iter_parts`, and what each of them says: None if it is not a typed
-    relation between two concepts, or between so many that it says nothing."""
+    """The relations of a document, as `iter_parts` yields them, and what each says: None if that is not understood."""
     named: _NamedArguments = defaultdict(set)
     relations = list(_iter_with_scopes(document, "relations"))
     if any(get_list(relation, "nodes") for _, relation in relations):
@@ -148,7 +143,7 @@ def _relation_fields(relation: Node, scopes: List[_Scope], named: _NamedArgument
     infons = get_infons(relation)
     type = _first_value(infons, "type", "relation", "relation_type")
     arguments = _find_arguments(infons) or _arguments_of_nodes(relation, scopes, named)
-    n_pairs = prod(len(argument.identifiers) for argument in arguments)
+    n_pairs = prod(len(split_identifiers(argument.field)) for argument in arguments)
     if not type or len(arguments) != 2 or not 0 < n_pairs <= _MOST_PAIRS:
         return None
     return RelationFields(*arguments, type, _first_value(infons, "novel", "novelty") or None)

@@ -22,8 +22,7 @@ _LONGEST_CELL = 2**24
 def make_record(
     identifier: str, passages: Iterable[Tuple[Node, str]], format: str = "text", infons: Optional[Node] = None
 ) -> Record:
-    """Make a record of passages, each its infons and its text. Those without text are left out, and a document that
-    then has none is refused where records are checked."""
+    """Make a record of passages, each its infons and its text. Those without text are left out."""
     document: Node = {"id": identifier, "infons": infons or {}, "passages": [], "annotations": [], "relations": []}
     offset = 0
     for kind, text in passages:
@@ -54,8 +53,7 @@ def read_text_lines(file: BinaryIO, stem: str) -> Iterator[Union[Record, InputEr
 
 
 def read_table(file: BinaryIO, delimiters: str, stem: str) -> Iterator[Union[Record, InputError]]:
-    """Yield a document for each row of a table, whose first row names the columns; in place of a bad one, its error. A
-    document without an id gets one of the name of the file and the line."""
+    """Yield a document for each row of a table, whose first row names the columns; in place of a bad one, its error."""
     rows = _iter_rows(file, delimiters)
     _, names, cause = next(rows, (1, [], "it names no columns"))
     if cause:
@@ -75,8 +73,7 @@ def read_table(file: BinaryIO, delimiters: str, stem: str) -> Iterator[Union[Rec
 
 
 def _iter_rows(file: BinaryIO, delimiters: str) -> Iterator[Tuple[int, List[str], str]]:
-    """Yield the rows of a table that are not blank: the line where each starts, its cells, and what is wrong with it,
-    if anything is. Of the delimiters the table has the one that is most in its first line."""
+    """Yield the rows of a table that are not blank: the line where each starts, its cells, what is wrong with it."""
     if csv.field_size_limit() < _LONGEST_CELL:
         csv.field_size_limit(_LONGEST_CELL)
     lines = iter_lines(file)

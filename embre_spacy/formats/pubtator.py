@@ -27,8 +27,7 @@ _FIRST_EXTRA_COLUMN = 7
 
 
 def read_pubtator(file: BinaryIO) -> Iterator[Union[Record, InputError]]:
-    """Yield the documents of a file; in place of one with a line that is not PubTator, its error. Annotations and
-    relations get ids as in BioRED's BioC files."""
+    """Yield the documents of a file, with ids as in BioRED's BioC files; in place of a bad one, its error."""
     header: List[str] = []
     for lines in _split_documents(file, header):
         block = _Block(_parse_id(lines[0][1]))
@@ -149,8 +148,7 @@ def make_envelope(record: Record) -> Envelope:
 
 
 def format_document(record: Record, anomalies: Anomalies) -> str:
-    """Make the lines of a document. The first passage is the title; all others, joined by spaces, are the abstract.
-    Texts of a document from PubTator are lines as they were there."""
+    """Make the lines of a document. Its first passage is the title; all others, joined by spaces, are the abstract."""
     if "|" in record.id or _BREAKS.search(record.id):
         raise InputError("PubTator cannot have a bar, tab or line break in an id", document=record.id)
     offsets = find_offsets(record.document)
@@ -159,6 +157,7 @@ def format_document(record: Record, anomalies: Anomalies) -> str:
     end, shift = (offsets.passages[0][1], 0) if 0 in offsets.passages else (0, 1)
     texts = [("t", _BREAKS.sub(" ", offsets.text[:end])), ("a", _BREAKS.sub(" ", offsets.text[end + 1 - shift :]))]
     if record.format == "pubtator":
+        # The lines are those that were there.
         types = [str(get_infons(passage).get("type")) for passage in passages]
         kinds = list(_TYPES) if types in (["title"], ["title", "abstract"]) else types
         texts = [(kind, passage.get("text") or "") for kind, passage in zip(kinds, passages)]

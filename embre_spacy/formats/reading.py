@@ -127,7 +127,6 @@ def read_each(
     vocab: Vocab,
     *,
     format: Optional[str] = None,
-    name: Optional[str] = None,
     anomalies: Optional[Anomalies] = None,
     tokenizer: Optional[Tokenizer] = None,
     section: Optional[files.FileSection] = None,
@@ -140,7 +139,6 @@ def read_each(
     BioC JSON and DocBin are read as a whole, so no document comes before it.
 
     path, vocab, format, tokenizer: As for `read`.
-    name (Optional[str]): What `Rejected` calls the file; its path if None.
     anomalies (Optional[Anomalies]): Counts the anomalies.
     section (Optional[FileSection]): What to read of the file, from one place where CUTS fits to another. It does not
         know the others: ids may repeat in them, and documents are counted from its start, also in causes.
@@ -151,7 +149,7 @@ def read_each(
     location = os.fspath(path)
     anomalies = Anomalies() if anomalies is None else anomalies
     docs = _open_documents(location, vocab, format, tokenizer, anomalies, section, stem)
-    return _reject(docs, name or location)
+    return _reject(docs, location)
 
 
 def _reject(docs: Iterator[Union[Doc, Exception]], file: str) -> Iterator[Union[Doc, Rejected]]:
@@ -209,8 +207,7 @@ def _read_fetched(query: str, vocab: Vocab, anomalies: Anomalies) -> Iterator[_I
 def _make_docs(
     items: Iterable[_Item], tokenizer: Tokenizer, anomalies: Anomalies, file: str = "", may_repeat: bool = False
 ) -> Iterator[Union[Doc, Exception]]:
-    """Make documents of the records of a file or, without a file, of a collection. In place of a bad one, and (unless
-    ids may repeat) of one whose id an earlier one has, yield an InputError, or an error that nobody has thought of."""
+    """Make documents of the records of a file or, without a file, of a collection; in place of a bad one, its error."""
     numbers: Dict[str, int] = {}
     for number, item in enumerate(items, 1):
         doc: Union[Record, Doc, Exception] = item

@@ -50,13 +50,17 @@ def write(
     anomalies = Anomalies()
     with open_output(location) as file:
         if format == "docbin":
-            file.write(docbin_bytes(_refuse_repeated(docs, set())))
+            docbin = DocBin(store_user_data=True, docs=_refuse_repeated(docs, set()))
+            is_empty = not len(docbin)
+            file.write(docbin.to_bytes())
         else:
             formatted = _format_each(docs, format, anomalies, on_error)
             first = next(formatted, None)
-            if first is None:
-                raise InputError("there is no document to write")
-            join_documents(first[0], (text for _, text in chain([first], formatted)), file)
+            is_empty = first is None
+            if first is not None:
+                join_documents(first[0], (text for _, text in chain([first], formatted)), file)
+        if is_empty:
+            raise InputError("there is no document to write")
     if anomalies:
         on_anomalies(f"{location}: {anomalies}")
 
@@ -114,14 +118,6 @@ def join_documents(envelope: Envelope, texts: Iterable[str], file: BinaryIO) -> 
         file.write((before + text).encode("utf-8"))
         before = between
     file.write(end.encode("utf-8"))
-
-
-def docbin_bytes(docs: Iterable[Doc]) -> bytes:
-    """Make the content of a .spacy file."""
-    docbin = DocBin(store_user_data=True, docs=docs)
-    if not len(docbin):
-        raise InputError("there is no document to write")
-    return docbin.to_bytes()
 
 
 def write_rejects(rejects: Iterable[Rejected], target: Location) -> None:
