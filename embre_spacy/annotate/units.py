@@ -7,23 +7,9 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
+from .. import files
 from ..errors import InputError, add_file_to_errors
-from ..files import (
-    INPUT_FORMATS,
-    INPUT_SUFFIXES,
-    FileInfo,
-    FileSection,
-    find_file,
-    find_storage,
-    format_of,
-    is_folder,
-    is_gzipped,
-    is_uri,
-    make_info,
-    open_input,
-    strip_gz,
-    strip_suffixes,
-)
+from ..files import FileInfo, FileSection, is_uri
 from ..formats import Rejected
 from ..formats.pubtator3 import fetch, is_query
 from ..formats.reading import CUTS
@@ -76,7 +62,7 @@ def find_inputs(
     """Find the files that inputs name, in this order, those of one by name. A folder gives all files below it whose
     suffix is known; all of them, if the format is given. Folders and patterns do not give the run's own files. What
     PubTator3 does not have is added to `missing`."""
-    files: Dict[str, InputFile] = {}
+    found: Dict[str, InputFile] = {}
     stems: Set[str] = set()
     for name in inputs:
         if name == STANDARD_INPUT and standard_input is not None:
@@ -88,17 +74,17 @@ def find_inputs(
         for info in infos:
             shown = STANDARD_INPUT if name == STANDARD_INPUT else info.location
             location = info.location if is_uri(info.location) else os.path.abspath(info.location)
-            if location in files:
+            if location in found:
                 raise InputError("it is named twice", file=shown)
-            relative = os.path.splitext(strip_gz(info.relative))[0]
-            stem = strip_suffixes(info.relative)
-            stem = f"{stem}.{len(files)}" if stem in stems else stem
+            relative = os.path.splitext(files.strip_gz(info.relative))[0]
+            stem = files.strip_suffixes(info.relative)
+            stem = f"{stem}.{len(found)}" if stem in stems else stem
             stems.add(stem)
-            read_as = format_of(info.relative, format, INPUT_FORMATS)
+            read_as = files.format_of(info.relative, format, files.INPUT_FORMATS)
             version = info.version if is_uri(location) else checksum(location)
             of_file = shown, location, read_as, info.size, version, relative, stem
-            files[location] = InputFile(len(files), *of_file)
-    return list(files.values())
+            found[location] = InputFile(len(found), *of_file)
+    return list(found.values())
 
 
 def _fetch(query: str, missing: Optional[List[Rejected]]) -> List[FileInfo]:
@@ -106,7 +92,7 @@ def _fetch(query: str, missing: Optional[List[Rejected]]) -> List[FileInfo]:
     infos: List[FileInfo] = []
     for number, one in enumerate(fetch(query), 1):
         if not isinstance(one, InputError):
-            infos.append(find_file(one))  # type: ignore[arg-type]
+            infos.append(files.find_file(one))  # type: ignore[arg-type]
         elif missing is not None:
             missing.append(Rejected(query, one.document, number, one.cause))
     if not infos:
@@ -114,26 +100,26 @@ def _fetch(query: str, missing: Optional[List[Rejected]]) -> List[FileInfo]:
     return infos
 
 
-def find_change(files: Iterable[InputFile]) -> Optional[str]:
+def find_change(inputs: Iterable[InputFile]) -> Optional[str]:
     """The name of a file that is no longer what it was when it was found, if there is one."""
-    for file in files:
-        info = find_file(file.location) if is_uri(file.location) else None
+    for file in inputs:
+        info = files.find_file(file.location) if is_uri(file.location) else None
         if (info.version if info else checksum(file.location)) != file.version:
             return file.name
     return None
 
 
-def choose_unit_bytes(files: Sequence[InputFile], device: str) -> int:
+def choose_unit_bytes(inputs: Sequence[InputFile], device: str) -> int:
     """The size of units for files that are annotated on a "cpu" or "gpu"."""
     least, most = UNIT_BYTES[device]
-    return min(most, max(least, sum(file.size for file in files) // _MIN_UNITS))
+    return min(most, max(least, sum(file.size for file in inputs) // _MIN_UNITS))
 
 
-def split_units(files: Sequence[InputFile], unit_bytes: int) -> List[Unit]:
+def split_units(inputs: Sequence[InputFile], unit_bytes: int) -> List[Unit]:
     """Cut files into units of about so many bytes, in order. Small files share one, and large files have several."""
     units: List[Unit] = []
     is_open = False
-    for file in files:
+    for file in inputs:
         sections = _cut(file, unit_bytes)
         # The strings of a DocBin have to be kept until its last document, and no longer.
         is_small = len(sections) == 1 and file.format != "docbin"
@@ -148,7 +134,7 @@ def split_units(files: Sequence[InputFile], unit_bytes: int) -> List[Unit]:
 
 def _cut(file: InputFile, unit_bytes: int) -> List[InputFile]:
     """The sections of a large file, or the file if it is small, or has to be read as a whole."""
-    if file.size <= unit_bytes or is_gzipped(file.location) or file.format not in CUTS:
+    if file.size <= unit_bytes or files.is_gzipped(file.location) or file.format not in CUTS:
         return [file]
     starts = [(0, 1), *_find_cuts(file, unit_bytes), (file.size, 0)]
     sections = [FileSection(start, end, line) for (start, line), (end, _) in zip(starts, starts[1:])]
@@ -164,7 +150,7 @@ def _find_cuts(file: InputFile, unit_bytes: int) -> List[Tuple[int, int]]:
     cuts: List[Tuple[int, int]] = []
     window, offset, line = b"", 0, 1
     next_cut = unit_bytes
-    with add_file_to_errors(file.location), open_input(file.location) as stream:
+    with add_file_to_errors(file.location), files.open_input(file.location) as stream:
         while block := stream.read(_BLOCK):
             window += block
             if any(sign in window for sign in hiding):
@@ -180,11 +166,11 @@ def _find_cuts(file: InputFile, unit_bytes: int) -> List[Tuple[int, int]]:
 
 def _find(location: str, format: Optional[str], own: Sequence[str]) -> List[FileInfo]:
     """The files that one input names."""
-    if (info := find_file(location)) is not None:
+    if (info := files.find_file(location)) is not None:
         return [info]
     infos: List[FileInfo] = []
     cause = "no such file"
-    if is_folder(location):
+    if files.is_folder(location):
         is_own = _is_below(own, location)
         infos = [info for info in list_files(location) if _is_input(info.relative, format)]
         infos = [info for info in infos if not is_own(info.location)]
@@ -206,10 +192,10 @@ def list_files(folder: str) -> List[FileInfo]:
     top = folder.rstrip("/") or folder
     if not is_uri(top):
         return sorted(_walk(top, top, []))
-    files, path = find_storage(top)
+    storage, path = files.find_storage(top)
     with add_file_to_errors(top):
-        entries = {name[len(path) :].lstrip("/"): info for name, info in files.find(path, detail=True).items()}
-    return [make_info(f"{top}/{relative}", relative, info) for relative, info in sorted(entries.items())]
+        entries = {name[len(path) :].lstrip("/"): info for name, info in storage.find(path, detail=True).items()}
+    return [files.make_info(f"{top}/{relative}", relative, info) for relative, info in sorted(entries.items())]
 
 
 def _walk(folder: str, top: str, above: List[str]) -> Iterator[FileInfo]:
@@ -239,5 +225,7 @@ def _is_below(places: Sequence[str], top: str) -> Callable[[str], bool]:
 
 
 def _is_input(relative: str, format: Optional[str]) -> bool:
-    name = strip_gz(relative.rpartition("/")[2])
-    return not name.startswith(".") and (format is not None or os.path.splitext(name)[1].lower() in INPUT_SUFFIXES)
+    name = files.strip_gz(relative.rpartition("/")[2])
+    return not name.startswith(".") and (
+        format is not None or os.path.splitext(name)[1].lower() in files.INPUT_SUFFIXES
+    )

@@ -24,13 +24,11 @@ def annotate_command(
             metavar="INPUT",
             help='Files, folders (all files in them whose suffix is known), patterns such as "corpus/*.xml.gz", URIs '
             "(s3://bucket/folder), - for standard input, or pubtator3:PMID,... for documents of PubTator3.",
-            show_default=False,
         ),
     ] = None,
     *,
     output: Annotated[
-        str,
-        typer.Argument(help="The file to write, or a folder (it ends in / or exists), with a file for each input."),
+        str, typer.Argument(metavar="OUTPUT", help="A file, or a folder (it ends in / or exists) for a file each.")
     ],
     from_: InputFormat = None,
     pmids: Pmids = None,
@@ -57,11 +55,7 @@ def annotate_command(
     ] = None,
     quote_formulas: Annotated[
         bool,
-        typer.Option(
-            "--quote-formulas",
-            help="In tables, put an apostrophe before text that begins with =, +, -, @, a tab or a carriage return. "
-            "Spreadsheets would take it for a formula, and run it.",
-        ),
+        typer.Option("--quote-formulas", help="Put an apostrophe before what spreadsheets would take for formulas."),
     ] = False,
 ) -> None:
     """Predict the relations of all documents of **any number of files**, in every format that `convert` reads, and
@@ -73,8 +67,7 @@ def annotate_command(
     target_name; relation; novelty; pair_probability (that the two are related), relation_probability (that of this
     type), novelty_probability; evidence, evidence_offsets (the sentences that it is read from, and their characters).
 
-    Outputs appear when they are complete. If it was killed, the same command **goes on where it was**, from
-    OUTPUT.parts.
+    Outputs appear when they are complete. A command that was killed **goes on where it was**, from OUTPUT.parts.
 
     A document that cannot be used is **set aside** in OUTPUT.rejects.jsonl (rejects.jsonl in a folder) with its file,
     id, number and cause; so is, in one file of several, a document with an id that was there before. Exit code: 0 if
@@ -119,10 +112,9 @@ def annotate_command(
             note(f"Note: {line}")
         if len(summary.notes) > _MOST_NOTES:
             note(f"Note: there are {len(summary.notes) - _MOST_NOTES} more notes of this kind")
-        rate = summary.predicted / summary.seconds if summary.seconds else 0.0
         say(
             f"{output}: documents {summary.documents}, relations {summary.relations}, set aside {summary.rejected}, "
-            f"{rate:.1f} documents per second"
+            f"{summary.predicted / summary.seconds:.1f} documents per second"
         )
     if summary.rejected:
         note(f"{summary.rejects}: {summary.rejected} documents were set aside")

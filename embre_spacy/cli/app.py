@@ -17,7 +17,9 @@ from ..errors import EmbreError
 from ..files import FORMATS, INPUT_FORMATS, open_output
 
 # Arguments and options that several commands have.
-Model = Annotated[str, typer.Argument(help="A pipeline: its folder, or the name of an installed package.")]
+Model = Annotated[
+    str, typer.Argument(metavar="MODEL", help="A pipeline: its folder, or the name of an installed package.")
+]
 Gold = Annotated[Path, typer.Argument(help="The gold documents, in any format that `convert` reads.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="How many documents the pipeline gets at once.")]
 GpuId = Annotated[int, typer.Option("--gpu-id", "-g", help="The GPU to use; -1 for the CPU.")]

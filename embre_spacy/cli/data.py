@@ -15,14 +15,10 @@ from .app import Format, InputFormat, Pmids, add_pmids, app, note, report_errors
 def convert(
     inputs: Annotated[
         Optional[List[str]],
-        typer.Argument(
-            metavar="INPUT",
-            help="Files to read, or pubtator3:PMID,... for documents of PubTator3. Several become one, in this order.",
-            show_default=False,
-        ),
+        typer.Argument(metavar="INPUT", help="Files, or pubtator3:PMID,... for documents of PubTator3, in this order."),
     ] = None,
     *,
-    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="The file to write.", show_default=False)],
+    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="The file to write.")],
     from_: InputFormat = None,
     pmids: Pmids = None,
     to: Annotated[
@@ -32,9 +28,8 @@ def convert(
         bool,
         typer.Option(
             "--strict",
-            help="Refuse what is otherwise kept as it came and reported: annotations whose text differs from the "
-            "characters at their offsets, that have no location or lie outside their passage, and relations that name "
-            "an identifier which no annotation has or that are not between two concepts.",
+            help="Refuse what is otherwise kept as it came and reported, such as annotations whose text differs from "
+            "the characters at their offsets, and relations that name an identifier which no annotation has.",
         ),
     ] = False,
 ) -> None:

@@ -14,10 +14,8 @@ app.add_typer(terminology, name="terminology")
 
 @terminology.command("build", no_args_is_help=True)
 def build_command(
-    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="The file to write.", show_default=False)],
-    sources: Annotated[
-        List[Path], typer.Argument(metavar="SOURCE", help="Files, plain or .gz, or patterns.", show_default=False)
-    ],
+    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="The file to write.")],
+    sources: Annotated[List[Path], typer.Argument(metavar="SOURCE", help="Files, plain or .gz, or patterns.")],
     taxa: Annotated[
         Optional[List[str]], typer.Option("--taxon", help="Take the genes of this taxon (9606), and of others named.")
     ] = None,

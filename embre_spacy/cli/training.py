@@ -20,12 +20,8 @@ from .app import BatchSize, GpuId, Model, app, note, report_errors, write_json
 )
 def pretrain_command(
     ctx: typer.Context,
-    corpus: Annotated[
-        Path, typer.Argument(help="The training documents, in any format that `convert` reads.", show_default=False)
-    ],
-    output: Annotated[
-        Path, typer.Argument(metavar="OUTPUT_DIR", help="The Hugging Face folder to write.", show_default=False)
-    ],
+    corpus: Annotated[Path, typer.Argument(help="The training documents, in any format that `convert` reads.")],
+    output: Annotated[Path, typer.Argument(metavar="OUTPUT_DIR", help="The Hugging Face folder to write.")],
     config: Annotated[
         Optional[Path],
         typer.Option("--config", "-c", help="The settings, such as configs/pretrain.cfg; their defaults if not given."),
@@ -40,9 +36,7 @@ def pretrain_command(
     texts: Annotated[
         Optional[List[Path]],
         typer.Option(
-            "--texts",
-            help="Plain texts to mask words of, besides: JSON lines with text, or title and abstract. A file, or a "
-            "pattern such as 'texts/*.jsonl.gz'. May be given several times.",
+            "--texts", help="JSON lines of texts to mask words of: a file or pattern. May be given several times."
         ),
     ] = None,
     resume: Annotated[

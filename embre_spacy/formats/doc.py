@@ -129,8 +129,8 @@ def read_scores(doc: Doc, file: str) -> Dict[Tuple[str, str], float]:
 
 
 def record_from_doc(doc: Doc, fallback_id: str) -> Record:
-    """Make the record of a `Doc`, with `fallback_id` if it has no id. What its file has stays as it was if the `Doc` has
-    it still (but for new probabilities), or never had it (annotations without a location, relations that are not
+    """Make the record of a `Doc`, with `fallback_id` if it has no id. What its file has stays as it was if the `Doc`
+    has it still (but for new probabilities), or never had it (annotations without a location, relations that are not
     between two concepts). New annotations and relations get ids of their own."""
     record = _get_record(doc)
     identifier = tokens.get_document_id(doc) or fallback_id
