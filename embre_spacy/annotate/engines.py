@@ -13,7 +13,7 @@ from functools import lru_cache, partial
 from itertools import groupby, islice
 from threading import Thread
 from time import perf_counter, sleep
-from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Optional, Tuple
 
 import torch
 from loky import ProcessPoolExecutor
@@ -229,21 +229,19 @@ class Annotator:
         self.step = step
 
     def __call__(self, batch: Dict[str, Any]) -> Iterator[Dict[str, List[Any]]]:
-        for work, documents in self._run(pickle.loads(batch["work"][0])):
-            yield {"unit": [int(batch["unit"][0])], "work": [work], "documents": [documents]}
-
-    def _run(self, work: Any) -> Iterator[Tuple[bytes, int]]:
         """Take a step with a unit or a chunk, and yield what it becomes, and how many documents are through."""
+        work = pickle.loads(batch["work"][0])
         if self.step == "annotate":
-            yield b"", self.stages.annotate_unit(work)
+            results: Iterable[Tuple[bytes, int]] = [(b"", self.stages.annotate_unit(work))]
         elif self.step == "read":
-            for chunk in self.stages.iter_prepared(work):
-                yield pickle.dumps(chunk), 0
+            results = ((pickle.dumps(chunk), 0) for chunk in self.stages.iter_prepared(work))
         elif self.step == "predict":
             self.stages.predict(work)
-            yield pickle.dumps(work), 0
+            results = [(pickle.dumps(work), 0)]
         else:
-            yield self.stages.write_predicted(work), work.n_read
+            results = [(self.stages.write_predicted(work), work.n_read)]
+        for result, documents in results:
+            yield {"unit": [int(batch["unit"][0])], "work": [result], "documents": [documents]}
 
 
 def _find_cause(error: BaseException) -> str:

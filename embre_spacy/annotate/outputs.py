@@ -3,22 +3,19 @@
 import csv
 import json
 from itertools import chain, islice
-from os import PathLike
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, BinaryIO, Iterable, Iterator, List, Optional, Tuple, Union
+from typing import Any, BinaryIO, Iterable, Iterator, List, Optional, Tuple
 
 from spacy.tokens import Doc, DocBin
 
 from ..errors import EmbreError
-from ..files import open_output, remove_file
+from ..files import Location, open_output, remove_file
 from ..formats.doc import record_from_doc
 from ..formats.record import Anomalies, Envelope
 from ..formats.writing import FORMATTERS, join_documents
 from ..tokens import get_document_id, get_relations, get_sentences, hide_local
 
-# In the order of `relation_rows`. In Parquet, names that end in `_probability` are numbers, all others are text. The
-# README and the help of the command list them too.
+# The README and the help of the command list them too. In Parquet those that end in `_probability` are numbers.
 COLUMNS: Tuple[str, ...] = (
     "document",
     "source_id",
@@ -92,10 +89,9 @@ def relation_rows(doc: Doc, document: Optional[str] = None) -> List[Row]:
 
     doc (Doc): The document.
     document (Optional[str]): Its id, if it is not `doc._.document_id`.
-    RETURNS (List[List[Any]]): For each relation the values of COLUMNS: the id of the document; identifier, type and
-        name of both concepts; the relation type; the novelty, or None; the probability that the two are related at all,
-        that of this relation type, and that of this novelty given that they are related; the sentences that it is read
-        from; start and end of each in characters of `doc.text` ("0 57;120 210"). What is not known is None.
+    RETURNS (List[List[Any]]): For each relation the values of COLUMNS: the probabilities are that the two are related
+        at all, and those of this type and, given that they are related, of this novelty; the offsets are start and end
+        of each sentence in characters of `doc.text` ("0 57;120 210"). What is not known is None.
     """
     name = get_document_id(doc) if document is None else document
     relations = get_relations(doc)
@@ -118,18 +114,16 @@ def relation_rows(doc: Doc, document: Optional[str] = None) -> List[Row]:
     ]
 
 
-def write_table(
-    docs: Iterable[Doc], path: Union[str, "PathLike[str]"], kind: str, *, quote_formulas: bool = False
-) -> None:
+def write_table(docs: Iterable[Doc], path: Location, kind: str, *, quote_formulas: bool = False) -> None:
     """Write the relations of documents as a table.
 
     docs (Iterable[Doc]): The documents.
-    path (Union[str, PathLike]): The file, packed if its name ends in ".gz". It appears when it is complete.
+    path (Union[str, Path]): The file, or its URI, packed if its name ends in ".gz". It appears when it is complete.
     kind (str): "relations-csv", "relations-tsv", "relations-jsonl" or "relations-parquet".
     quote_formulas (bool): Whether an apostrophe goes before text that a spreadsheet would take for a formula.
     RAISES (EmbreError): If the package that writes it is missing.
     """
-    with open_output(Path(path)) as file:
+    with open_output(path) as file:
         _write_rows((row for doc in docs for row in relation_rows(doc)), file, kind, quote_formulas)
 
 

@@ -63,8 +63,7 @@ def annotate(
     model (str): The pipeline: its folder, or the name of an installed package.
     inputs (Sequence[str]): Files, folders, patterns, URIs, "-" for standard input, or "pubtator3:PMID,...".
     output (str): The file to write; or a folder (it ends in "/", or exists), which gets a file for each input.
-    from_format (Optional[str]): The format of the inputs, if their suffixes are not to decide.
-    to (Optional[str]): The kind of output, if the suffix is not to decide; one of OUTPUT_FORMATS.
+    from_format (Optional[str]), to (Optional[str]): One of INPUT_FORMATS and OUTPUT_FORMATS, if no suffix is to decide.
     batch_size (int): How many documents the pipeline gets at once.
     n_process (int): How many processes predict. With a GPU one predicts, and so many others read and write for it.
     gpu_id (int): The GPU to use, or -1 for the CPU.
@@ -111,14 +110,8 @@ def annotate(
         outputs = [*dict.fromkeys(file.target or base for file in files), rejects_location]
         _begin(state, settings, files, outputs, overwrite)
         units = split_units(files, settings["unit_bytes"])
-        options = AnnotateOptions(
-            *(model, settings["model"], format, state.location, state.run),
-            batch_size=batch_size,
-            n_process=n_process,
-            gpu_id=gpu_id,
-            actors=actors,
-            quote_formulas=quote_formulas,
-        )
+        of_run = model, settings["model"], format, state.location, state.run
+        options = AnnotateOptions(*of_run, batch_size, n_process, gpu_id, actors, quote_formulas)
         finished = state.finished()
         left = [unit for unit in units if unit.index not in finished]
         progress = Progress(on_start, on_progress)

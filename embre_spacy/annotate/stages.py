@@ -213,30 +213,23 @@ class Stages:
     def write(self, chunk: Chunk) -> bytes:
         """Make data of the documents, which are forgotten, and serialize the outcomes."""
         for outcome in chunk.outcomes:
-            self._encode(outcome)
-        return b"".join(map(dump, chunk.outcomes))
-
-    def _encode(self, outcome: Outcome) -> None:
-        doc, outcome.doc = outcome.doc, None
-        if doc is None:
-            self._failures += outcome.was_read
+            # One that the pipeline failed on has no document any more.
+            self._failures = 0 if outcome.doc is not None else self._failures + outcome.was_read
             if self._failures == _MAX_FAILURES:
                 cause = f"{_MAX_FAILURES} documents in a row; the last error was {outcome.cause}"
                 raise EmbreError(f"the pipeline failed on {cause}")
-            return
-        self._failures = 0
+        for outcome in chunk.with_docs:
+            self._run_each([outcome], self._encode)
+        return b"".join(map(dump, chunk.outcomes))
+
+    def _encode(self, outcomes: List[Outcome]) -> None:
+        (outcome,) = outcomes
         anomalies = Anomalies()
-        if get_mentions(doc) and not get_concepts(doc):
+        if get_mentions(outcome.doc) and not get_concepts(outcome.doc):
             anomalies.add(NO_IDENTIFIERS, outcome.document or "", "")
-        try:
-            outcome.data = self.writer.encode(doc, outcome.document or "", anomalies)
-        except MemoryError:
-            raise
-        except Exception as error:
-            outcome.cause = describe_error(error)
-        else:
-            outcome.documents, outcome.relations = 1, len(get_relations(doc))
-            outcome.anomalies = anomalies.counts
+        outcome.data = self.writer.encode(outcome.doc, outcome.document or "", anomalies)
+        outcome.documents, outcome.relations = 1, len(get_relations(outcome.doc))
+        outcome.anomalies, outcome.doc = anomalies.counts, None
 
     def _run_components(self, chunk: Chunk, names: Sequence[str]) -> None:
         """Run some components as `nlp.pipe` does."""

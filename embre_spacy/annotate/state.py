@@ -1,8 +1,8 @@
 """The state of a run: what it does and what is finished, so that the same run goes on after it was killed.
 
-It is the folder `OUTPUT.parts`, next to the output. `settings.json` says which run it is, and is there until all
-outputs are; each finished unit is a file. They appear whole or not at all, and end with a digest, so that damage is
-noticed. The process that leads has locked `lock`, its workers `workers`. `stdin` is a copy of standard input.
+It is the folder `OUTPUT.parts`. `settings.json` says which run it is, and is there until all outputs are; each finished
+unit is a file. They appear whole or not at all, and end with a digest, so that damage is noticed. The process that
+leads has locked `lock`, its workers `workers`. `stdin` is a copy of standard input.
 """
 
 import json

@@ -172,8 +172,7 @@ def _find(location: str, format: Optional[str], own: Sequence[str]) -> List[File
     cause = "no such file"
     if files.is_folder(location):
         is_own = _is_below(own, location)
-        infos = [info for info in list_files(location) if _is_input(info.relative, format)]
-        infos = [info for info in infos if not is_own(info.location)]
+        infos = [one for one in list_files(location) if _is_input(one.relative, format) and not is_own(one.location)]
         cause = "no file in this folder has a known suffix"
     elif not is_uri(location) and glob.has_magic(location):
         is_own = _is_below(own, os.path.dirname(re.split(r"[*?[]", location)[0]) or ".")
@@ -226,6 +225,5 @@ def _is_below(places: Sequence[str], top: str) -> Callable[[str], bool]:
 
 def _is_input(relative: str, format: Optional[str]) -> bool:
     name = files.strip_gz(relative.rpartition("/")[2])
-    return not name.startswith(".") and (
-        format is not None or os.path.splitext(name)[1].lower() in files.INPUT_SUFFIXES
-    )
+    is_known = format is not None or os.path.splitext(name)[1].lower() in files.INPUT_SUFFIXES
+    return is_known and not name.startswith(".")

@@ -28,34 +28,29 @@ def annotate_command(
     ] = None,
     *,
     output: Annotated[
-        str, typer.Argument(metavar="OUTPUT", help="A file, or a folder (it ends in / or exists) for a file each.")
+        str, typer.Argument(metavar="OUTPUT", help="A file, or a folder (it ends in / or exists) with one per input.")
     ],
     from_: InputFormat = None,
     pmids: Pmids = None,
     to: Annotated[
-        Optional[OutputFormat],
-        typer.Option("--to", help="The format of the output, if its suffix is not to decide. A folder needs it."),
+        Optional[OutputFormat], typer.Option("--to", help="The format of the output, if no suffix is to decide.")
     ] = None,
     batch_size: BatchSize = 64,
     n_process: Annotated[
-        int,
-        typer.Option("--n-process", "-n", min=1, help="How many processes predict; with a GPU, read and write for it."),
+        int, typer.Option("--n-process", "-n", min=1, help="How many processes predict, or read and write for a GPU.")
     ] = 1,
     gpu_id: GpuId = -1,
     overwrite: Annotated[
-        bool,
-        typer.Option("--overwrite", help="Replace outputs that exist, and what a run with other settings has begun."),
+        bool, typer.Option("--overwrite", help="Replace outputs that exist, and what another run has begun.")
     ] = False,
     engine: Annotated[
         Engine, typer.Option(help="`ray` runs the same work on the Ray cluster that is there, or else on this machine.")
     ] = Engine.local,  # type: ignore[attr-defined]
     actors: Annotated[
-        Optional[int],
-        typer.Option(min=1, help="How many actors Ray starts; by default one for each processor, or each GPU."),
+        Optional[int], typer.Option(min=1, help="How many actors Ray starts; by default one for each processor or GPU.")
     ] = None,
     quote_formulas: Annotated[
-        bool,
-        typer.Option("--quote-formulas", help="Put an apostrophe before what spreadsheets would take for formulas."),
+        bool, typer.Option("--quote-formulas", help="Put an apostrophe before what spreadsheets take for formulas.")
     ] = False,
 ) -> None:
     """Predict the relations of all documents of **any number of files**, in every format that `convert` reads, and
@@ -74,8 +69,7 @@ def annotate_command(
     all documents came out, 3 if some were set aside, 1 for an error.
 
     A **large file is shared out** among processes if it is JSON lines, lines of text, PubTator, or XML of BioC or
-    PubMed, and not gzipped. Documents stream through, but each process has one input in BioC JSON or DocBin in memory,
-    and one DocBin as output is in memory when it is written (a folder of them streams).
+    PubMed, and not gzipped. Inputs in BioC JSON and DocBin, and one DocBin as output, are in memory; all else streams.
 
     Example: python -m embre_spacy annotate en_embre corpus/ "more/*.pubtator.gz" relations.parquet
     """

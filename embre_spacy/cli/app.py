@@ -17,24 +17,17 @@ from ..errors import EmbreError
 from ..files import FORMATS, INPUT_FORMATS, open_output
 
 # Arguments and options that several commands have.
-Model = Annotated[
-    str, typer.Argument(metavar="MODEL", help="A pipeline: its folder, or the name of an installed package.")
-]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A pipeline: a folder, or an installed package.")]
 Gold = Annotated[Path, typer.Argument(help="The gold documents, in any format that `convert` reads.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="How many documents the pipeline gets at once.")]
 GpuId = Annotated[int, typer.Option("--gpu-id", "-g", help="The GPU to use; -1 for the CPU.")]
 Format = Enum("Format", {name: name for name in FORMATS}, type=str)  # type: ignore[misc]
 _InputFormat = Enum("_InputFormat", {name: name for name in INPUT_FORMATS}, type=str)  # type: ignore[misc]
 InputFormat = Annotated[
-    Optional[_InputFormat],
-    typer.Option("--from", help="The format of the inputs, if their suffixes are not to decide."),
+    Optional[_InputFormat], typer.Option("--from", help="The format of the inputs, if suffixes are not to decide.")
 ]
 Pmids = Annotated[
-    Optional[Path],
-    typer.Option(
-        "--pmids",
-        help="A file of PMIDs, whose documents PubTator3's service is asked for; the same as pubtator3:@FILE.",
-    ),
+    Optional[Path], typer.Option(help="A file of PMIDs to ask PubTator3's service for; the same as pubtator3:@FILE.")
 ]
 _HEAD = ("gold", "tp", "fp", "fn", "P", "R", "F1")
 

@@ -1,5 +1,6 @@
 """`convert` and `prepare`: documents from one format to another, and the splits of a corpus to DocBin."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Callable, Dict, Iterator, List, Optional
 
@@ -87,19 +88,19 @@ class _Sources:
 
     def __init__(self, paths: List[str], show: Callable[[str], None], refuses: bool) -> None:
         self.refuses = refuses
-        self.counts = {"documents": 0, "mentions": 0, "relations": 0}
+        self.counts = Counter(documents=0, mentions=0, relations=0)
         self.rejected: List[Any] = []
         self.notes: List[str] = []
         self._paths = paths
         self._show = show
-        # Where each document is from, by its place in memory, which it has until it is written.
+        # Where each document is from and what it has, by its place in memory, which it has until it is written.
         self._origins: Dict[int, Any] = {}
 
     def iter_docs(self, strict: bool, **options: Any) -> Iterator[Any]:
         """Yield the documents of all files, the first of each id."""
         from ..formats import Rejected, read_each
         from ..formats.record import Anomalies
-        from ..tokens import get_document_id
+        from ..tokens import get_document_id, get_mentions, get_relations
 
         first: Dict[str, int] = {}
         for index, path in enumerate(self._paths):
@@ -114,28 +115,24 @@ class _Sources:
                     other = self._paths[first[document]]
                     self._set_aside(origin._replace(cause=f"{other} has this document too"))
                     continue
-                self._origins[id(doc)] = origin
-                self._count(doc, 1)
+                counts = Counter(documents=1, mentions=len(get_mentions(doc)), relations=len(get_relations(doc)))
+                self._origins[id(doc)] = origin, counts
+                self.counts.update(counts)
+                self._show(f"{self.counts['documents']} documents")
                 yield doc
             if anomalies:
                 self.notes.append(f"{path}: {anomalies}")
 
     def leave_out(self, doc: Any, error: InputError) -> None:
         """Set aside a document that cannot be written."""
-        self._count(doc, -1)
-        self._set_aside(self._origins[id(doc)]._replace(document=error.document, cause=error.cause))
+        origin, counts = self._origins[id(doc)]
+        self.counts.subtract(counts)
+        self._set_aside(origin._replace(document=error.document, cause=error.cause))
 
     def _set_aside(self, rejected: Any) -> None:
         if self.refuses:
             raise rejected.as_error()
         self.rejected.append(rejected)
-
-    def _count(self, doc: Any, sign: int) -> None:
-        from ..tokens import get_mentions, get_relations
-
-        for name, count in zip(self.counts, (1, len(get_mentions(doc)), len(get_relations(doc)))):
-            self.counts[name] += sign * count
-        self._show(f"{self.counts['documents']} documents")
 
 
 @app.command("prepare")
@@ -150,9 +147,8 @@ def prepare_command(
 ) -> None:
     """Convert the train, dev and test splits of a corpus to DocBin and verify their counts.
 
-    A split is the file whose name starts with its name, such as Train.BioC.XML; the test split may be absent. Where
-    the files are not one for each split, splits.json in ASSETS says of what the splits consist. How many documents,
-    mentions and relations there have to be is read from counts.json there.
+    A split is the file whose name starts with its name, such as Train.BioC.XML; the test split may be absent. Or
+    splits.json in ASSETS says of what the splits consist; counts.json there has the counts.
     """
     with report_errors():
         from ..splits import collect_files, prepare_corpus

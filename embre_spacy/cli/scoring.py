@@ -27,11 +27,10 @@ def evaluate_command(
         bool, typer.Option("--if-exists", help="If there is no such file of gold documents, say so and stop well.")
     ] = False,
 ) -> None:
-    """Score the relations that a pipeline finds in documents whose mentions are given.
+    """Score the relations that a pipeline finds in documents whose mentions are given, as `score` does.
 
-    The scores are those of the official BioRED evaluation; see `score`. With `--from-text` a relation is right if both
-    its identifiers are, as in subtask 2 of BioCreative VIII. Mentions (start, end and type must be right) and concepts
-    (identifier and type) are scored as well.
+    With `--from-text` a relation is right if both its identifiers are, as in subtask 2 of BioCreative VIII. Mentions
+    (start, end and type must be right) and concepts (identifier and type) are scored as well.
     """
     with report_errors():
         if if_exists and not gold.exists():

@@ -35,9 +35,7 @@ def pretrain_command(
     ] = None,
     texts: Annotated[
         Optional[List[Path]],
-        typer.Option(
-            "--texts", help="JSON lines of texts to mask words of: a file or pattern. May be given several times."
-        ),
+        typer.Option("--texts", help="Texts to mask words of, as JSON lines: a file or pattern. It can be repeated."),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume/--no-resume", help="Continue an interrupted run in OUTPUT_DIR, or start anew.")
@@ -89,17 +87,16 @@ def pretrain_command(
 def _parse_overrides(arguments: Sequence[str]) -> Dict[str, Any]:
     """Parse settings as `spacy train` does: those of the command line, then those of SPACY_CONFIG_OVERRIDES."""
     overrides: Dict[str, Any] = {}
-    for source in (arguments, shlex.split(os.environ.get("SPACY_CONFIG_OVERRIDES", ""))):
-        rest = list(source)
-        while rest:
-            name, has_value, value = rest.pop(0).partition("=")
-            if not name.startswith("--") or "." not in name:
-                raise EmbreError(f"no such option: {name} (settings have a section: --training.epochs)")
-            if not has_value:
-                value = "true" if not rest or rest[0].startswith("--") else rest.pop(0)
-            with suppress(ValueError):
-                value = json.loads(value)
-            overrides[name[2:].replace("-", "_")] = value
+    rest = [*arguments, *shlex.split(os.environ.get("SPACY_CONFIG_OVERRIDES", ""))]
+    while rest:
+        name, has_value, value = rest.pop(0).partition("=")
+        if not name.startswith("--") or "." not in name:
+            raise EmbreError(f"no such option: {name} (settings have a section: --training.epochs)")
+        if not has_value:
+            value = "true" if not rest or rest[0].startswith("--") else rest.pop(0)
+        with suppress(ValueError):
+            value = json.loads(value)
+        overrides[name[2:].replace("-", "_")] = value
     return overrides
 
 

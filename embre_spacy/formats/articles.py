@@ -50,17 +50,14 @@ def read_jats(file: BinaryIO) -> Iterator[Union[Record, InputError]]:
             ids["pmc"] = f"PMC{ids['pmc']}"
         identifier = next((ids[kind] for kind in _IDS if ids.get(kind)), "")
         try:
-            yield make_record(identifier, list(_iter_passages(article)), "jats", ids)
+            passages = [({"type": "title"}, _text(article.find("front/article-meta/title-group/article-title")))]
+            for abstract in article.iterfind("front/article-meta/abstract"):
+                passages += _iter_blocks(abstract, "abstract", "abstract")
+            for part in (*article.iterfind("body"), *article.iterfind("floats-group")):
+                passages += _iter_blocks(part, "paragraph")
+            yield make_record(identifier, passages, "jats", ids)
         except InputError as error:
             yield InputError(error.cause, document=identifier)
-
-
-def _iter_passages(article: Any) -> Iterator[Tuple[Node, str]]:
-    yield {"type": "title"}, _text(article.find("front/article-meta/title-group/article-title"))
-    for abstract in article.iterfind("front/article-meta/abstract"):
-        yield from _iter_blocks(abstract, "abstract", "abstract")
-    for part in (*article.iterfind("body"), *article.iterfind("floats-group")):
-        yield from _iter_blocks(part, "paragraph")
 
 
 def _iter_blocks(element: Any, kind: str, section: str = "", level: int = 0) -> Iterator[Tuple[Node, str]]:

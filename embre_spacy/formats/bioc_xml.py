@@ -1,8 +1,7 @@
 """BioC XML, and the objects of the library bioc.
 
-bioc's own readers are not used: both keep the whole file in memory, crash where an annotation has no id, overwrite a
-repeated infon, and lose what follows a comment or an entity inside a text. Nor are its writers, which have no repeated
-infons, write what is missing as empty or "None", and leave out the document type declaration.
+bioc's readers are not used: they keep the whole file in memory, crash where an annotation has no id, overwrite repeated
+infons, and lose what follows a comment in a text. Nor are its writers, which have no repeated infons and no doctype.
 """
 
 import json
@@ -146,18 +145,14 @@ def _text(element: Any) -> str:
 
 def make_envelope(record: Record) -> Envelope:
     """Make the envelope of a BioC XML collection, with what the first document says about its collection."""
-    head = _encode(record.collection, "collection", record, Anomalies()).removesuffix("</collection>")
+    head = format_document(record, Anomalies(), "collection").removesuffix("</collection>")
     doctype = f"{record.doctype}\n" if record.doctype else ""
     return Envelope(f"<?xml version='1.0' encoding='utf-8'?>\n{doctype}{head}\n", "\n", "\n</collection>")
 
 
-def format_document(record: Record, anomalies: Anomalies) -> str:
-    """Make the element `document`. Other keys than BioC's become infons."""
-    return _encode(record.document, "document", record, anomalies)
-
-
-def _encode(node: Node, tag: str, record: Record, anomalies: Anomalies) -> str:
-    complete = _complete(node, tag, anomalies, record.id)
+def format_document(record: Record, anomalies: Anomalies, tag: str = "document") -> str:
+    """Make the element `document` (or `collection`). Other keys than BioC's become infons."""
+    complete = _complete(getattr(record, tag), tag, anomalies, record.id)
     try:
         return etree.tostring(_make_element(complete, tag), encoding="unicode")
     except ValueError as error:

@@ -33,7 +33,7 @@ def doc_from_record(record: Record, tokenizer: Tokenizer, anomalies: Anomalies) 
     places = [mention[:2] for mention in chain(whole, pieces)]
     # Spaces are not tokens, except where a mention starts or ends with one.
     spaces = {one for start, end in places for one in (start, end - 1) if offsets.text[one].isspace()}
-    doc = tokens.tokenize_at(tokenizer, offsets.text, set(chain(*places)), spaces=spaces)
+    doc = tokens.tokenize_at(tokenizer, offsets.text, set(chain.from_iterable(places)), spaces=spaces)
     tokens.set_mentions(doc, whole, pieces)
     doc.user_data[RECORD_KEY] = source
     tokens.set_document_id(doc, record.id)

@@ -17,9 +17,7 @@ from .record import Node, TextOffsets, get_infons, get_list, iter_nodes
 _IDENTIFIER_KEYS = (
     re.compile("identifiers?"),
     re.compile("(mesh|omim|umls|cui|ncbigene|entrez(gene)?|ncbitaxonomy|cellosaurus|dbsnp)(id(entifier)?s?)?"),
-    re.compile(
-        "(normali[sz]ed|concept|kb|db|database|ontology|gene|tax|taxon|species|disease|chemical)(id(entifier)?s?)"
-    ),
+    re.compile("(normali[sz]ed|concept|kb|db|database|ontology|gene|tax(on)?|species|disease|chemical)id(entifier)?s?"),
     re.compile("ids?"),
 )
 # What looks like an identifier, and what is none all the same.

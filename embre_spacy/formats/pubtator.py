@@ -1,8 +1,7 @@
 """PubTator: a title line, an abstract line, and lines of annotations and relations; blank lines between documents.
 
-bioc's PubTator reader is not used: it takes lines without an identifier (GNormPlus, DrugProt) for relations, strips the
-spaces that offsets count (NCBI Disease), drops a seventh column (BC5CDR), and prints what it cannot parse. Nor is its
-writer: it writes "None" for a missing novelty and a tab after each line.
+bioc's reader is not used: it takes lines without an identifier (GNormPlus, DrugProt) for relations, strips spaces that
+offsets count (NCBI Disease), and drops a seventh column (BC5CDR). Nor is its writer: it writes "None" for no novelty.
 """
 
 import re
@@ -168,12 +167,14 @@ def format_document(record: Record, anomalies: Anomalies) -> str:
 
 
 def _annotation_lines(record: Record, offsets: TextOffsets, shift: int, anomalies: Anomalies) -> Iterator[str]:
+    is_own = record.format == "pubtator"
     annotations = list(iter_parts(record.document, "annotations"))
-    if record.format == "pubtator":
+    if is_own:
         # The order of the file, which need not be that of the text.
         annotations.sort(key=lambda item: str(item[1].get("id")).zfill(12))
     for passage, annotation in annotations:
-        if record.format == "pubtator":
+        infons = get_infons(annotation)
+        if is_own:
             places = get_list(annotation, "locations")
             ranges = [(place["offset"], place["offset"] + place["length"]) for place in places]
         else:
@@ -181,22 +182,16 @@ def _annotation_lines(record: Record, offsets: TextOffsets, shift: int, anomalie
             ranges = [(mention.start + shift, mention.end + shift) for mention in mentions]
         if not ranges:
             anomalies.add(Anomalies.NOT_IN_PUBTATOR, record.id, f"annotation {annotation.get('id')} has no location")
+        others = [str(infons.get("identifier", "")) if is_own else identifier_field(annotation)]
+        while (value := infons.get(f"column{_FIRST_EXTRA_COLUMN + len(others) - 1}")) is not None:
+            others.append(str(value))
+        if others == [""] and "identifier" not in infons:
+            others = []
         for start, end in ranges:
             # PubTator has no discontinuous mentions: each piece has a line.
             own = annotation.get("text") if len(ranges) == 1 else None
             text = _BREAKS.sub(" ", offsets.text[start - shift : end - shift] if own is None else own)
-            yield _join(record, str(start), str(end), text, *_type_columns(annotation, record))
-
-
-def _type_columns(annotation: Node, record: Record) -> List[str]:
-    infons = get_infons(annotation)
-    is_own = record.format == "pubtator"
-    identifier = str(infons.get("identifier", "")) if is_own else identifier_field(annotation)
-    extra: List[str] = []
-    while (value := infons.get(f"column{_FIRST_EXTRA_COLUMN + len(extra)}")) is not None:
-        extra.append(str(value))
-    others = [identifier, *extra] if identifier or extra or "identifier" in infons else []
-    return [label_field(annotation), *others]
+            yield _join(record, str(start), str(end), text, label_field(annotation), *others)
 
 
 def _relation_lines(record: Record, anomalies: Anomalies) -> Iterator[str]:

@@ -32,18 +32,13 @@ _PMID = re.compile(r"0*([1-9][0-9]{0,8})")
 
 
 def is_query(location: str) -> bool:
-    """Whether a location is "pubtator3:PMID,..." or "pubtator3:@FILE"."""
+    """Whether a location is "pubtator3:PMID,..." or "pubtator3:@FILE", a file of PMIDs."""
     return location.startswith(PREFIX)
 
 
 def fetch(query: str) -> Iterator[Union[str, InputError]]:
-    """Fetch documents that are not in the cache yet.
-
-    query (str): "pubtator3:PMID,..."; or "pubtator3:@FILE", a file of PMIDs with spaces, commas or line ends between.
-    YIELDS (Union[str, InputError]): For each PMID, once, where its document lies, as BioC JSON; or an error if
-        PubTator3 has none.
-    RAISES (InputError): If one is not a PMID, or the service does not answer. It names the PMIDs that did not come.
-    """
+    """Fetch what the cache lacks, and yield for each PMID, once, where its document lies, as BioC JSON; or an error if
+    PubTator3 has none. RAISES (InputError): If one is no PMID; if the service fails, with what did not come."""
     pmids = _parse(query)
     folder = os.environ.get(CACHE_VARIABLE) or os.path.expanduser(_CACHE)
     places = {pmid: f"{folder}/pubtator3/{pmid}.json" for pmid in pmids}

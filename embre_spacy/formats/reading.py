@@ -5,7 +5,6 @@ import os
 import re
 import zlib
 from contextlib import suppress
-from functools import partial
 from os import PathLike
 from typing import BinaryIO, Callable, Dict, Iterable, Iterator, NamedTuple, Optional, Union
 
@@ -16,6 +15,7 @@ from spacy.vocab import Vocab
 
 from .. import files
 from ..errors import InputError, describe_error
+from ..files import FileSection
 from ..tokens import get_document_id, get_tokenizer
 from .articles import find_root, read_jats, read_pubmed
 from .bioc_json import read_bioc_json, read_bioc_json_lines
@@ -54,10 +54,8 @@ READERS: Dict[str, Callable[[BinaryIO, Anomalies, str], Iterator[Union[Record, I
 # After these bytes a file that is not gzipped can be cut, and each section read on its own.
 _XML_CUT = re.compile(rb"</(?:document|PubmedArticle)>\s*(?=<(?:document|PubmedArticle)>)")
 CUTS: Dict[str, "re.Pattern[bytes]"] = {
-    "bioc-xml": _XML_CUT,
-    "pubmed-xml": _XML_CUT,
-    "bioc-jsonl": re.compile(rb"\n"),
-    "text-lines": re.compile(rb"\n"),
+    **dict.fromkeys(("bioc-xml", "pubmed-xml"), _XML_CUT),
+    **dict.fromkeys(("bioc-jsonl", "text-lines"), re.compile(rb"\n")),
     "pubtator": re.compile(rb"\n\r?\n"),
 }
 # Where the documents of XML begin, and what stands after the last of them.
@@ -129,8 +127,8 @@ def read_each(
     format: Optional[str] = None,
     anomalies: Optional[Anomalies] = None,
     tokenizer: Optional[Tokenizer] = None,
-    section: Optional[files.FileSection] = None,
-    stem: Optional[str] = None,
+    section: Optional[FileSection] = None,
+    stem: str = "",
 ) -> Iterator[Union[Doc, Rejected]]:
     """Read the documents of a file as `read` does, but go on after a bad one.
 
@@ -142,7 +140,7 @@ def read_each(
     anomalies (Optional[Anomalies]): Counts the anomalies.
     section (Optional[FileSection]): What to read of the file, from one place where CUTS fits to another. It does not
         know the others: ids may repeat in them, and documents are counted from its start, also in causes.
-    stem (Optional[str]): What the ids of texts without one begin with; the name of the file without suffixes if None.
+    stem (str): What the ids of texts without one begin with; the name of the file without suffixes if empty.
     YIELDS (Union[Doc, Rejected]): The documents in their order. In place of a bad one, what is wrong.
     RAISES (InputError): If there is no such file, its format is not known, or the operating system cannot read it.
     """
@@ -165,7 +163,7 @@ def describe_repeated(first: int, second: int) -> str:
     return f"two documents have this id (number {first} and {second}): {hint}"
 
 
-def read_ids(location: str, vocab: Vocab, format: str, section: Optional[files.FileSection] = None) -> Iterator[str]:
+def read_ids(location: str, vocab: Vocab, format: str, section: Optional[FileSection] = None) -> Iterator[str]:
     """Yield the ids of the documents of a file; an empty one for those that have none, or are damaged."""
     with suppress(InputError):
         for item in _read_items(location, vocab, format, Anomalies(), section):
@@ -178,21 +176,21 @@ def _open_documents(
     format: Optional[str],
     tokenizer: Optional[Tokenizer],
     anomalies: Anomalies,
-    section: Optional[files.FileSection] = None,
-    stem: Optional[str] = None,
+    section: Optional[FileSection] = None,
+    stem: str = "",
 ) -> Iterator[Union[Doc, Exception]]:
     """Find the format of a file, make sure that the file is there, and give its documents."""
-    make_docs = partial(_make_docs, tokenizer=tokenizer or get_tokenizer(vocab), anomalies=anomalies, file=location)
     if is_query(location):
-        return make_docs(_read_fetched(location, vocab, anomalies))
-    with files.add_file_to_errors(location):
-        if files.is_folder(location):
-            raise InputError("it is a folder")
-        if not (files.find_file(location) if files.is_uri(location) else os.path.exists(location)):
-            raise InputError("no such file")
-        format = files.format_of(location, format, files.INPUT_FORMATS)
-        items = _read_items(location, vocab, format, anomalies, section, stem)
-    return make_docs(items, may_repeat=section is not None)
+        items = _read_fetched(location, vocab, anomalies)
+    else:
+        with files.add_file_to_errors(location):
+            if files.is_folder(location):
+                raise InputError("it is a folder")
+            if not (files.find_file(location) if files.is_uri(location) else os.path.exists(location)):
+                raise InputError("no such file")
+            format = files.format_of(location, format, files.INPUT_FORMATS)
+            items = _read_items(location, vocab, format, anomalies, section, stem)
+    return _make_docs(items, tokenizer or get_tokenizer(vocab), anomalies, location, may_repeat=section is not None)
 
 
 def _read_fetched(query: str, vocab: Vocab, anomalies: Anomalies) -> Iterator[_Item]:
@@ -201,7 +199,7 @@ def _read_fetched(query: str, vocab: Vocab, anomalies: Anomalies) -> Iterator[_I
         if isinstance(location, InputError):
             yield location
         else:
-            yield from _read_items(location, vocab, "bioc-json", anomalies)
+            yield from _read_items(location, vocab, "bioc-json", anomalies, None)
 
 
 def _make_docs(
@@ -228,12 +226,7 @@ def _make_docs(
 
 
 def _read_items(
-    location: str,
-    vocab: Vocab,
-    format: str,
-    anomalies: Anomalies,
-    section: Optional[files.FileSection] = None,
-    stem: Optional[str] = None,
+    location: str, vocab: Vocab, format: str, anomalies: Anomalies, section: Optional[FileSection], stem: str = ""
 ) -> Iterator[_Item]:
     """Yield the documents of a file, and last, if the rest of it cannot be read, the error."""
     item = None
@@ -257,7 +250,7 @@ def _read_items(
         yield error
 
 
-def _open_section(file: BinaryIO, section: files.FileSection, format: str) -> BinaryIO:
+def _open_section(file: BinaryIO, section: FileSection, format: str) -> BinaryIO:
     """Make a section of an open file a file of its own. One of XML gets what stands around the documents."""
     is_xml = CUTS[format] is _XML_CUT
     head = tail = b""

@@ -226,8 +226,8 @@ class TextOffsets:
 
     def __init__(self, document: Node, unit: str = "utf-32-le") -> None:
         self.segments: List[Segment] = []
+        # Start and end of each passage that has text, in characters of `doc.text`.
         self.passages: Dict[int, Tuple[int, int]] = {}
-        """Start and end of each passage that has text, in characters of `doc.text`."""
         position = 0
         for number, passage in enumerate(get_list(document, "passages")):
             for part in [passage] if passage.get("text") else get_list(passage, "sentences"):
