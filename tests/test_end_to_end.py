@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import spacy
+import torch
 from commands import run
 from encoders import make_tiny_encoder
 from spacy.cli.train import train
@@ -137,6 +138,38 @@ def test_from_plain_texts_exports_and_annotated_corpora_to_a_pipeline(sample_dir
     # The settings come along with the weights.
     assert nlp.config["components"]["embre_relation"]["model"]["encoder"]["overlap"] == 8
     assert len(list(nlp.pipe(copy_mentions(doc) for doc in docs[:2]))) == 2
+
+
+def test_trained_parts_become_one_pipeline_that_reads_plain_text(pipeline, sample_dir, project_root, tmp_path):
+    """As the project command `complete`."""
+    configs = project_root / "configs"
+    train_file = sample_dir / "train.xml"
+    steps = {
+        "paths.train": str(train_file),
+        "paths.dev": str(sample_dir / "dev.xml"),
+        "training.max_steps": 60,
+        "training.eval_frequency": 60,
+        "training.optimizer.learn_rate.warmup_steps": 5,
+        "training.logger.progress_bar": None,
+    }
+    train(configs / "mentions.cfg", tmp_path / "mentions", overrides=steps)
+    complete = tmp_path / "complete"
+    command = [sys.executable, "-m", "spacy", "assemble", configs / "complete.cfg", complete]
+    command += ["--paths.mentions", tmp_path / "mentions" / "model-best", "--paths.relations", pipeline]
+    subprocess.run([*map(str, command), "--paths.documents", json.dumps([str(train_file)])], check=True)
+    run("evaluate", complete, train_file, "--to-meta")
+    run("evaluate", complete, train_file, "--to-meta", "--from-text", "--output", tmp_path / "text.json")
+    scores = json.loads((complete / "meta.json").read_text())["performance"]
+    alone = evaluate_pipeline(spacy.load(pipeline), read(train_file, spacy.blank("en").vocab))
+    # With the mentions of gold, it does as well as the relation component alone; the weights were rounded.
+    assert scores["relation_pair_f"] == pytest.approx(alone["pair"]["f"], abs=0.02)
+    assert scores["from_text_ents_f"] > 0.3
+    assert scores["from_text_concepts_per_type"]["OrganismTaxon"]["r"] > 0.3
+    nlp = spacy.load(complete)
+    doc = nlp(next(iter(read(train_file, nlp.vocab))).text)
+    assert doc.ents and all(ent.kb_id_ for ent in doc.ents)
+    for weight in nlp.get_pipe("embre_relation").model.shims[0].network.parameters():
+        assert weight.dtype == torch.float32 and torch.equal(weight, weight.half().float())
 
 
 def test_text_without_mentions_has_no_relations(pipeline):

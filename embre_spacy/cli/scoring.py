@@ -5,6 +5,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from ..errors import EmbreError
 from ..files import remove_file
 from .app import BatchSize, Gold, GpuId, Model, app, note, print_counts, report_errors, write_json
 
@@ -19,6 +20,12 @@ def evaluate_command(
         typer.Option(
             "--from-text",
             help="Take the mentions away: the pipeline has to find them, and their identifiers, in the texts.",
+        ),
+    ] = False,
+    to_meta: Annotated[
+        bool,
+        typer.Option(
+            "--to-meta", help="Write the scores into the meta.json of the pipeline, whose package shows them, as well."
         ),
     ] = False,
     batch_size: BatchSize = 64,
@@ -41,8 +48,11 @@ def evaluate_command(
             return
         from ..evaluation import evaluate_from_text, evaluate_pipeline
         from ..formats import read
+        from ..relation.scoring import flatten_scores
         from ..util import describe_run, load_pipeline
 
+        if to_meta and not Path(model).is_dir():
+            raise EmbreError(f"{model}: --to-meta needs the folder of a pipeline")
         nlp = load_pipeline(model, gpu_id)
         evaluate = evaluate_from_text if from_text else evaluate_pipeline
         counts = evaluate(nlp, read(gold, nlp.vocab), batch_size=batch_size)
@@ -50,6 +60,11 @@ def evaluate_command(
         if output is not None:
             seed = nlp.config.interpolate()["training"].get("seed")
             write_json({**counts, "run": {**describe_run(), "training_seed": seed}}, output)
+        if to_meta:
+            scores = flatten_scores(counts)
+            prefix = "from_text_" if from_text else ""
+            nlp.meta["performance"].update({f"{prefix}{name}": score for name, score in scores.items()})
+            write_json(nlp.meta, Path(model) / "meta.json")
 
 
 @app.command("score")

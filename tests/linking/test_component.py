@@ -46,6 +46,16 @@ def nlp(table):
     return nlp
 
 
+def test_names_come_from_files_of_documents_too(tmp_path):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("embre_concepts")
+    write([make_example(nlp).reference], tmp_path / "documents.pubtator")
+    nlp.config["initialize"]["components"]["embre_concepts"] = {"documents": [str(tmp_path / "documents.pubtator")]}
+    nlp.initialize()
+    doc = nlp(make_doc(nlp, "Icein freezes.", Icein="ChemicalEntity"))
+    assert [ent.kb_id_ for ent in doc.ents] == ["D900010"]
+
+
 def make_example(nlp):
     doc = make_doc(nlp, "Icein melts.", Icein="ChemicalEntity")
     doc.ents = [Span(doc, 0, 1, label="ChemicalEntity", kb_id="D900010")]

@@ -5,6 +5,7 @@ import json
 
 import pytest
 import spacy
+import torch
 from relation_docs import outcome
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
@@ -12,6 +13,8 @@ from safetensors.torch import load_file, save_file
 from embre_spacy.errors import EmbreError
 from embre_spacy.relation.model import get_network
 from embre_spacy.tokens import copy_mentions
+from embre_spacy.transformer import load_checkpoint
+from embre_spacy.transformer.checkpoint import create_weight_rounding
 
 ENCODER = "components.embre_relation.model.encoder"
 
@@ -49,6 +52,45 @@ def test_the_weights_are_in_a_file_of_their_own(trained, tmp_path, make_examples
     (folder / "weights.safetensors").unlink()
     with pytest.raises(EmbreError, match=r"weights\.safetensors: the file with the weights of the model is missing"):
         spacy.load(tmp_path / "model")
+
+
+@pytest.mark.parametrize("encoder_kind", ["document", "pairs"])
+def test_the_encoder_of_a_trained_pipeline_can_be_trained_from(trained, tmp_path, monkeypatch):
+    package = tmp_path / "en_tiny"
+    trained.to_disk(package / "en_tiny-1.0")
+    (package / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    encoder = get_network(trained.get_pipe("embre_relation").model).encoder
+    for name in (str(package / "en_tiny-1.0"), "package:en_tiny"):
+        transformer, tokenizer = load_checkpoint(name, hidden_dropout=0.3)
+        assert transformer.config.hidden_dropout_prob == 0.3
+        assert tokenizer.get_vocab() == encoder.tokenizer.get_vocab()
+        weights, own = transformer.state_dict(), encoder.transformer.state_dict()
+        assert weights.keys() == own.keys() and all(torch.equal(weights[key], own[key]) for key in own)
+    file = package / "en_tiny-1.0" / "embre_relation" / "weights.safetensors"
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(EmbreError, match="encoder 'package:en_tiny' cannot be loaded"):
+        load_checkpoint("package:en_tiny")
+
+
+@pytest.mark.parametrize("encoder_kind", ["tokens"])
+def test_a_pipeline_without_a_transformer_is_no_encoder(trained, tmp_path):
+    trained.to_disk(tmp_path / "model")
+    with pytest.raises(EmbreError, match="has no transformer of its own"):
+        load_checkpoint(str(tmp_path / "model"))
+
+
+def test_rounded_weights_predict_the_same_relations(trained, make_examples):
+    gold = expected(trained, make_examples)
+    create_weight_rounding("float16")(trained)
+    assert [sorted(outcome(trained(doc))) for doc in predicted(trained, make_examples)] == gold
+    model = trained.get_pipe("embre_relation").model
+    weights = [parameter.detach() for parameter in get_network(model).parameters()]
+    for layer in model.walk():
+        weights += [torch.from_numpy(layer.get_param(name)) for name in layer.param_names if layer.has_param(name)]
+    assert all(weight.dtype == torch.float32 and torch.equal(weight, weight.half().float()) for weight in weights)
+    with pytest.raises(EmbreError, match="weights can be rounded to bfloat16, float16, not 'int8'"):
+        create_weight_rounding("int8")
 
 
 @pytest.mark.parametrize("encoder_kind", ["document"])
