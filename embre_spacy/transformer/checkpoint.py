@@ -104,7 +104,12 @@ def create_checkpoint_resolver() -> Callable[[Language], Language]:
             for layer in model.walk() if isinstance(model, Model) else ():
                 # A TransformerModel has this attribute, which is False until it has weights.
                 if layer.attrs.get("has_transformer") is False:
-                    layer.attrs["name"] = resolve_checkpoint(layer.attrs["name"])
+                    name = resolve_checkpoint(layer.attrs["name"])
+                    if Path(name).is_file():
+                        raise EmbreError(
+                            f"encoder {layer.attrs['name']!r}: spacy-transformers needs a Hugging Face folder"
+                        )
+                    layer.attrs["name"] = name
         return nlp
 
     return resolve_checkpoints
