@@ -13,7 +13,7 @@ import numpy
 import torch
 from rich.console import Console
 from spacy.tokens import Doc
-from transformers import AutoConfig, PreTrainedTokenizerBase, PrinterCallback, Trainer, TrainingArguments, set_seed
+from transformers import PreTrainedTokenizerBase, PrinterCallback, Trainer, TrainingArguments, set_seed
 
 from ..errors import EmbreError
 from ..files import Location
@@ -128,7 +128,7 @@ def pretrain(
     if is_main:
         transformer = trainer.model.transformer
         # The dropouts of the config were for this run, not for those who load the folder.
-        set_dropouts(transformer.config, *get_dropouts(AutoConfig.from_pretrained(str(source))))
+        set_dropouts(transformer.config, *get_dropouts(load_checkpoint(config.encoder.name)[0].config))
         folder.write(transformer, tokenizer, report)
         say(console, f"Wrote the weights of epoch {epochs[-1]['epoch']} (last epoch) to {folder.path}")
     return report
