@@ -57,6 +57,7 @@ def test_the_weights_are_in_a_file_of_their_own(trained, tmp_path, make_examples
 @pytest.mark.parametrize("encoder_kind", ["document", "pairs"])
 def test_the_encoder_of_a_trained_pipeline_can_be_trained_from(trained, tmp_path, monkeypatch):
     package = tmp_path / "en_tiny"
+    package.mkdir()
     trained.to_disk(package / "en_tiny-1.0")
     (package / "__init__.py").write_text("")
     monkeypatch.syspath_prepend(tmp_path)
