@@ -164,7 +164,7 @@ def test_trained_parts_become_one_pipeline_that_reads_plain_text(pipeline, sampl
     # With the mentions of gold, it does as well as the relation component alone; the weights were rounded.
     assert scores["relation_pair_f"] == pytest.approx(alone["pair"]["f"], abs=0.02)
     assert scores["from_text_ents_f"] > 0.3
-    assert scores["from_text_concepts_per_type"]["OrganismTaxon"]["r"] > 0.3
+    assert scores["from_text_concepts_per_type"]["ChemicalEntity"]["r"] > 0.3
     nlp = spacy.load(complete)
     doc = nlp(next(iter(read(train_file, nlp.vocab))).text)
     assert doc.ents and all(ent.kb_id_ for ent in doc.ents)

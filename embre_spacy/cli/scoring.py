@@ -63,8 +63,8 @@ def evaluate_command(
         if to_meta:
             scores = flatten_scores(counts)
             prefix = "from_text_" if from_text else ""
-            nlp.meta["performance"].update({f"{prefix}{name}": score for name, score in scores.items()})
-            write_json(nlp.meta, Path(model) / "meta.json")
+            performance = {**nlp.meta.get("performance", {}), **{f"{prefix}{name}": scores[name] for name in scores}}
+            write_json({**nlp.meta, "performance": performance}, Path(model) / "meta.json")
 
 
 @app.command("score")
