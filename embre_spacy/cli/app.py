@@ -5,6 +5,7 @@ import sys
 import warnings
 from contextlib import contextmanager
 from enum import Enum
+from glob import glob
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, Dict, Iterator, List, Optional
@@ -88,6 +89,11 @@ def add_pmids(inputs: Optional[List[str]], pmids: Optional[Path]) -> List[str]:
     if not every:
         raise EmbreError("name an INPUT, or a file of PMIDs by --pmids")
     return every
+
+
+def expand_patterns(names: Optional[List[Path]]) -> List[str]:
+    """The files that patterns stand for; a name that stands for none as it is."""
+    return [file for name in map(str, names or ()) for file in sorted(glob(name)) or [name]]
 
 
 def print_counts(counts: Dict[str, Dict[str, Any]], title: str) -> None:

@@ -1,12 +1,11 @@
 """`terminology build`: names and identifiers for `embre_concepts`, of what people download or have."""
 
-from glob import glob
 from pathlib import Path
 from typing import Annotated, List, Optional
 
 import typer
 
-from .app import app, note, report_errors, say
+from .app import app, expand_patterns, note, report_errors, say
 
 terminology = typer.Typer(help="Names of concepts with their identifiers.", no_args_is_help=True)
 app.add_typer(terminology, name="terminology")
@@ -34,8 +33,7 @@ def build_command(
     with report_errors():
         from ..terminology.build import build_terminology
 
-        files = [file for name in map(str, sources) for file in sorted(glob(name)) or [name]]
-        counts = build_terminology(files, output, taxa=taxa or (), least=least, longest=longest)
+        counts = build_terminology(expand_patterns(sources), output, taxa=taxa or (), least=least, longest=longest)
         total = counts.pop("")
         for source, count in counts.items():
             note(f"{source}: {count} names")

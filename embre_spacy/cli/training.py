@@ -4,7 +4,6 @@ import json
 import os
 import shlex
 from contextlib import suppress
-from glob import glob
 from pathlib import Path
 from typing import Annotated, Any, Dict, List, Optional, Sequence
 
@@ -12,7 +11,7 @@ import typer
 
 from ..errors import EmbreError
 from ..files import add_file_to_errors
-from .app import BatchSize, GpuId, Model, app, note, report_errors, write_json
+from .app import BatchSize, GpuId, Model, app, expand_patterns, note, report_errors, write_json
 
 
 @app.command(
@@ -76,7 +75,7 @@ def pretrain_command(
             output,
             settings,
             dev_docs=dev_docs,
-            texts=[file for name in map(str, texts or ()) for file in sorted(glob(name)) or [name]],
+            texts=expand_patterns(texts),
             resume=resume,
             overwrite=overwrite,
             gpu_id=gpu_id,

@@ -15,7 +15,6 @@ import numpy
 import safetensors.torch
 import torch
 from numpy.typing import NDArray
-from safetensors import safe_open
 from spacy.tokens import Doc
 from thinc.api import get_torch_default_device
 from torch import Tensor, nn
@@ -24,10 +23,8 @@ from torch.overrides import TorchFunctionMode
 from ..errors import EmbreError
 from ..files import open_output
 from ..tokens import Candidate
-from ..transformer import WEIGHTS_FILE, WEIGHTS_METADATA
+from ..transformer import WEIGHTS_FILE, WEIGHTS_METADATA, WEIGHTS_VERSION, read_weights
 from .encoder import CandidateEncoder
-
-_VERSION = 1
 
 
 @dataclass
@@ -101,7 +98,7 @@ class _SkipInit(TorchFunctionMode):
 
 def network_to_bytes(network: RelationNetwork) -> bytes:
     """A network as a file of safetensors; one that is not built, too."""
-    description: Dict[str, Any] = {"version": _VERSION}
+    description: Dict[str, Any] = {"version": WEIGHTS_VERSION}
     if network.is_built:
         encoder = network.encoder
         settings = {name: encoder.settings[name] for name in encoder.weight_settings}
@@ -128,15 +125,9 @@ def network_from_bytes(network: RelationNetwork, data: bytes, device: torch.devi
 def load_network(network: RelationNetwork, file: Path) -> RelationNetwork:
     """Give a network the layers and weights that a file holds. An EmbreError says if it is missing, of a later version,
     or which setting does not fit; a damaged one can end in any error."""
-    device = get_torch_default_device()
     if not file.is_file():
         raise EmbreError("the file with the weights of the model is missing")
-    with safe_open(file, framework="pt") as opened:
-        description = json.loads(opened.metadata()[WEIGHTS_METADATA])
-        # Copied, because these are views of the file, which may be written again while the network is in use.
-        state = {name: opened.get_tensor(name).to(device, copy=True) for name in opened.keys()}  # noqa: SIM118
-    if description["version"] > _VERSION:
-        raise EmbreError("the weights were saved by a later version of embre_spacy, which they need")
+    description, state = read_weights(file)
     if "shape" in description:
         _check_settings(network, description)
         shape = description["shape"]
@@ -144,7 +135,7 @@ def load_network(network: RelationNetwork, file: Path) -> RelationNetwork:
             network.encoder.restore(description, shape["entity_types"])
             network.build_heads(shape["entity_types"], shape["n_relation_types"], shape["n_novelty_labels"])
         network.load_state_dict(state, assign=True)
-        network.to(device)
+        network.to(get_torch_default_device())
     return network
 
 

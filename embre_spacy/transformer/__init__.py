@@ -3,6 +3,7 @@
 from .checkpoint import (
     WEIGHTS_FILE,
     WEIGHTS_METADATA,
+    WEIGHTS_VERSION,
     autocast,
     choose_window,
     describe_transformer,
@@ -11,6 +12,7 @@ from .checkpoint import (
     has_given_positions,
     load_checkpoint,
     longest_window,
+    read_weights,
     resolve_checkpoint,
     restore_transformer,
     set_dropouts,

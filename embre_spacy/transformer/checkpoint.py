@@ -29,6 +29,7 @@ ROUNDED = ("bfloat16", "float16")
 # What the component `embre_relation` saves: weights, the transformer's among them, and in the metadata what they are.
 WEIGHTS_FILE = "weights.safetensors"
 WEIGHTS_METADATA = "embre_relation"
+WEIGHTS_VERSION = 1
 # The files that a fast tokenizer is saved in.
 TOKENIZER_FILES = ("special_tokens_map.json", "tokenizer.json", "tokenizer_config.json")
 
@@ -179,17 +180,27 @@ def _load_from_pipeline(
     name: str, file: Path, hidden_dropout: Optional[float], attention_dropout: Optional[float]
 ) -> Tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     try:
-        with safe_open(file, framework="pt") as opened:
-            description = json.loads((opened.metadata() or {}).get(WEIGHTS_METADATA, "{}"))
-            if "transformer" not in description:
-                raise EmbreError(f"encoder {name!r}: {file} has no transformer of its own")
-            keys = [key for key in opened.keys() if key.startswith(_PREFIX_IN_PIPELINE)]  # noqa: SIM118
-            weights = {key.removeprefix(_PREFIX_IN_PIPELINE): opened.get_tensor(key).float() for key in keys}
+        description, weights = read_weights(file, _PREFIX_IN_PIPELINE)
+        if "transformer" not in description:
+            raise EmbreError(f"{file} has no transformer of its own")
         transformer, tokenizer = restore_transformer(description, hidden_dropout, attention_dropout)
         transformer.load_state_dict(weights)
-    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
+    except (EmbreError, SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise EmbreError(f"encoder {name!r} cannot be loaded: {str(error).strip().splitlines()[0]}") from error
     return transformer, tokenizer
+
+
+def read_weights(file: Path, prefix: str = "") -> Tuple[Dict[str, Any], Dict[str, torch.Tensor]]:
+    """What `embre_relation` has saved: its description, and the weights whose names begin with a prefix, without that.
+    An EmbreError says if they are of a later version; a damaged file can end in any error."""
+    with safe_open(file, framework="pt") as opened:
+        description = json.loads(opened.metadata()[WEIGHTS_METADATA])
+        # Copied, because these are views of the file, which may be written again while they are in use.
+        keys = [key for key in opened.keys() if key.startswith(prefix)]  # noqa: SIM118
+        weights = {key.removeprefix(prefix): opened.get_tensor(key).clone() for key in keys}
+    if description["version"] > WEIGHTS_VERSION:
+        raise EmbreError("the weights were saved by a later version of embre_spacy, which they need")
+    return description, weights
 
 
 def describe_transformer(transformer: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Dict[str, Any]:
