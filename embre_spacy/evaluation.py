@@ -1,16 +1,15 @@
 """Evaluation: scores of predicted documents, or of a pipeline, against gold documents."""
 
-from collections import defaultdict
-from typing import Any, DefaultDict, Dict, Hashable, Iterable, List, Set, Tuple
+from operator import itemgetter
+from typing import Any, Dict, Hashable, Iterable, List, Set, Tuple
 
 from spacy.language import Language
-from spacy.scorer import PRFScore
 from spacy.tokens import Doc
 
 from . import tokens
 from .errors import InputError
 from .labels import entity_type
-from .relation.scoring import count_relations, list_counts
+from .relation.scoring import count_items, count_relations
 
 # What is counted of a document, each with its entity type first.
 _Items = Set[Tuple[str, Hashable]]
@@ -67,10 +66,11 @@ def evaluate_from_text(nlp: Language, gold: Iterable[Doc], *, batch_size: int = 
         under "per_entity_type". The recall of concepts is the share of gold concepts whose identifier is right.
     """
     references = list(gold)
+    by_type = {"per_entity_type": itemgetter(0)}
     docs = list(nlp.pipe((_copy_text(nlp, reference) for reference in references), batch_size=batch_size))
     return {
-        "mentions": _count_items(zip(map(_list_mentions, references), map(_list_mentions, docs))),
-        "concepts": _count_items(zip(map(_list_concepts, references), map(_list_concepts, docs))),
+        "mentions": count_items(zip(map(_list_mentions, references), map(_list_mentions, docs)), by_type),
+        "concepts": count_items(zip(map(_list_concepts, references), map(_list_concepts, docs)), by_type),
         **count_relations(zip(map(tokens.get_relations, references), map(tokens.get_relations, docs))),
     }
 
@@ -89,14 +89,3 @@ def _list_mentions(doc: Doc) -> _Items:
 def _list_concepts(doc: Doc) -> _Items:
     # What holds within one document is no identifier of gold's.
     return {(one.type, one.key) for one in tokens.get_concepts(doc) if tokens.hide_local(one.key) == one.key}
-
-
-def _count_items(documents: Iterable[Tuple[_Items, _Items]]) -> Dict[str, Any]:
-    """Compare what gold has and what is predicted of each document."""
-    total = PRFScore()
-    by_type: DefaultDict[str, PRFScore] = defaultdict(PRFScore)
-    for gold, predicted in documents:
-        for item in gold | predicted:
-            for score in (total, by_type[item[0]]):
-                score.score_set({item} & predicted, {item} & gold)
-    return {**list_counts(total), "per_entity_type": {type: list_counts(by_type[type]) for type in sorted(by_type)}}

@@ -7,7 +7,8 @@ are micro averages.
 
 from collections import defaultdict
 from functools import partial
-from typing import Any, Callable, Dict, Iterable, Optional, Sequence, Tuple
+from operator import itemgetter
+from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Sequence, Set, Tuple
 
 from spacy.scorer import PRFScore
 from spacy.training import Example
@@ -53,37 +54,40 @@ def count_relations(
         relation type also under "per_relation_type".
     """
     unscored = {frozenset(pair) for pair in unscored_type_pairs}
-    total = {level: PRFScore() for level in LEVELS}
-    by_type_pair: Dict[str, Dict[str, PRFScore]] = {level: defaultdict(PRFScore) for level in LEVELS}
-    by_type: Dict[str, Dict[str, PRFScore]] = {level: defaultdict(PRFScore) for level in ("type", "all")}
-    for relations in documents:
-        gold, predicted = (
-            [relation for relation in some if frozenset((relation.source.type, relation.target.type)) not in unscored]
-            for some in relations
+    scored = [
+        [[one for one in some if frozenset((one.source.type, one.target.type)) not in unscored] for some in relations]
+        for relations in documents
+    ]
+    # Where gold and prediction differ in the entity types of a pair, those of gold count.
+    type_pairs = [
+        {one.pair: "|".join(sorted((one.source.type, one.target.type))) for one in [*predicted, *gold]}
+        for gold, predicted in scored
+    ]
+    result = {}
+    for level, fields in _FIELDS.items():
+        items = (
+            [{(of_doc[one.pair], one.pair, *map(one.get, fields)) for one in some} for some in relations]
+            for of_doc, relations in zip(type_pairs, scored)
         )
-        # Where gold and prediction differ in the entity types of a pair, those of gold count.
-        type_pairs = {
-            relation.pair: "|".join(sorted((relation.source.type, relation.target.type)))
-            for relation in [*predicted, *gold]
-        }
-        for level, fields in _FIELDS.items():
-            gold_keys = {(relation.pair, *map(relation.get, fields)) for relation in gold}
-            predicted_keys = {(relation.pair, *map(relation.get, fields)) for relation in predicted}
-            for key in gold_keys | predicted_keys:
-                scores = [total[level], by_type_pair[level][type_pairs[key[0]]]]
-                if level in by_type:
-                    scores.append(by_type[level][key[1]])
-                for score in scores:
-                    score.score_set({key} & predicted_keys, {key} & gold_keys)
-    result = {level: list_counts(score) for level, score in total.items()}
-    for name, groups in (("per_entity_type_pair", by_type_pair), ("per_relation_type", by_type)):
-        for level, of_level in groups.items():
-            result[level][name] = {group: list_counts(of_level[group]) for group in sorted(of_level)}
+        by_type = {"per_relation_type": itemgetter(2)} if "type" in fields else {}
+        result[level] = count_items(items, {"per_entity_type_pair": itemgetter(0), **by_type})
     return result
 
 
-def list_counts(score: PRFScore) -> Dict[str, Any]:
-    """The counts of a score, with precision, recall and F1."""
+def count_items(documents: Iterable[Iterable[Set[Any]]], groups: Mapping[str, Callable[[Any], str]]) -> Dict[str, Any]:
+    """Compare items of documents, of each those of gold and those that are predicted: gold, tp, fp, fn, p, r, f, and
+    under the name of each function the same for the items that it gives one value."""
+    total = PRFScore()
+    by_group: Dict[str, Dict[str, PRFScore]] = {name: defaultdict(PRFScore) for name in groups}
+    for gold, predicted in documents:
+        for item in gold | predicted:
+            for score in (total, *(by_group[name][find_group(item)] for name, find_group in groups.items())):
+                score.score_set({item} & predicted, {item} & gold)
+    groups_of = {name: {key: _list_counts(scores[key]) for key in sorted(scores)} for name, scores in by_group.items()}
+    return {**_list_counts(total), **groups_of}
+
+
+def _list_counts(score: PRFScore) -> Dict[str, Any]:
     return {"gold": score.tp + score.fn, "tp": score.tp, "fp": score.fp, "fn": score.fn, **score.to_dict()}
 
 
