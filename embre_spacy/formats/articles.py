@@ -30,7 +30,7 @@ def find_root(head: bytes) -> str:
 
 def read_pubmed(file: BinaryIO) -> Iterator[Union[Record, InputError]]:
     """Yield a document for each citation, with title and abstract. Parts of an abstract begin with their labels."""
-    for article in _iter_elements(file, "PubmedArticle", "PubmedBookArticle"):
+    for article in iter_elements(file, "PubmedArticle", "PubmedBookArticle"):
         identifier = (article.findtext("*/PMID") or "").strip()
         try:
             parts = [(part.get("Label"), _text(part)) for part in article.iterfind(".//Abstract/AbstractText")]
@@ -43,7 +43,7 @@ def read_pubmed(file: BinaryIO) -> Iterator[Union[Record, InputError]]:
 
 def read_jats(file: BinaryIO) -> Iterator[Union[Record, InputError]]:
     """Yield a document for each article, with passages for its title and each paragraph, heading and caption."""
-    for article in _iter_elements(file, "article"):
+    for article in iter_elements(file, "article"):
         parts = article.iterfind("front/article-meta/article-id")
         ids = {part.get("pub-id-type"): part.text for part in parts if part.get("pub-id-type") in _IDS}
         if (ids.get("pmc") or "").isdigit():
@@ -73,7 +73,7 @@ def _iter_blocks(element: Any, kind: str, section: str = "", level: int = 0) -> 
             yield from _iter_blocks(child, kind, section, level)
 
 
-def _iter_elements(file: BinaryIO, *tags: str) -> Iterator[Any]:
+def iter_elements(file: BinaryIO, *tags: str) -> Iterator[Any]:
     """Yield elements of a file, each of which is forgotten when the next is asked for."""
     # Entities are not expanded, and nothing is fetched: no DTD, no external entity.
     events = etree.iterparse(

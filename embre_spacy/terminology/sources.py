@@ -4,9 +4,8 @@ import csv
 import io
 from typing import Any, BinaryIO, Callable, Dict, Iterator, List
 
-from lxml import etree
-
 from ..errors import InputError
+from ..formats.articles import iter_elements
 from ..labels import CELL_LINE, CHEMICAL, DISEASE, GENE, TAXON, entity_type
 from .store import Name
 
@@ -26,22 +25,14 @@ _TAXONOMY_CLASSES = {"scientific name": 1.0} | dict.fromkeys(
 def read_mesh(file: BinaryIO) -> Iterator[Name]:
     """The names of diseases and chemicals in MeSH's XML of descriptors (desc2026.xml) or supplementary records
     (supp2026.xml). Source: https://www.nlm.nih.gov/mesh/xml_data_elements.html."""
-    tags = ("DescriptorRecord", "SupplementalRecord")
-    events = etree.iterparse(file, tag=tags, resolve_entities=False, load_dtd=False, no_network=True)
-    try:
-        for _, record in events:
-            # The elements of a descriptor are called "DescriptorUI", those of the other "SupplementalRecordUI".
-            kind = record.tag.replace("DescriptorRecord", "Descriptor")
-            identifier, preferred = record.findtext(f"{kind}UI", ""), record.findtext(f"{kind}Name/String", "")
-            terms = [term.text or "" for term in record.iterfind("ConceptList/Concept/TermList/Term/String")]
-            for type in _find_mesh_types(record):
-                for name in dict.fromkeys((preferred, *terms)):
-                    yield Name(type, name, identifier, weight=1.0 if name == preferred else _SYNONYM)
-            record.clear()
-            while record.getprevious() is not None:
-                del record.getparent()[0]
-    except etree.XMLSyntaxError as error:
-        raise InputError(f"not valid XML: {error.msg}") from error
+    for record in iter_elements(file, "DescriptorRecord", "SupplementalRecord"):
+        # The elements of a descriptor are called "DescriptorUI", those of the other "SupplementalRecordUI".
+        kind = record.tag.replace("DescriptorRecord", "Descriptor")
+        identifier, preferred = record.findtext(f"{kind}UI", ""), record.findtext(f"{kind}Name/String", "")
+        terms = [term.text or "" for term in record.iterfind("ConceptList/Concept/TermList/Term/String")]
+        for type in _find_mesh_types(record):
+            for name in dict.fromkeys((preferred, *terms)):
+                yield Name(type, name, identifier, weight=1.0 if name == preferred else _SYNONYM)
 
 
 def _find_mesh_types(record: Any) -> List[str]:
