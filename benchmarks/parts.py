@@ -15,7 +15,7 @@ from embre_spacy.relation.features import DocCandidates
 from embre_spacy.relation.model import get_network
 from embre_spacy.relation.network import RelationNetwork
 from embre_spacy.tokens import get_mentions
-from embre_spacy.transformer import autocast
+from embre_spacy.transformer.checkpoint import autocast
 
 # The arguments of one call of the transformer.
 Inputs = Dict[str, torch.Tensor]

@@ -9,7 +9,7 @@ from spacy.util import registry
 from thinc.api import Config, ConfigValidationError
 
 from embre_spacy.errors import EmbreError
-from embre_spacy.transformer import resolve_checkpoint
+from embre_spacy.transformer.checkpoint import resolve_checkpoint
 
 from .grid import Cell, Grid, PretrainingSpec
 from .settings import TEACHER, cell_settings, pretraining_settings, read_config, training_overrides

@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from ..errors import EmbreError
 from ..labels import ENTITY_TYPES, entity_type
 from ..tokens import get_concepts, get_document_id, get_mentions, split_identifiers
-from ..transformer import TaggedText, TagIds, Wordpieces, cut_wordpieces, insert_tags, tag_text
+from ..transformer.text import TaggedText, TagIds, Wordpieces, cut_wordpieces, insert_tags, tag_text
 from .config import TrainingConfig
 
 # One stream of random numbers for each purpose, so that none depends on how much another has drawn.

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 from transformers import PreTrainedTokenizerBase
 
-from ..transformer import round_up, special_tokens, split_windows
+from ..transformer.text import round_up, special_tokens, split_windows
 from .config import TrainingConfig
 from .data import DEV_STREAM, ORDER_STREAM, TRAIN_STREAM, EncodedDocument, MaskingConcept, make_rng
 from .masking import MaskedDocument, Masker

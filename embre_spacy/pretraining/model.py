@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from ..transformer import round_up
+from ..transformer.text import round_up
 from .config import ObjectiveConfig
 from .dataset import NO_LABEL
 

@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 
 from ..errors import InputError
 from ..files import Location, add_file_to_errors, iter_lines, open_input, open_output
-from ..transformer import TaggedText, Wordpieces, cut_wordpieces
+from ..transformer.text import TaggedText, Wordpieces, cut_wordpieces
 from .data import ENCODED_AT_ONCE, EncodedDocument, find_word_starts
 
 # The bit of a wordpiece that starts a word; no vocabulary is as large.

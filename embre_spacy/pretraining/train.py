@@ -18,16 +18,15 @@ from transformers import PreTrainedTokenizerBase, PrinterCallback, Trainer, Trai
 from ..errors import EmbreError
 from ..files import Location
 from ..tokens import get_document_id, get_mentions
-from ..transformer import (
-    add_tags,
+from ..transformer.checkpoint import (
     choose_window,
     get_dropouts,
     load_checkpoint,
     resolve_checkpoint,
     set_dropouts,
-    split_windows,
     uses_bfloat16,
 )
+from ..transformer.text import add_tags, split_windows
 from ..util import checksum, describe_run
 from .config import PretrainingConfig, TrainingConfig
 from .data import (

@@ -6,7 +6,7 @@ from typing import Iterable
 import torch
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from ..transformer import prepare_tokenizer
+from ..transformer.text import prepare_tokenizer
 
 
 def learn_vocabulary(

@@ -21,7 +21,7 @@ from thinc.api import Optimizer, set_dropout_rate
 
 from ..errors import EmbreError, describe_error
 from ..tokens import Candidate, CandidateFunction, Relation, complete_examples, register_extensions, set_relations
-from ..transformer import WEIGHTS_FILE
+from ..transformer.checkpoint import WEIGHTS_FILE
 from ..util import load_pipeline
 from .features import split_by_size
 from .loss import Probabilities, RelationLoss, Targets, find_judged, find_labels, find_targets

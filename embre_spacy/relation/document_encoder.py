@@ -15,17 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import EmbreError
-from ..transformer import (
-    Wordpieces,
-    autocast,
-    choose_window,
-    encode,
-    first_position,
-    has_given_positions,
-    round_up,
-    split_windows,
-    tag_text,
-)
+from ..transformer.checkpoint import autocast, choose_window, first_position, has_given_positions
+from ..transformer.text import Wordpieces, encode, round_up, split_windows, tag_text
 from .encoder import MAX_CANDIDATES, TransformerEncoder, split_candidates
 from .features import CandidateFeatures, DocCandidates, make_features
 from .pooling import CandidatePooling

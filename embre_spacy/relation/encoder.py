@@ -8,15 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ..transformer import (
-    add_tags,
-    describe_transformer,
-    get_tag_ids,
-    load_checkpoint,
-    restore_transformer,
-    round_up,
-    special_tokens,
-)
+from ..transformer.checkpoint import describe_transformer, load_checkpoint, restore_transformer
+from ..transformer.text import add_tags, get_tag_ids, round_up, special_tokens
 from .features import DocCandidates
 
 # The most candidates whose vectors are in memory at once in prediction: all of a full text would take gigabytes.

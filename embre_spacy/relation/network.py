@@ -23,7 +23,7 @@ from torch.overrides import TorchFunctionMode
 from ..errors import EmbreError
 from ..files import open_output
 from ..tokens import Candidate
-from ..transformer import WEIGHTS_FILE, WEIGHTS_METADATA, WEIGHTS_VERSION, read_weights
+from ..transformer.checkpoint import WEIGHTS_FILE, WEIGHTS_METADATA, WEIGHTS_VERSION, read_weights
 from .encoder import CandidateEncoder
 
 

@@ -15,7 +15,8 @@ from torch.utils.checkpoint import checkpoint
 from ..errors import EmbreError
 from ..labels import entity_type
 from ..tokens import Candidate
-from ..transformer import TaggedText, autocast, cut_wordpieces, insert_tags, longest_window
+from ..transformer.checkpoint import autocast, longest_window
+from ..transformer.text import TaggedText, cut_wordpieces, insert_tags
 from .encoder import TransformerEncoder, pad
 from .features import DocCandidates, nearest_mentions
 

@@ -6,7 +6,7 @@ import tempfile
 from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -100,17 +100,13 @@ def create_checkpoint_resolver() -> Callable[[Language], Language]:
     """
 
     def resolve_checkpoints(nlp: Language) -> Language:
-        for _, component in nlp.components:
-            model = getattr(component, "model", None)
-            for layer in model.walk() if isinstance(model, Model) else ():
-                # A TransformerModel has this attribute, which is False until it has weights.
-                if layer.attrs.get("has_transformer") is False:
-                    name = resolve_checkpoint(layer.attrs["name"])
-                    if Path(name).is_file():
-                        raise EmbreError(
-                            f"encoder {layer.attrs['name']!r}: spacy-transformers needs a Hugging Face folder"
-                        )
-                    layer.attrs["name"] = name
+        for layer in _iter_layers(nlp):
+            # A TransformerModel has this attribute, which is False until it has weights.
+            if layer.attrs.get("has_transformer") is False:
+                name = resolve_checkpoint(layer.attrs["name"])
+                if Path(name).is_file():
+                    raise EmbreError(f"encoder {layer.attrs['name']!r}: spacy-transformers needs a Hugging Face folder")
+                layer.attrs["name"] = name
         return nlp
 
     return resolve_checkpoints
@@ -132,17 +128,22 @@ def create_weight_rounding(dtype: str) -> Callable[[Language], Language]:
         return weights.to(getattr(torch, dtype)).to(weights.dtype)
 
     def round_weights(nlp: Language) -> Language:
-        for _, component in nlp.components:
-            model = getattr(component, "model", None)
-            for layer in model.walk() if isinstance(model, Model) else ():
-                for name in filter(layer.has_param, layer.param_names):
-                    layer.set_param(name, torch2xp(round_tensor(xp2torch(layer.get_param(name)))))
-                for network in (getattr(shim, "network", None) for shim in layer.shims):
-                    for parameter in network.parameters() if network is not None else ():
-                        parameter.data = round_tensor(parameter.data)
+        for layer in _iter_layers(nlp):
+            for name in filter(layer.has_param, layer.param_names):
+                layer.set_param(name, torch2xp(round_tensor(xp2torch(layer.get_param(name)))))
+            for network in (getattr(shim, "network", None) for shim in layer.shims):
+                for parameter in network.parameters() if network is not None else ():
+                    parameter.data = round_tensor(parameter.data)
         return nlp
 
     return round_weights
+
+
+def _iter_layers(nlp: Language) -> Iterator[Model]:
+    """Yield all layers of the models of a pipeline."""
+    for _, component in nlp.components:
+        if isinstance(model := getattr(component, "model", None), Model):
+            yield from model.walk()
 
 
 def load_checkpoint(
@@ -151,18 +152,19 @@ def load_checkpoint(
     """Load a transformer without its pooler, and its fast tokenizer. The dropouts after each layer and of attention
     weights are those of the checkpoint if None. An EmbreError says that it cannot be loaded, or what it lacks."""
     source = resolve_checkpoint(name)
-    if Path(source).is_file():
-        return _load_from_pipeline(name, Path(source), hidden_dropout, attention_dropout)
+    dropouts = hidden_dropout, attention_dropout
     logger = logging.getLogger("transformers.modeling_utils")
     logger.addFilter(_is_not_about_missing_weights)
     try:
+        if Path(source).is_file():
+            return _load_from_pipeline(Path(source), *dropouts)
         # Code that a checkpoint brings is not run.
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
-        set_dropouts(config, hidden_dropout, attention_dropout)
+        set_dropouts(config, *dropouts)
         settings = {"config": config, "output_loading_info": True}
         transformer, info = AutoModel.from_pretrained(source, **settings, trust_remote_code=False)
         tokenizer = AutoTokenizer.from_pretrained(source, use_fast=True, trust_remote_code=False)
-    except (OSError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise EmbreError(f"encoder {name!r} cannot be loaded: {str(error).strip().splitlines()[0]}") from error
     finally:
         logger.removeFilter(_is_not_about_missing_weights)
@@ -177,16 +179,13 @@ def load_checkpoint(
 
 
 def _load_from_pipeline(
-    name: str, file: Path, hidden_dropout: Optional[float], attention_dropout: Optional[float]
+    file: Path, hidden_dropout: Optional[float], attention_dropout: Optional[float]
 ) -> Tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    try:
-        description, weights = read_weights(file, _PREFIX_IN_PIPELINE)
-        if "transformer" not in description:
-            raise EmbreError(f"{file} has no transformer of its own")
-        transformer, tokenizer = restore_transformer(description, hidden_dropout, attention_dropout)
-        transformer.load_state_dict(weights)
-    except (EmbreError, SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise EmbreError(f"encoder {name!r} cannot be loaded: {str(error).strip().splitlines()[0]}") from error
+    description, weights = read_weights(file, _PREFIX_IN_PIPELINE)
+    if "transformer" not in description:
+        raise EmbreError(f"{file} has no transformer of its own")
+    transformer, tokenizer = restore_transformer(description, hidden_dropout, attention_dropout)
+    transformer.load_state_dict(weights)
     return transformer, tokenizer
 
 

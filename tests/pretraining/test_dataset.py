@@ -10,7 +10,8 @@ from embre_spacy.pretraining.dataset import Collator, MaskedDataset
 from embre_spacy.pretraining.masking import MaskedDocument, Masker
 from embre_spacy.pretraining.model import EntityMaskingModel
 from embre_spacy.pretraining.output import summarize_counts
-from embre_spacy.transformer import Wordpieces, load_checkpoint, split_windows
+from embre_spacy.transformer.checkpoint import load_checkpoint
+from embre_spacy.transformer.text import Wordpieces, split_windows
 
 LABELS = {"identifier": ["1", "2"], "type": ["Gene", "Drug"], "word": []}
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from embre_spacy.pretraining.config import MaskingConfig
 from embre_spacy.pretraining.data import count_labels, encode_docs, find_entity_types, make_rng
 from embre_spacy.pretraining.masking import Masker, choose_concepts
-from embre_spacy.transformer import add_tags, load_checkpoint
+from embre_spacy.transformer.checkpoint import load_checkpoint
+from embre_spacy.transformer.text import add_tags
 
 TEXT = "aspirin causes gastric ulcer. PTGS1 binds aspirin."
 

@@ -14,7 +14,7 @@ from embre_spacy.pretraining.config import MaskingConfig, TrainingConfig
 from embre_spacy.pretraining.dataset import MaskedDataset
 from embre_spacy.pretraining.masking import Masker
 from embre_spacy.pretraining.texts import EncodedTexts, read_texts
-from embre_spacy.transformer import load_checkpoint
+from embre_spacy.transformer.checkpoint import load_checkpoint
 
 TEXTS = [f"mice and patients with fever lower aspirin {number} times." for number in range(9)]
 

@@ -14,7 +14,8 @@ from transformers import AutoModel, AutoTokenizer
 
 from embre_spacy.errors import EmbreError
 from embre_spacy.pretraining.train import pretrain
-from embre_spacy.transformer import get_tag_ids, load_checkpoint
+from embre_spacy.transformer.checkpoint import load_checkpoint
+from embre_spacy.transformer.text import get_tag_ids
 
 TYPES = ["GeneOrGeneProduct", "DiseaseOrPhenotypicFeature", "ChemicalEntity", "OrganismTaxon"]
 

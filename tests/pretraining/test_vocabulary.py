@@ -9,7 +9,7 @@ from transformers import AutoModel, AutoTokenizer
 from embre_spacy.errors import EmbreError
 from embre_spacy.pretraining import load_pretraining_config, pretrain
 from embre_spacy.pretraining.vocabulary import learn_vocabulary, replace_embeddings
-from embre_spacy.transformer import load_checkpoint
+from embre_spacy.transformer.checkpoint import load_checkpoint
 
 TEXTS = [f"ibuprofen and warfarin were given to {n} mice, and the mice of group {n} had less fever" for n in range(40)]
 

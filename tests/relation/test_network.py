@@ -13,8 +13,7 @@ from safetensors.torch import load_file, save_file
 from embre_spacy.errors import EmbreError
 from embre_spacy.relation.model import get_network
 from embre_spacy.tokens import copy_mentions
-from embre_spacy.transformer import load_checkpoint
-from embre_spacy.transformer.checkpoint import create_weight_rounding
+from embre_spacy.transformer.checkpoint import create_weight_rounding, load_checkpoint
 
 ENCODER = "components.embre_relation.model.encoder"
 

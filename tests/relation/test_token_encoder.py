@@ -22,7 +22,7 @@ from embre_spacy.relation.model import build_relation_model, initialize_network,
 from embre_spacy.relation.teachers import Teachers
 from embre_spacy.relation.token_encoder import average, create_token_encoder
 from embre_spacy.tokens import copy_mentions, get_mentions
-from embre_spacy.transformer import resolve_checkpoint
+from embre_spacy.transformer.checkpoint import resolve_checkpoint
 
 CONFIG = Path(__file__).parents[2] / "configs" / "shared.cfg"
 TOKENS = {"@architectures": "embre_spacy.TokenEncoder.v1"}

@@ -5,7 +5,7 @@ import torch
 from encoders import make_tiny_encoder
 
 from embre_spacy.errors import EmbreError
-from embre_spacy.transformer import (
+from embre_spacy.transformer.checkpoint import (
     autocast,
     choose_window,
     get_dropouts,

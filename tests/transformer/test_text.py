@@ -7,15 +7,8 @@ from hypothesis import strategies as st
 from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
-from embre_spacy.transformer import (
-    TaggedText,
-    add_tags,
-    encode,
-    get_tag_ids,
-    load_checkpoint,
-    special_tokens,
-    split_windows,
-)
+from embre_spacy.transformer.checkpoint import load_checkpoint
+from embre_spacy.transformer.text import TaggedText, add_tags, encode, get_tag_ids, special_tokens, split_windows
 
 
 @pytest.fixture(scope="module")
