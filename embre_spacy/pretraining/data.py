@@ -73,12 +73,8 @@ def split_docs(
     """Give training and held-out documents, which are a share of the former if none are given."""
     if not len(docs):
         raise EmbreError("there are no documents")
-    if dev_docs is not None:
-        if not len(dev_docs):
-            raise EmbreError("there are no held-out documents")
-        return docs, dev_docs
-    if not config.dev_share:
-        return docs, []
+    if dev_docs is not None or not config.dev_share:
+        return docs, dev_docs or []
     if len(docs) < 2:
         raise EmbreError("one document cannot be split: give held-out documents, or set [training] dev_share to 0")
     n_dev = min(max(1, round(config.dev_share * len(docs))), len(docs) - 1)

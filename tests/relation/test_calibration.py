@@ -56,7 +56,6 @@ def test_the_calibration_error_by_hand():
     probabilities = numpy.array([0.9] * 10 + [0.7] * 10)
     happened = [True] * 9 + [False] * 11
     assert expected_calibration_error(probabilities, happened) == pytest.approx(0.35)
-    assert expected_calibration_error(numpy.zeros(0), []) == 0.0
 
 
 def test_calibration_is_saved_with_the_pipeline(trained, make_examples, tmp_path):
