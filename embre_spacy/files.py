@@ -245,9 +245,8 @@ def lock_file(file: BinaryIO, is_shared: bool = False, waits: bool = False) -> O
 
 def is_special(location: Location) -> bool:
     """Whether a location on this machine is a device, a pipe or a socket."""
-    if is_uri(location) or not os.path.exists(location):
-        return False
-    return not (os.path.isfile(location) or os.path.isdir(location))
+    is_there = not is_uri(location) and os.path.exists(location)
+    return is_there and not (os.path.isfile(location) or os.path.isdir(location))
 
 
 @contextmanager

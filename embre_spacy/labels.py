@@ -21,22 +21,18 @@ GENE, DISEASE, CHEMICAL, VARIANT, TAXON, CELL_LINE = ENTITY_TYPES
 
 # The eight pairs of entity types between which BioRED annotates relations (its guideline, table of relation types).
 TYPE_PAIRS: Tuple[Tuple[str, str], ...] = (
-    ("DiseaseOrPhenotypicFeature", "GeneOrGeneProduct"),
-    ("DiseaseOrPhenotypicFeature", "SequenceVariant"),
-    ("ChemicalEntity", "DiseaseOrPhenotypicFeature"),
-    ("GeneOrGeneProduct", "GeneOrGeneProduct"),
-    ("ChemicalEntity", "GeneOrGeneProduct"),
-    ("ChemicalEntity", "ChemicalEntity"),
-    ("ChemicalEntity", "SequenceVariant"),
-    ("SequenceVariant", "SequenceVariant"),
+    (DISEASE, GENE),
+    (DISEASE, VARIANT),
+    (CHEMICAL, DISEASE),
+    (GENE, GENE),
+    (CHEMICAL, GENE),
+    (CHEMICAL, CHEMICAL),
+    (CHEMICAL, VARIANT),
+    (VARIANT, VARIANT),
 )
 
 # Pairs that the official evaluation leaves out on both sides.
-UNSCORED_TYPE_PAIRS: Tuple[Tuple[str, str], ...] = (
-    ("DiseaseOrPhenotypicFeature", "DiseaseOrPhenotypicFeature"),
-    ("GeneOrGeneProduct", "SequenceVariant"),
-    ("GeneOrGeneProduct", "OrganismTaxon"),
-)
+UNSCORED_TYPE_PAIRS: Tuple[Tuple[str, str], ...] = ((DISEASE, DISEASE), (GENE, VARIANT), (GENE, TAXON))
 
 
 def entity_type(label: str) -> str:

@@ -8,16 +8,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 import numpy
 import torch
 from spacy.tokens import Doc
-from thinc.api import (
-    ArgsKwargs,
-    Model,
-    Optimizer,
-    PyTorchShim,
-    get_torch_default_device,
-    to_numpy,
-    torch2xp,
-    xp2torch,
-)
+from thinc.api import ArgsKwargs, Model, Optimizer, PyTorchShim, get_torch_default_device, to_numpy, torch2xp, xp2torch
 from thinc.types import Floats2d
 
 from ..errors import EmbreError

@@ -34,21 +34,15 @@ SCORE_WEIGHTS: Dict[str, Optional[float]] = {
 # What has to agree at each level, beside the pair.
 _FIELDS = {"pair": (), "type": ("type",), "novelty": ("novelty",), "all": ("type", "novelty")}
 
-_GROUPS = {
-    "per_entity_type_pair": "per_type_pair",
-    "per_relation_type": "per_type",
-    "per_entity_type": "per_type",
-}
+_GROUPS = {"per_entity_type_pair": "per_type_pair", "per_relation_type": "per_type", "per_entity_type": "per_type"}
 
 
 def count_relations(
     documents: Iterable[Tuple[Iterable[Relation], Iterable[Relation]]],
     unscored_type_pairs: Sequence[Sequence[str]] = UNSCORED_TYPE_PAIRS,
 ) -> Dict[str, Dict[str, Any]]:
-    """Compare relations at all levels.
+    """Compare the gold and the predicted relations of documents at all levels, but for some unordered type pairs.
 
-    documents (Iterable[Tuple[Iterable[Relation], Iterable[Relation]]]): Of each its gold and predicted relations.
-    unscored_type_pairs (Sequence[Sequence[str]]): The unordered pairs of entity types to leave out.
     RETURNS (Dict[str, Dict[str, Any]]): For "pair" (which concepts), "type" (and how), "novelty" (pair and novelty) and
         "all": gold, tp, fp, fn, p, r, f, the same under "per_entity_type_pair", and where the level asks for the
         relation type also under "per_relation_type".
