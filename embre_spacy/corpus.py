@@ -22,7 +22,8 @@ from .errors import InputError
 from .formats import read
 from .formats.doc import read_scores
 from .labels import ENTITY_TYPES, TYPE_PAIRS, entity_type
-from .util import describe_validation_error
+from .splits import read_ids
+from .util import describe_validation_error, load_pipeline
 
 
 def create_corpus(path: Optional[Union[str, Path]], limit: int = 0) -> Callable[[Language], Iterable[Example]]:
@@ -49,7 +50,14 @@ def _read_examples(nlp: Language, *, path: Optional[Union[str, Path]], limit: in
 
 
 def create_mention_corpus(
-    path: Optional[Union[str, Path]], more: Optional[str] = None, share: float = 0.25, limit: int = 0, seed: int = 0
+    path: Optional[Union[str, Path]],
+    more: Optional[str] = None,
+    share: float = 0.25,
+    limit: int = 0,
+    seed: int = 0,
+    entity_types: Optional[Dict[str, List[str]]] = None,
+    pipeline: Optional[Union[str, Path]] = None,
+    exclude: Optional[Union[str, Path]] = None,
 ) -> Callable[[Language], Iterable[Example]]:
     """Create the reader of a corpus for a recognizer of mentions (`embre_spacy.MentionCorpus.v1`). The predicted
     documents of its examples are plain text. Mentions have BioRED's types; where the type is one that BioRED does not
@@ -57,39 +65,79 @@ def create_mention_corpus(
     `[training]` may be -1.
 
     path (Optional[Union[str, Path]]): As of `embre_spacy.Corpus.v1`.
-    more (Optional[str]): Files of a larger corpus, a pattern, such as documents that other recognizers have annotated.
-        They are read in their order, and those of `path` again and again between them.
+    more (Optional[str]): Files of other corpora, a pattern, such as documents that other recognizers have annotated.
+        They are read side by side, and the documents of `path` again and again between theirs.
     share (float): The share of documents of `path` among all, if there are more; less than 1.
     limit (int): The largest number of documents of `path`, and of `more`; 0 for all.
     seed (int): The seed of the order.
+    entity_types (Optional[Dict[str, List[str]]]): The entity types that files of `more` annotate, by what their names
+        begin with. Other files annotate all.
+    pipeline (Optional[Union[str, Path]]): A pipeline, a folder or the name of a package, whose entities stand for those
+        of the types that a file does not annotate. Without one nothing is learned of the text between its mentions.
+    exclude (Optional[Union[str, Path]]): A file with the ids of documents of `more` to leave out.
     RETURNS (Callable[[Language], Iterable[Example]]): Reads the corpus for a pipeline.
     RAISES (InputError): Where it is read, if there is no such file, or it cannot be used.
     """
-    return partial(_read_mentions, path=path, more=more, share=share, limit=limit, random=Random(seed))
+    others = partial(_read_others, pattern=more, types=entity_types or {}, pipeline=pipeline, exclude=exclude)
+    others = others if more else None
+    return partial(_read_mentions, path=path, others=others, share=share, limit=limit, random=Random(seed))
 
 
 def _read_mentions(
-    nlp: Language, *, path: Optional[Union[str, Path]], more: Optional[str], share: float, limit: int, random: Random
+    nlp: Language,
+    *,
+    path: Optional[Union[str, Path]],
+    others: Optional[Callable],
+    share: float,
+    limit: int,
+    random: Random,
 ) -> Iterator[Example]:
     examples = [_keep_mentions(nlp, example.reference) for example in _read_examples(nlp, path=path, limit=limit)]
     left = random.sample(examples, len(examples))
-    if not more:
+    if others is None:
         yield from left
         return
-    files = sorted(glob(more, recursive=True))
-    if not files:
-        raise InputError("there is no such file", file=more)
-    docs = (doc for file in files for doc in read(file, nlp.vocab, on_anomalies=lambda line: None))
-    for doc in islice(docs, limit or None):
-        yield _keep_mentions(nlp, doc)
+    for example in islice(others(nlp, random), limit or None):
+        yield example
         while random.random() < share:
             # Each comes once before one comes again.
             left = left or random.sample(examples, len(examples))
             yield left.pop()
 
 
-def _keep_mentions(nlp: Language, doc: Doc) -> Example:
-    """An example of a plain text and the mentions in it, but for those that entities cannot hold."""
+def _read_others(
+    nlp: Language,
+    random: Random,
+    *,
+    pattern: str,
+    types: Dict[str, List[str]],
+    pipeline: Optional[Union[str, Path]],
+    exclude: Optional[Union[str, Path]],
+) -> Iterator[Example]:
+    """Examples of the documents of files, drawn from each as often as its size says, so that all end together."""
+    files = sorted(glob(pattern, recursive=True))
+    if not files:
+        raise InputError("there is no such file", file=pattern)
+    excluded = read_ids(Path(exclude)) if exclude else set()
+    labeller = load_pipeline(pipeline) if pipeline else None
+    readers = {file: read(file, nlp.vocab, on_anomalies=lambda line: None) for file in files}
+    sizes = {file: Path(file).stat().st_size for file in files}
+    while readers:
+        (file,) = random.choices(list(readers), [sizes[file] for file in readers])
+        doc = next(readers[file], None)
+        if doc is None:
+            del readers[file]
+        elif tokens.get_document_id(doc) not in excluded:
+            name = Path(file).name.lower()
+            annotated = (types[start] for start in types if name.startswith(start.lower()))
+            yield _keep_mentions(nlp, doc, next(annotated, ENTITY_TYPES), labeller)
+
+
+def _keep_mentions(
+    nlp: Language, doc: Doc, types: Iterable[str] = ENTITY_TYPES, labeller: Optional[Language] = None
+) -> Example:
+    """An example of a plain text and the mentions in it, but for those that entities cannot hold. `labeller` finds
+    those of other types."""
     reference = nlp.make_doc(doc.text)
     known: List[Span] = []
     unknown: List[Span] = []
@@ -98,8 +146,14 @@ def _keep_mentions(nlp: Language, doc: Doc) -> Example:
         is_known = span is not None and span.label_ in ENTITY_TYPES
         (known if is_known else unknown).append(span or reference.char_span(start, end, alignment_mode="expand"))
     entities = filter_spans(known)
-    missing = [span for span in unknown if not any(span.start < one.end and one.start < span.end for one in entities)]
-    reference.set_ents(entities, missing=filter_spans(missing))
+    missing = filter_spans(tokens.find_free(unknown, entities))
+    others = set(ENTITY_TYPES).difference(map(entity_type, types))
+    if others and labeller is not None:
+        found = [ent for ent in labeller(doc.text).ents if ent.label_ in others]
+        spans = (reference.char_span(ent.start_char, ent.end_char, label=ent.label_) for ent in found)
+        entities += tokens.find_free(filter(None, spans), [*entities, *missing])
+        others = set()
+    reference.set_ents(entities, missing=missing, default="missing" if others else "outside")
     return Example(nlp.make_doc(doc.text), reference)
 
 

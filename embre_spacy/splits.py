@@ -139,7 +139,7 @@ def prepare_corpus(assets: Path, corpus: Path) -> List[str]:
             raise InputError(cause, file=str(assets))
     # All files are looked for before any is read, so that what is missing is said at once.
     files = {split: _find_files(assets, part) for split, part in spec.parts.items()}
-    excluded = _read_ids(assets / spec.exclude) if spec.exclude else set()
+    excluded = read_ids(assets / spec.exclude) if spec.exclude else set()
     counts = assets / _COUNTS_FILE
     expected = _read_json(counts, Dict[str, Dict[str, int]]) if counts.is_file() else {}
     corpus.mkdir(parents=True, exist_ok=True)
@@ -202,8 +202,9 @@ def _read_part(part: SplitPart, files: List[Path], excluded: Set[str]) -> Tuple[
     return list(unique.values()), notes
 
 
-def _read_ids(file: Path) -> Set[str]:
+def read_ids(file: Path) -> Set[str]:
+    """Read a file with an id on each line. RAISES (InputError): If it is absent."""
     if not file.is_file():
-        raise InputError(f"{_SPEC_FILE} names it, but it is not there", file=str(file))
+        raise InputError("there is no such file of ids", file=str(file))
     lines = file.read_text(encoding="utf8").splitlines()
     return {line.strip() for line in lines if line.strip() and not line.startswith("#")}

@@ -80,21 +80,57 @@ def test_a_recognizer_learns_from_plain_text_with_types_of_biored(tmp_path, voca
     assert example.get_aligned_ner()[0] is None
 
 
-def test_documents_of_a_corpus_come_between_those_of_a_larger_one(file, tmp_path, vocab):
-    for name, texts in (("1", ["One.", "Two."]), ("2", [f"Number {number}." for number in range(200)])):
+def test_documents_of_a_corpus_come_between_those_of_larger_ones(file, tmp_path, vocab):
+    others = [f"Number {number}." for number in range(200)]
+    for name, texts in (("1", others[::2]), ("2", others[1::2])):
         write([Doc(vocab, words=[text], spaces=[False]) for text in texts], tmp_path / f"more-{name}.spacy")
     corpus = create_mention_corpus(file, more=str(tmp_path / "more-*.spacy"), share=0.25)
     texts = [example.text for example in corpus(spacy.blank("en"))]
     own = [text for text in texts if text.startswith("S")]
-    assert [text for text in texts if text not in own] == [
-        "One.",
-        "Two.",
-        *(f"Number {number}." for number in range(200)),
-    ]
+    assert sorted(text for text in texts if text not in own) == sorted(others)
+    # Neither file comes as a whole before the other.
+    assert (
+        {text in others[::2] for text in texts[:20]} == {text in others[::2] for text in texts[-40:]} == {True, False}
+    )
     assert 0.15 < len(own) / len(texts) < 0.35
     # Each comes once before one comes again.
     assert all(first != second for first, second in zip(own[::2], own[1::2]))
-    few = create_mention_corpus(file, more=str(tmp_path / "more-*.spacy"), share=0.0, limit=3)
-    assert [example.text for example in few(spacy.blank("en"))] == ["One.", "Two.", "Number 0."]
+    few = create_mention_corpus(file, more=str(tmp_path / "more-1.spacy"), share=0.0, limit=3)
+    assert [example.text for example in few(spacy.blank("en"))] == ["Number 0.", "Number 2.", "Number 4."]
     with pytest.raises(InputError, match="nothing"):
         list(create_mention_corpus(file, more=str(tmp_path / "nothing*"))(spacy.blank("en")))
+
+
+@pytest.fixture
+def drugs_alone(tmp_path):
+    """A corpus of two documents that annotates chemicals alone."""
+    lines = [f"{number}|t|Salt lowers red fever.\n{number}\t0\t4\tSalt\tChemical\tC1\n" for number in (1, 2)]
+    (tmp_path / "Drugs_Train.PubTator").write_text("\n".join(lines))
+    return str(tmp_path / "Drugs_*.PubTator")
+
+
+def test_nothing_is_learned_of_what_a_corpus_does_not_annotate(file, drugs_alone, tmp_path):
+    (tmp_path / "ids.txt").write_text("# In another corpus.\n2\n")
+    settings = {"more": drugs_alone, "share": 0.0, "entity_types": {"drugs": ["ChemicalEntity"]}}
+    corpus = create_mention_corpus(file, **settings, exclude=tmp_path / "ids.txt")
+    (example,) = corpus(spacy.blank("en"))
+    assert example.get_aligned_ner() == ["U-ChemicalEntity", None, None, None, None]
+    (first, _) = create_mention_corpus(file, **{**settings, "entity_types": {"Other": []}})(spacy.blank("en"))
+    assert first.get_aligned_ner() == ["U-ChemicalEntity", "O", "O", "O", "O"]
+    with pytest.raises(InputError, match="nowhere"):
+        list(create_mention_corpus(file, **settings, exclude="nowhere.txt")(spacy.blank("en")))
+
+
+def test_a_pipeline_says_what_a_corpus_does_not_annotate(file, drugs_alone, tmp_path):
+    labeller = spacy.blank("en")
+    ruler = labeller.add_pipe("entity_ruler")
+    names = {"fever": "DiseaseOrPhenotypicFeature", "lowers": "ChemicalEntity", "Salt": "GeneOrGeneProduct"}
+    ruler.add_patterns([{"label": label, "pattern": name} for name, label in names.items()])
+    labeller.to_disk(tmp_path / "labeller")
+    corpus = create_mention_corpus(
+        file, more=drugs_alone, share=0.0, entity_types={"Drugs": ["Chemical"]}, pipeline=tmp_path / "labeller"
+    )
+    for example in corpus(spacy.blank("en")):
+        # What people have annotated stays, and what they have not annotated is no chemical.
+        expected = ["U-ChemicalEntity", "O", "O", "U-DiseaseOrPhenotypicFeature", "O"]
+        assert example.get_aligned_ner() == expected

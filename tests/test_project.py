@@ -23,9 +23,9 @@ ROOMS = [
     {"errors", "labels"},
     {"files", "util", "optimizer"},
     {"tokens", "transformer"},
-    {"formats", "recognition", "relation", "pretraining"},
-    {"corpus", "splits", "evaluation", "terminology"},
-    {"linking"},
+    {"formats", "relation", "pretraining"},
+    {"splits", "evaluation", "terminology"},
+    {"corpus", "recognition", "linking"},
     {"annotate"},
     {"cli"},
     {"__main__"},
@@ -71,12 +71,19 @@ def test_training_configs_are_complete_and_valid(name):
     assert set(training["score_weights"]) >= {"relation_pair_f", "relation_type_f", "relation_novelty_f"}
 
 
-def test_the_config_of_the_recognizer_is_complete_and_valid():
-    config = load_config(ROOT / "configs" / "mentions.cfg", interpolate=False)
-    nlp = spacy.util.load_model_from_config(config, auto_fill=False, validate=True)
-    assert nlp.pipe_names == ["embre_mentions"]
-    for section in ("initialize", "corpora", "training"):
-        registry.resolve({section: nlp.config.interpolate()[section]})
+def test_the_configs_of_the_recognizer_are_complete_and_valid(tmp_path):
+    first, second = (
+        load_config(ROOT / "configs" / name, interpolate=False) for name in ("mentions.cfg", "mentions_finetune.cfg")
+    )
+    nlp = spacy.util.load_model_from_config(first, auto_fill=False, validate=True)
+    nlp.initialize()
+    nlp.to_disk(tmp_path / "mentions")
+    second["paths"]["pipeline"] = str(tmp_path / "mentions")
+    for config in (first, second):
+        nlp = spacy.util.load_model_from_config(config, auto_fill=False, validate=True)
+        assert nlp.pipe_names == ["embre_mentions"]
+        for section in ("initialize", "corpora", "training"):
+            registry.resolve({section: nlp.config.interpolate()[section]})
 
 
 def test_another_corpus_differs_from_the_default_in_what_it_says():

@@ -18,7 +18,15 @@ from spacy.training import Example, validate_examples
 from ..errors import EmbreError
 from ..labels import DISEASE, GENE, TAXON, VARIANT, entity_type
 from ..terminology import Name, Terminology, identify_variant, normalize_name, write_names
-from ..tokens import LOCAL_PREFIX, Mention, hide_local, identify_mentions, normalize_identifier, split_identifiers
+from ..tokens import (
+    LOCAL_PREFIX,
+    Mention,
+    get_sentences,
+    hide_local,
+    identify_mentions,
+    normalize_identifier,
+    split_identifiers,
+)
 from .abbreviations import find_abbreviations
 from .names import iter_spellings, split_composite
 
@@ -34,7 +42,6 @@ _HUMAN, _RODENTS = "9606", ("10090", "10116")
 _SHARE, _NEAREST, _DEFAULT, _WEIGHT, _STYLE = 2.5, 2.0, 0.75, 0.65, 0.65
 # As symbols of people (TP53) and of mice and rats (Trp53) are written.
 _OF_PEOPLE, _OF_RODENTS = re.compile("[A-Z0-9-]{2,}"), re.compile("[A-Z][a-z]+[a-z0-9-]*")
-_ENDS_SENTENCE = re.compile(r"[.!?]\s")
 # The reference SNP number that stands beside another name of a variant: "R620W (rs2476601)".
 _NUMBER_BESIDE = r"\s*[(\[:;/=]\s*(rs\d+)"
 
@@ -87,7 +94,7 @@ class ConceptLinker(Pipe):
     def find_identifiers(self, doc: Doc, mentions: Sequence[Mention]) -> List[str]:
         """The identifiers of mentions of a document, as `kb_id_` holds them; those that have one keep it."""
         text = doc.text
-        starts = [0, *(match.end() for match in _ENDS_SENTENCE.finditer(text)), len(text)]
+        starts = [*(start for start, _ in get_sentences(doc)), len(text)]
         context = _Context(text, find_abbreviations(text), starts, [], Counter(), {})
         found = [""] * len(mentions)
         # Genes belong to the taxa of the document.

@@ -9,7 +9,9 @@ from spacy.tokens import Doc, Span
 from spacy.vocab import Vocab
 from thinc.api import Model
 
-from ..tokens import get_own_spans
+from ..labels import VARIANT
+from ..terminology import find_variants
+from ..tokens import find_free, get_own_spans
 
 # The most tokens that are predicted at once. With the network of `configs/mentions.cfg` each takes 16 kB.
 MAX_TOKENS = 10_000
@@ -56,7 +58,8 @@ def make_embre_mentions(
 class MentionRecognizer(EntityRecognizer):
     """Finds the mentions of documents: spaCy's `EntityRecognizer`, but for documents that bring mentions, in `doc.ents`
     or `doc.spans["mentions"]`. These come out with exactly those, unless `add_to_given`. In a document without any
-    mentions are found even if its file was annotated: files of texts that nobody has annotated look the same."""
+    mentions are found even if its file was annotated: files of texts that nobody has annotated look the same. One that
+    has learned of variants also finds all that follow a notation, such as HGVS's."""
 
     def __init__(
         self,
@@ -98,9 +101,11 @@ class MentionRecognizer(EntityRecognizer):
                 super().set_annotations([part], [state])
                 found += [Span(doc, start + ent.start, start + ent.end, ent.label) for ent in part.ents]
                 start += len(part)
-            taken = {character for span in given for character in range(span.start_char, span.end_char)}
-            free = [span for span in found if taken.isdisjoint(range(span.start_char, span.end_char))]
-            doc.set_ents([*entities, *free])
+            if VARIANT in self.labels:
+                places = find_variants(doc.text)
+                variants = [span for place in places if (span := doc.char_span(*place, label=VARIANT))]
+                found = [*variants, *find_free(found, variants)]
+            doc.set_ents([*entities, *find_free(found, given)])
 
     def _choose(self, docs: Iterable[Doc]) -> List[Doc]:
         """Those documents that mentions are to be found in."""

@@ -1,11 +1,11 @@
-"""Identifiers of variants by their names.
+"""Variants by their names: finding those that follow a notation, and their identifiers.
 
 Source: the forms of tmVar (Wei and others 2013), as BioRED has them where there is no reference SNP number:
 "p|SUB|V|600|E", "c|DEL|35|G".
 """
 
 import re
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Tuple
 
 _NAMES = {
     "A": "alanine ala", "R": "arginine arg", "N": "asparagine asn", "D": "aspartate aspartic_acid asp",
@@ -23,7 +23,8 @@ _NAMED_ACID = "(?:" + "|".join(map(re.escape, sorted(_ACIDS, key=len, reverse=Tr
 _ACID = f"(?:{_NAMED_ACID}|[ACDEFGHIKLMNPQRSTVWXY])"
 _BASE = "(?:" + "|".join(_BASES) + "|[ACGTU]+)"
 _KIND = r"\(?(?:(?P<kind>[cgmnpr])\.\s*)?[(\[]?"
-_PLACE = r"(?P<place>(?:IVS\s*)?[-+*]?\d+(?:\s*[-+_]\s*\d+)?(?:_[-+*]?\d+(?:[-+]\d+)?)?)"
+_NUMBER = r"(?:IVS\s*)?[-+*]?\d+(?:\s*[-+_]\s*\d+)?(?:_[-+*]?\d+(?:[-+]\d+)?)?"
+_PLACE = f"(?P<place>{_NUMBER})"
 _TO = r"\s*(?:-*>|→|/|-{1,4}|\b(?:to|by|for|with|into)(?: a| an)?\b)[\s-]*"
 _UNIT = r"(?:bp|base[- ]pairs?|nucleotides?)"
 _WORDS = r"[^\d+-]*?(?:\b(?:at|in|of|codon|position|residue|nucleotide|nt|acid|base)\b[^\d+-]*)?"
@@ -65,6 +66,24 @@ _FORMS: List[Tuple["re.Pattern[str]", str, str]] = [
         (rf"p\.(?P<new>{_NAMED_ACID})(?P<place>\d+)", "p", "Allele"),
     ]
 ]  # fmt: skip
+
+# Names that nothing else has: rs1801133, 677C>T, c.35delG, 657del5, IVS16+1G>A, p.V600E, Pro75 Ala, Arg58fsX19.
+_CODE = "(?:" + "|".join(sorted({name.capitalize() for name in _ACIDS if len(name) == 3})) + ")"
+_NOTATION = re.compile(
+    rf"""(?<![\w.*+>-])(?:
+        rs\d{{3,}}
+        |(?:[cgmn]\.\s?)?{_NUMBER}\s?(?:[ACGT]+\s?(?:-*>|→)\s?[ACGT]+|(?:del|ins|dup)+(?:[ACGT]+|\d+))
+        |[cgmn]\.\s?(?:[ACGT]\d+[ACGT]|{_NUMBER}\s?(?:del|dup))
+        |p\.\s?(?P<open>\()?(?:[A-Z]|{_CODE})\d+(?:[A-Z]|{_CODE})?(?:fs\w*|\*|\b)(?(open)\))
+        |{_CODE}[- ]?\d+[- ]?(?:{_CODE}|X|(?:{_CODE})?fs\w*|stop)
+    )(?![\w>])""",
+    re.VERBOSE,
+)
+
+
+def find_variants(text: str) -> Iterator[Tuple[int, int]]:
+    """Yield where the names of variants start and end that follow a notation, HGVS's or an older one."""
+    return (match.span() for match in _NOTATION.finditer(text))
 
 
 def identify_variant(name: str) -> Optional[str]:

@@ -82,7 +82,9 @@ def read_names(identifier: str) -> Dict[str, str]:
         for kind, form in _FIELDS.items():
             if found := form.fullmatch(field.strip()):
                 names.setdefault(kind, f"rs{found[1]}" if kind == "rs" else found[1])
-    return names if names.keys() & set(_NAME_KINDS) else {"": _PREFIX.sub("", identifier)}
+    # PubTator3 has CVCL:0019.
+    plain = _PREFIX.sub("", identifier).replace("CVCL:", "CVCL_")
+    return names if names.keys() & set(_NAME_KINDS) else {"": plain}
 
 
 def name_the_same(first: Dict[str, str], second: Dict[str, str]) -> bool:

@@ -38,6 +38,12 @@ def get_own_spans(doc: Doc) -> List[Span]:
     return [*doc.ents, *_read_group(doc, MENTIONS_KEY)]
 
 
+def find_free(spans: Iterable[Span], taken: Iterable[Span]) -> List[Span]:
+    """Those that overlap with none that is taken."""
+    characters = {character for span in taken for character in range(span.start_char, span.end_char)}
+    return [span for span in spans if characters.isdisjoint(range(span.start_char, span.end_char))]
+
+
 def _read_group(doc: Doc, key: str) -> List[Span]:
     """The spans of a group, of which the characters and names are right, but not always the tokens."""
     group = doc.spans.get(key)

@@ -20,6 +20,7 @@ TEXTS: Dict[str, Dict[str, str]] = {
         "zonaprin": "ChemicalEntity",
         "zonatol": "ChemicalEntity",
     },
+    "In mice, c.35delG is a change of QRX1.": {"c.35delG": "SequenceVariant", "QRX1": "GeneOrGeneProduct"},
     # A name is no mention where it is but a word.
     "The word zonatol was written on a wall.": {},
 }

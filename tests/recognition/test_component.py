@@ -108,6 +108,22 @@ def test_others_are_added_only_if_that_is_asked_for(make_recognizer, learned):
     assert nlp.get_pipe("embre_mentions").labels == labels
 
 
+def test_variants_that_follow_a_notation_are_found_if_variants_were_learned(nlp, make_recognizer, learned):
+    names = ["p.(Val600Glu)", "677C>T", "IVS16+1G>A", "657del5", "rs900000001"]
+    text = f"We saw {', '.join(names)} and G12."
+    assert [ent.text for ent in nlp(text).ents if ent.label_ == "SequenceVariant"] == names
+    # Those that are given leave room, or not.
+    doc = nlp.make_doc(text)
+    doc.ents = [doc.char_span(text.index("677C"), text.index("677C") + 4, "Gene")]
+    assert found(nlp(doc)) == [("677C", "Gene")]
+    adding = make_recognizer(add_to_given=True).from_bytes(learned)
+    assert [ent.text for ent in adding(doc).ents if ent.label_ == "SequenceVariant"] == [names[0], *names[2:]]
+    other = make_recognizer()
+    other.get_pipe("embre_mentions").add_label("ChemicalEntity")
+    other.initialize()
+    assert {label for _, label in found(other(text))} <= {"ChemicalEntity"}
+
+
 def test_a_document_of_a_file_without_annotations_gets_mentions(nlp, tmp_path):
     passage = {"infons": {}, "offset": 0, "text": TEXT, "annotations": [], "relations": []}
     document = {"id": "1", "infons": {}, "passages": [passage], "annotations": [], "relations": []}

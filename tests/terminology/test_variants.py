@@ -2,7 +2,7 @@
 
 import pytest
 
-from embre_spacy.terminology import identify_variant
+from embre_spacy.terminology import find_variants, identify_variant
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,42 @@ def test_names_of_variants(name, identifier):
 def test_long_names_take_no_time():
     assert identify_variant("deletion of " + "a to b at " * 2_000) is None
     assert identify_variant("A" * 20_000) is None
+
+
+def test_names_that_follow_a_notation_are_found_in_text():
+    names = [
+        "rs900000001",
+        "c.76A>T",
+        "677 C-->T",
+        "-308G>A",
+        "IVS3+1G>A",
+        "c.35delG",
+        "912delTA",
+        "c.2113_2114delinsAT",
+    ]
+    names += [
+        "c.G1714C",
+        "p.V600E",
+        "p.Val600Glu",
+        "p.(Val600Glu)",
+        "Trp10-Arg",
+        "Pro75 Ala",
+        "p.Arg58fs",
+        "Arg58fsX19",
+    ]
+    text = f"Of {'; '.join(names)} and others"
+    assert [text[start:end] for start, end in find_variants(text)] == names
+    # What is something else, or may be.
+    for other in (
+        "T98G cells",
+        "H2O",
+        "S100A8",
+        "5 > 3",
+        "a 3-del",
+        "(rs)",
+        "in 10 C",
+        "Ala and Gly 12",
+        "p. 12",
+        "IL2RA",
+    ):
+        assert not list(find_variants(other)), other
