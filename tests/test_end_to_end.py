@@ -87,7 +87,7 @@ def test_it_loads_in_a_new_process_without_a_hub(pipeline, sample_dir):
 
 
 def test_from_plain_texts_exports_and_annotated_corpora_to_a_pipeline(sample_dir, project_root, tmp_path):
-    """As the project commands `encoder`, `sources` and `finetune`: a corpus of each kind, and a tiny encoder."""
+    """As the project commands `encoder`, `sources`, `sources-finish` and `finetune`, with a corpus of each kind."""
     configs = project_root / "configs"
     vocab = spacy.blank("en").vocab
     docs = list(read(sample_dir / "train.xml", vocab))
@@ -126,11 +126,12 @@ def test_from_plain_texts_exports_and_annotated_corpora_to_a_pipeline(sample_dir
     }
     sources = {
         "paths.sources": [str(tmp_path / "relations.yml"), str(tmp_path / "silver.yml")],
-        "paths.encoder": str(tmp_path / "encoder"),
         "corpora.train.shares": {"silver": 1, "signs": 1},
-        "components.embre_relation.model.encoder.overlap": 8,
     }
-    train(configs / "sources.cfg", tmp_path / "sources", overrides={**steps, **sources})
+    encoder = {"paths.encoder": str(tmp_path / "encoder"), "components.embre_relation.model.encoder.overlap": 8}
+    train(configs / "sources.cfg", tmp_path / "first", overrides={**steps, **sources, **encoder})
+    first = {"paths.pipeline": str(tmp_path / "first" / "model-last")}
+    train(configs / "sources_finish.cfg", tmp_path / "sources", overrides={**steps, **sources, **first})
     corpus = {"paths.train": str(tmp_path / "biored.spacy"), "paths.pipeline": str(tmp_path / "sources" / "model-last")}
     train(configs / "finetune.cfg", tmp_path / "pipeline", overrides={**steps, **corpus})
     nlp = spacy.load(tmp_path / "pipeline" / "model-best")

@@ -95,6 +95,16 @@ def test_another_corpus_differs_from_the_default_in_what_it_says():
     assert other == default
 
 
+def test_the_second_half_of_the_sources_goes_on_with_the_first():
+    first, second = (load_config(ROOT / "configs" / name) for name in ("sources.cfg", "sources_finish.cfg"))
+    halves = [config["training"]["optimizer"].pop("learn_rate") for config in (first, second)]
+    steps = first["training"]["max_steps"]
+    assert steps == second["training"]["max_steps"] == halves[1]["total_steps"]
+    assert halves[0]["total_steps"] == 2 * steps and halves[0]["initial_rate"] == 2 * halves[1]["initial_rate"]
+    assert first["corpora"]["train"].pop("seed") != second["corpora"]["train"].pop("seed")
+    assert first["corpora"] == second["corpora"] and first["training"] == second["training"]
+
+
 def test_a_bare_pipeline_fills_its_config():
     nlp = spacy.blank("en")
     nlp.add_pipe("embre_relation")

