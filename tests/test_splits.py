@@ -73,7 +73,7 @@ def test_prepare_follows_a_plan(sample_dir, tmp_path):
         ('{"train": {"files": ["none.xml"]}}', "there is no none.xml"),
         ('{"train": {"files": [["none.xml", "no_*.xml"]]}}', "there is no none.xml or no_*.xml"),
         ('{"train": {"files": ["dev.xml"], "last": "5"}}', "train.last: Input should be a valid integer"),
-        ('{"train": {"files": ["dev.xml"]}, "exclude": "none.txt"}', "none.txt: splits.json names it"),
+        ('{"train": {"files": ["dev.xml"]}, "exclude": "none.txt"}', "none.txt: there is no such file of ids"),
     ],
 )
 def test_prepare_refuses_a_plan_that_is_wrong(sample_dir, tmp_path, plan, cause):
