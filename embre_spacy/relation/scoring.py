@@ -48,21 +48,18 @@ def count_relations(
         relation type also under "per_relation_type".
     """
     unscored = {frozenset(pair) for pair in unscored_type_pairs}
-    scored = [
-        [[one for one in some if frozenset((one.source.type, one.target.type)) not in unscored] for some in relations]
-        for relations in documents
-    ]
-    # Where gold and prediction differ in the entity types of a pair, those of gold count.
-    type_pairs = [
-        {one.pair: "|".join(sorted((one.source.type, one.target.type))) for one in [*predicted, *gold]}
-        for gold, predicted in scored
-    ]
+    scored = []
+    for relations in documents:
+        gold, predicted = (
+            [(one.pair, one) for one in some if frozenset((one.source.type, one.target.type)) not in unscored]
+            for some in relations
+        )
+        # Where gold and prediction differ in the entity types of a pair, those of gold count.
+        types = {pair: "|".join(sorted((one.source.type, one.target.type))) for pair, one in [*predicted, *gold]}
+        scored.append([[(types[pair], pair, one) for pair, one in some] for some in (gold, predicted)])
     result = {}
     for level, fields in _FIELDS.items():
-        items = (
-            [{(of_doc[one.pair], one.pair, *map(one.get, fields)) for one in some} for some in relations]
-            for of_doc, relations in zip(type_pairs, scored)
-        )
+        items = ([{(*key, *map(one.get, fields)) for *key, one in some} for some in of_doc] for of_doc in scored)
         by_type = {"per_relation_type": itemgetter(2)} if "type" in fields else {}
         result[level] = count_items(items, {"per_entity_type_pair": itemgetter(0), **by_type})
     return result
