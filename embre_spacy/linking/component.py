@@ -38,8 +38,9 @@ _NAMES_FILE = "names.sqlite"
 _HUMAN, _RODENTS = "9606", ("10090", "10116")
 # What speaks for one of several genes of a name: the share of the document's mentions of taxa that are of its taxon;
 # that the nearest in the sentence is; that the document mentions none, and it is human; the logarithm of its weight;
-# that its symbol is written as in its taxon. Fitted by conditional logistic regression on the genes of BioRED's train.
-_SHARE, _NEAREST, _DEFAULT, _WEIGHT, _STYLE = 2.5, 2.0, 0.75, 0.65, 0.65
+# that its symbol is written as in its taxon. Fitted by conditional logistic regression on the genes of BioRED's train,
+# but for that of the weight, which may be less with the names that a pipeline brings.
+_SHARE, _NEAREST, _DEFAULT, _WEIGHT, _STYLE = 2.5, 2.0, 0.75, 0.45, 0.65
 # As symbols of people (TP53) and of mice and rats (Trp53) are written.
 _OF_PEOPLE, _OF_RODENTS = re.compile("[A-Z0-9-]{2,}"), re.compile("[A-Z][a-z]+[a-z0-9-]*")
 # The reference SNP number that stands beside another name of a variant: "R620W (rs2476601)".
