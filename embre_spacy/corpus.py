@@ -10,7 +10,7 @@ from random import Random
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
 
 import srsly
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
@@ -237,7 +237,7 @@ def read_corpus_specs(path: Optional[Union[str, Path]]) -> Dict[str, CorpusSpec]
         raise InputError("there is no such file of corpora", file=str(path))
     try:
         specs = _Specs.model_validate(srsly.read_yaml(path)).corpora
-    except ValidationError as error:
+    except ValueError as error:
         raise InputError(describe_validation_error(error), file=str(path)) from error
     return {spec.name: spec for spec in specs}
 

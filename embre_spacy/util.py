@@ -64,8 +64,11 @@ def diff_settings(before: Mapping[str, Any], after: Mapping[str, Any]) -> List[s
     return differences
 
 
-def describe_validation_error(error: ValidationError) -> str:
-    """Write what pydantic says of a file into one line: the place and the cause of each error."""
+def describe_validation_error(error: ValueError) -> str:
+    """Write what pydantic says of a file into one line, the place and the cause of each error, or else what its parser
+    says."""
+    if not isinstance(error, ValidationError):
+        return " ".join(str(error).split())
     lines = (f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in error.errors())
     return "; ".join(line.replace(": Value error, ", ": ").removeprefix(": ") for line in lines)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Callable, Dict, List, Literal, Mapping, Optional, Tuple, Union
 
 import srsly
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from embre_spacy.errors import EmbreError
 from embre_spacy.util import describe_validation_error
@@ -228,10 +228,8 @@ def load_grid(path: Union[str, Path]) -> Grid:
         if not re.match(_NAME, path.stem):
             raise EmbreError(f"the name of the file may have letters, digits, '_', '-' and '.', not {path.stem!r}")
         return _resolve_grid(path, _Grid.model_validate(srsly.read_yaml(path)))
-    except ValidationError as error:
-        raise EmbreError(f"{path}: {describe_validation_error(error)}") from error
     except ValueError as error:
-        raise EmbreError(f"{path}: {' '.join(str(error).split())}") from error
+        raise EmbreError(f"{path}: {describe_validation_error(error)}") from error
 
 
 def _resolve_grid(path: Path, file: _Grid) -> Grid:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Literal, Mapping, Optional, Sequence, Tuple, Union
 
 import srsly
-from pydantic import BaseModel, ValidationError, model_validator
+from pydantic import BaseModel, model_validator
 from wasabi import MarkdownRenderer
 
 from embre_spacy.errors import EmbreError
@@ -80,10 +80,8 @@ def load_published(path: Path) -> PublishedFigures:
         raise EmbreError(f"{path}: there is no such file of published figures")
     try:
         return PublishedFigures.model_validate(srsly.read_yaml(path))
-    except ValidationError as error:
-        raise EmbreError(f"{path}: {describe_validation_error(error)}") from error
     except ValueError as error:
-        raise EmbreError(f"{path}: {' '.join(str(error).split())}") from error
+        raise EmbreError(f"{path}: {describe_validation_error(error)}") from error
 
 
 def scores_table(outcome: GridOutcome) -> str:

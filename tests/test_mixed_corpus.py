@@ -146,6 +146,7 @@ def test_corpora_of_several_files(folder, tmp_path):
     "yaml, shares, message",
     [
         ("corpora: [{name: a}]", {"a": 1}, "corpora.yml: corpora.0.file: Field required"),
+        ("corpora: [{name: a", {"a": 1}, "corpora.yml: Invalid YAML"),
         ("corpora: [{name: a, file: no.xml}]", {"a": 1}, "corpus a: there is no file no.xml"),
         (YAML, {"b": 1}, "corpora.yml: it has no corpus b"),
         (YAML, {"signs": 0}, "corpora.yml: no corpus has a share"),
