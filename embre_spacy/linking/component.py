@@ -16,7 +16,7 @@ from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 
 from ..errors import EmbreError
-from ..labels import DISEASE, GENE, TAXON, VARIANT, entity_type
+from ..labels import GENE, TAXON, VARIANT, entity_type
 from ..terminology import Name, Terminology, identify_variant, normalize_name, write_names
 from ..tokens import (
     LOCAL_PREFIX,
@@ -38,9 +38,8 @@ _NAMES_FILE = "names.sqlite"
 _HUMAN, _RODENTS = "9606", ("10090", "10116")
 # What speaks for one of several genes of a name: the share of the document's mentions of taxa that are of its taxon;
 # that the nearest in the sentence is; that the document mentions none, and it is human; the logarithm of its weight;
-# that its symbol is written as in its taxon. Fitted by conditional logistic regression on the genes of BioRED's train,
-# but for that of the weight, which may be less with the names that a pipeline brings.
-_SHARE, _NEAREST, _DEFAULT, _WEIGHT, _STYLE = 2.5, 2.0, 0.75, 0.45, 0.65
+# that its symbol is written as in its taxon. With these most genes of BioRED's train are right.
+_SHARE, _NEAREST, _DEFAULT, _WEIGHT, _STYLE = 2.5, 3.0, 0.4, 0.3, 1.0
 # As symbols of people (TP53) and of mice and rats (Trp53) are written.
 _OF_PEOPLE, _OF_RODENTS = re.compile("[A-Z0-9-]{2,}"), re.compile("[A-Z][a-z]+[a-z0-9-]*")
 # The reference SNP number that stands beside another name of a variant: "R620W (rs2476601)".
@@ -123,20 +122,23 @@ class ConceptLinker(Pipe):
         return LOCAL_PREFIX + normalize_name(context.long_forms.get(name, name))
 
     def _find_name(self, name: str, type: str, context: _Context) -> List[Name]:
-        """The concepts of a name: of equal names, or else of names alike, or else of a disease without its first words.
-        The long form of an abbreviation comes first: elsewhere it may be short for something else."""
+        """The concepts of a name: of equal names, or else of names alike. The long form of an abbreviation comes first:
+        elsewhere it may be short for something else. Genes may have the one in one species, the other in another."""
         if (name, type) not in context.terms:
             forms = context.long_forms
             spelled = " ".join(forms.get(word, word) for word in name.split())
             names = list(dict.fromkeys((forms.get(name, name), name, spelled)))
-            words = [each.split() for each in names if type == DISEASE]
-            ways = chain(
-                (self._find(spelling, type) for each in names for spelling in iter_spellings(each)),
-                (file.find_alike(each, type, self.threshold) for each in names for file in self._files),
-                (self._find(" ".join(each[start:]), type) for each in words for start in range(1, len(each))),
-            )
-            context.terms[name, type] = next(filter(None, ways), [])
+            equal = (self._find_equal(each, type) for each in names)
+            if type == GENE:
+                # Of genes that are alike two in three are others.
+                context.terms[name, type] = list(chain.from_iterable(equal))
+            else:
+                alike = (file.find_alike(each, type, self.threshold) for each in names for file in self._files)
+                context.terms[name, type] = next(filter(None, chain(equal, alike)), [])
         return context.terms[name, type]
+
+    def _find_equal(self, name: str, type: str) -> List[Name]:
+        return next(filter(None, (self._find(spelling, type) for spelling in iter_spellings(name))), [])
 
     def _find(self, name: str, type: str) -> List[Name]:
         """The concepts of a name, the surest first. A gene may be that of a taxon that only some terminology has."""

@@ -88,18 +88,20 @@ D, C, G, V, S = "DiseaseOrPhenotypicFeature", "ChemicalEntity", "GeneOrGeneProdu
         ("Icein and glassomycin.", {"Icein": C, "glassomycin": C}, ["D900010", "D900003"]),
         # Types of other resources stand for those of BioRED.
         ("Glassomycin.", {"Glassomycin": "Chemical"}, ["D900003"]),
-        # Names alike; the head of a disease; words that say little; Greek letters.
+        # Names alike, but not of genes; words that say little; Greek letters.
         ("Glassomycine.", {"Glassomycine": C}, ["D900003"]),
-        ("Severe pancreatic fever.", {"Severe_pancreatic_fever": D}, ["D900002"]),
+        ("Glass factor betas.", {"Glass_factor_betas": G}, ["local:glassfactorbetas"]),
         ("The human GLS8 gene.", {"human_GLS8_gene": G}, ["900003"]),
         ("Glass factor-α.", {"Glass_factor-α": G}, ["900001"]),
         # An abbreviation has the identifier of its long form, also within a mention.
         ("Glass bone disease (GBD). GBD.", {"Glass_bone_disease": D, "GBD": D}, ["D900001"] * 3),
-        ("Pancreatic fever (PF). Severe PF.", {"Pancreatic_fever": D, "Severe_PF": D}, ["D900002"] * 2),
+        ("Pancreatic fever (PF). Human PF.", {"Pancreatic_fever": D, "Human_PF": D}, ["D900002"] * 2),
         # Of several genes of a name the one of the document's species.
         ("GLS9 in patients.", {"GLS9": G, "patients": S}, ["900001", "9606"]),
         ("GLS9 in mice.", {"GLS9": G, "mice": S}, ["900002", "10090"]),
         ("GLS9.", {"GLS9": G}, ["900001"]),
+        # The long form may be the name of the gene in another species.
+        ("Glass factor alpha (GLS9) in mice.", {"GLS9": G, "mice": S}, ["900002", "10090"]),
         ("GLS8/9 and GLS8 and GLS9.", {"GLS8/9": G, "GLS8_and_GLS9": G}, ["900003,900001"] * 2),
         # Variants: by a known name however it is written, by the number beside it, by what they say.
         ("p.Arg12Trp of", {"p.Arg12Trp": V}, ["rs900000001"]),
@@ -148,7 +150,8 @@ def test_overlapping_mentions_get_identifiers_and_all_else_stays(nlp):
     doc.ents = [Span(doc, 0, 3, label=D, span_id="-")]
     doc.spans["mentions"] = [Span(doc, 1, 3, label=D), Span(doc, 1, 3, label=D, kb_id="D1")]
     doc = nlp(doc)
-    assert [mention.identifier for mention in get_mentions(doc)] == ["D900002", "D900002", "D1"]
+    expected = ["local:severepancreaticfever", "D900002", "D1"]
+    assert [mention.identifier for mention in get_mentions(doc)] == expected
     assert doc.ents[0].ent_id_ == "-"
 
 
