@@ -47,7 +47,8 @@ def evaluate_pipeline(nlp: Language, gold: Iterable[Doc], *, batch_size: int = 6
 
 def evaluate_from_text(nlp: Language, gold: Iterable[Doc], *, batch_size: int = 64) -> Dict[str, Dict[str, Any]]:
     """Score what a pipeline finds in texts alone: mentions, identifiers and relations. A relation is right if both its
-    identifiers are, as in subtask 2 of the BioRED track at BioCreative VIII (Islamaj and others 2024).
+    identifiers are, as in subtask 2 of the BioRED track at BioCreative VIII (Islamaj and others 2024). Concepts without
+    an identifier, and their relations, are not among what it finds.
 
     RETURNS (Dict[str, Dict[str, Any]]): What `count_relations` returns; "mentions", which must agree in start, end and
         entity type; and "concepts", in identifier and entity type. Both have gold, tp, fp, fn, p, r, f, and the same
@@ -59,7 +60,7 @@ def evaluate_from_text(nlp: Language, gold: Iterable[Doc], *, batch_size: int = 
     return {
         "mentions": count_items(zip(map(_list_mentions, references), map(_list_mentions, docs)), by_type),
         "concepts": count_items(zip(map(_list_concepts, references), map(_list_concepts, docs)), by_type),
-        **count_relations(zip(map(tokens.get_relations, references), map(tokens.get_relations, docs))),
+        **count_relations(zip(map(tokens.get_relations, references), map(_list_relations, docs))),
     }
 
 
@@ -75,5 +76,13 @@ def _list_mentions(doc: Doc) -> _Items:
 
 
 def _list_concepts(doc: Doc) -> _Items:
+    return {(one.type, one.key) for one in tokens.get_concepts(doc) if _is_identified(one.key)}
+
+
+def _list_relations(doc: Doc) -> List[tokens.Relation]:
+    return [relation for relation in tokens.get_relations(doc) if all(map(_is_identified, relation.pair))]
+
+
+def _is_identified(identifier: str) -> bool:
     # What holds within one document is no identifier of gold's.
-    return {(one.type, one.key) for one in tokens.get_concepts(doc) if tokens.hide_local(one.key) == one.key}
+    return tokens.hide_local(identifier) == identifier

@@ -12,6 +12,7 @@ from spacy.vocab import Vocab
 from embre_spacy import read
 from embre_spacy.errors import InputError
 from embre_spacy.evaluation import evaluate_from_text, evaluate_pipeline, score_documents
+from embre_spacy.relation.scoring import LEVELS
 from embre_spacy.tokens import Concept, Mention, Relation, build_tokenizer, copy_mentions, set_mentions
 
 
@@ -148,6 +149,16 @@ def test_what_is_not_found_or_wrong_counts_where_it_is_wrong(pipeline):
     # The relations of gold are those of aspirin, which has another identifier, and of fever.
     assert alone["pair"]["tp"] == 0 and alone["pair"]["fp"] > 0 and alone["pair"]["fn"] == 3
     assert evaluate_examples(pipeline)["relation_pair_f"] == 0.0
+
+
+def test_concepts_without_an_identifier_and_their_relations_are_not_found(pipeline):
+    know(pipeline, fever=(DISEASE, "local:fever"))
+    alone = evaluate_from_text(pipeline, make_gold(pipeline))
+    assert numbers(alone["mentions"]) == {"gold": 6, "tp": 6, "fp": 0, "fn": 0}
+    assert numbers(alone["concepts"]) == {"gold": 5, "tp": 4, "fp": 0, "fn": 1}
+    know(pipeline, fever=None)
+    without = evaluate_from_text(pipeline, make_gold(pipeline))
+    assert {level: numbers(alone[level]) for level in LEVELS} == {level: numbers(without[level]) for level in LEVELS}
 
 
 def test_a_pipeline_without_a_recognizer_finds_nothing_in_texts(pipeline):
