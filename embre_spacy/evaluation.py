@@ -16,9 +16,14 @@ _Items = Set[Tuple[str, Hashable]]
 
 
 def score_documents(gold: Iterable[Doc], predicted: Iterable[Doc]) -> Tuple[Dict[str, Dict[str, Any]], List[str]]:
-    """Score documents against gold documents with the same ids: what `count_relations` returns, and the ids of the gold
-    documents that were not predicted, whose relations count as missed. An InputError says that a predicted document is
-    not among the gold ones, or that one has no id."""
+    """Score documents against gold documents with the same ids.
+
+    gold (Iterable[Doc]): The gold documents.
+    predicted (Iterable[Doc]): The predicted documents, in any order.
+    RETURNS (Tuple[Dict[str, Dict[str, Any]], List[str]]): What `count_relations` returns, and the ids of the gold
+        documents that were not predicted: their relations count as missed.
+    RAISES (InputError): If a predicted document is not among the gold ones, or a document has no id.
+    """
     predicted_relations = _relations_by_id(predicted, "predicted")
     gold_relations = _relations_by_id(gold, "gold")
     for document in predicted_relations:
@@ -39,7 +44,13 @@ def _relations_by_id(docs: Iterable[Doc], what: str) -> Dict[str, List[tokens.Re
 
 
 def evaluate_pipeline(nlp: Language, gold: Iterable[Doc], *, batch_size: int = 64) -> Dict[str, Dict[str, Any]]:
-    """Score the relations that a pipeline finds in gold documents whose mentions are given; see `count_relations`."""
+    """Score the relations that a pipeline finds in documents whose mentions are given.
+
+    nlp (Language): The pipeline.
+    gold (Iterable[Doc]): The gold documents.
+    batch_size (int): The number of documents that the pipeline gets at once.
+    RETURNS (Dict[str, Dict[str, Any]]): What `count_relations` returns.
+    """
     references = list(gold)
     docs = nlp.pipe(map(tokens.copy_mentions, references), batch_size=batch_size)
     return count_relations(zip(map(tokens.get_relations, references), map(tokens.get_relations, docs)))

@@ -75,9 +75,13 @@ class OutputWriter:
 
 
 def relation_rows(doc: Doc, document: Optional[str] = None) -> List[Row]:
-    """The relations of a document, with another id if one is given, as rows of the values of COLUMNS: the probabilities
-    are that the two are related at all, and those of this type and, given that they are related, of this novelty; the
-    offsets are start and end of each sentence in characters of `doc.text` ("0 57;120 210"). What is not known is None.
+    """The relations of a document as rows.
+
+    doc (Doc): The document.
+    document (Optional[str]): Its id, if it is not `doc._.document_id`.
+    RETURNS (List[List[Any]]): For each relation the values of COLUMNS: the probabilities are that the two are related
+        at all, and those of this type and, given that they are related, of this novelty; the offsets are start and end
+        of each sentence in characters of `doc.text` ("0 57;120 210"). What is not known is None.
     """
     name = get_document_id(doc) if document is None else document
     relations = get_relations(doc)
@@ -101,8 +105,14 @@ def relation_rows(doc: Doc, document: Optional[str] = None) -> List[Row]:
 
 
 def write_table(docs: Iterable[Doc], path: Location, kind: str, *, quote_formulas: bool = False) -> None:
-    """Write the relations of documents as a table of a kind: "relations-csv", "relations-tsv", "relations-jsonl" or
-    "relations-parquet". See `annotate` for `quote_formulas`. Raises EmbreError if Parquet needs a package."""
+    """Write the relations of documents as a table.
+
+    docs (Iterable[Doc]): The documents.
+    path (Union[str, Path]): The file, or its URI, packed if its name ends in ".gz". It appears when it is complete.
+    kind (str): "relations-csv", "relations-tsv", "relations-jsonl" or "relations-parquet".
+    quote_formulas (bool): Whether an apostrophe goes before text that a spreadsheet would take for a formula.
+    RAISES (EmbreError): If the package that writes it is missing.
+    """
     with open_output(path) as file:
         _write_rows((row for doc in docs for row in relation_rows(doc)), file, kind, quote_formulas)
 

@@ -74,10 +74,12 @@ def score_candidates(nlp: Language, gold: Sequence[Doc], *, batch_size: int = 64
 def calibrate(
     nlp: Language, gold: Sequence[Doc], *, level: Optional[str] = None, batch_size: int = 64
 ) -> Dict[str, Any]:
-    """Set the temperatures and the threshold of a pipeline's relation component, and in its config, from held-out gold
-    documents. An error leaves them as they were.
+    """Set the temperatures and the threshold of a pipeline's relation component. An error leaves them as they were.
 
+    nlp (Language): The pipeline; its component and its config are changed in place.
+    gold (Sequence[Doc]): Held-out gold documents.
     level (Optional[str]): The level whose F1 chooses the threshold; the mean of all four if None.
+    batch_size (int): The number of documents that the pipeline gets at once.
     RETURNS (Dict[str, Any]): `calibration` (see `measure_calibration`), the `threshold`, and `scores`, F1 at the four
         levels with it.
     RAISES (EmbreError): If the pipeline has no relation component, or the documents have no candidates.
@@ -112,8 +114,12 @@ def choose_threshold(scored: ScoredCandidates, level: Optional[str] = None) -> T
 def measure_calibration(scored: ScoredCandidates) -> Dict[str, Dict[str, float]]:
     """The calibration error of the probability to be related (over all candidates) and of the novelty (over those that
     are related), as they are and with a temperature. That is fitted on every other document and measured on the rest,
-    both ways round, so that it is not measured where it was fitted. Under "relation" and "novelty" are `temperature`
-    (fitted on all documents), `ece` without it, and `ece_after`."""
+    both ways round, so that it is not measured where it was fitted.
+
+    scored (ScoredCandidates): The candidates of held-out documents.
+    RETURNS (Dict[str, Dict[str, float]]): Under "relation" and "novelty": `temperature` (fitted on all documents),
+        `ece` without it and `ece_after`.
+    """
     is_odd = numpy.repeat(numpy.arange(len(scored.candidates)) % 2 == 1, list(map(len, scored.candidates)))
     known = scored.gold_novelties >= 0
     return {

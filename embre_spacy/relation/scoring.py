@@ -41,8 +41,10 @@ def count_relations(
     documents: Iterable[Tuple[Iterable[Relation], Iterable[Relation]]],
     unscored_type_pairs: Sequence[Sequence[str]] = UNSCORED_TYPE_PAIRS,
 ) -> Dict[str, Dict[str, Any]]:
-    """Compare the gold and the predicted relations of documents at all levels, but for some unordered type pairs.
+    """Compare relations at all levels.
 
+    documents (Iterable[Tuple[Iterable[Relation], Iterable[Relation]]]): Of each its gold and predicted relations.
+    unscored_type_pairs (Sequence[Sequence[str]]): The unordered pairs of entity types to leave out.
     RETURNS (Dict[str, Dict[str, Any]]): For "pair" (which concepts), "type" (and how), "novelty" (pair and novelty) and
         "all": gold, tp, fp, fn, p, r, f, the same under "per_entity_type_pair", and where the level asks for the
         relation type also under "per_relation_type".

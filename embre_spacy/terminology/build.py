@@ -24,9 +24,12 @@ _SQLITE = b"SQLite format 3\0"
 def build_terminology(
     sources: Sequence[Location], output: Location, *, taxa: Collection[str] = (), least: float = 0.0, longest: int = 0
 ) -> Dict[str, int]:
-    """Write a terminology of files, each plain or ".gz": those of `sources.py`, other terminologies, and documents with
-    mentions in any format that `read` reads.
+    """Write a terminology of files.
 
+    sources (Sequence[Union[str, Path]]): The files, each plain or ".gz": MeSH descriptors and supplementary records
+        (XML), NCBI's gene_info, NCBI Taxonomy's names.dmp, Cellosaurus (cellosaurus.txt), a table with the columns
+        type, identifier and name (.tsv), a terminology, or documents with mentions in any format that `read` reads.
+    output (Union[str, Path]): The file to write. It appears when it is complete.
     taxa (Collection[str]): The numbers of the taxa whose genes are taken; all if there is none.
     least (float): The least weight of the names that are kept: documents count each mention as one.
     longest (int): The most characters of the names that are kept; any number if 0.
