@@ -93,8 +93,9 @@ class RunState:
                 remove_folder(self.location)
 
     def join(self) -> Any:
-        """Say that this process works on the run, for as long as what is returned is kept."""
-        return _open_lock(f"{self.location}/{WORKERS}", is_shared=True, waits=True)
+        """Say that this process works on the run, for as long as what is returned is kept. RAISES (InputError): If the
+        run has ended: Ray starts workers anew that were killed, and may be late."""
+        return _open_lock(f"{self.location}/{WORKERS}", joins=True, waits=True)
 
     def resume(self, settings: Dict[str, Any]) -> Optional[List[str]]:
         """Take up the run of the folder, and say how its settings differ from these; None if no run was begun."""
@@ -164,16 +165,18 @@ def _diff_inputs(before: List[List[Any]], after: List[List[Any]]) -> List[str]:
     return [] if len(before) == len(after) else [f"the inputs were {len(before)} files and are {len(after)}"]
 
 
-def _open_lock(location: str, *, is_shared: bool = False, waits: bool = False) -> Optional[BinaryIO]:
-    """Open a file, which may be new, and lock it while it is open; None if another process has it. See `lock_file`."""
+def _open_lock(location: str, *, joins: bool = False, waits: bool = False) -> Optional[BinaryIO]:
+    """Open a file, which may be new unless this process joins others, and lock it while it is open; None if another
+    process has it. See `lock_file`."""
     files, path = find_storage(location)
     # Storage that has no locks gives them to everybody.
     if not isinstance(files, LocalFileSystem):
         return BytesIO()
     with add_file_to_errors(location):
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        file = open(path, "ab")  # noqa: SIM115
-    if lock_file(file, is_shared, waits) is False:
+        if not joins:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+        file = open(path, "rb" if joins else "ab")  # noqa: SIM115
+    if lock_file(file, joins, waits) is False:
         file.close()
         return None
     return file

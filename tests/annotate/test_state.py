@@ -337,3 +337,12 @@ def test_workers_end_with_a_parent_that_was_killed_and_a_worker_that_dies_is_an_
     assert process.returncode == 1
     assert stderr.splitlines()[-1] == "Error: a worker process died: is there memory for all of them?"
     assert not (tmp_path / "out.csv").exists() and (work / "settings.json").exists()
+
+
+def test_a_worker_that_comes_after_the_end_of_a_run_leaves_nothing(tmp_path):
+    state = RunState(str(tmp_path / "out.csv.parts"))
+    with state.lead():
+        state.join().close()
+    with pytest.raises(InputError, match=r"out\.csv\.parts"):
+        state.join()
+    assert not list(tmp_path.iterdir())
