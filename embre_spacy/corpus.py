@@ -7,7 +7,7 @@ from glob import glob
 from itertools import combinations, islice
 from pathlib import Path
 from random import Random
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 import srsly
 from pydantic import BaseModel, Field
@@ -100,9 +100,14 @@ def _read_mentions(
     for example in islice(others(nlp, random), limit or None):
         yield example
         while random.random() < share:
-            # Each comes once before one comes again.
-            left = left or random.sample(examples, len(examples))
-            yield left.pop()
+            yield _draw(left, examples, random)
+
+
+def _draw(left: List[Any], items: Sequence[Any], random: Random) -> Any:
+    """Draw one of some items; each comes once before one comes again. `left` are those that are still to come."""
+    if not left:
+        left.extend(random.sample(items, len(items)))
+    return left.pop()
 
 
 def _read_others(
@@ -225,9 +230,7 @@ def _draw_examples(
     left: Dict[str, List[Doc]] = {name: [] for name in names}
     while True:
         (name,) = random.choices(names, [shares[name] for name in names])
-        # Each comes once before one comes again.
-        left[name] = left[name] or random.sample(docs[name], len(docs[name]))
-        reference = left[name].pop()
+        reference = _draw(left[name], docs[name], random)
         yield Example(tokens.copy_mentions(reference), reference)
 
 

@@ -87,13 +87,9 @@ def _list_mentions(doc: Doc) -> _Items:
 
 
 def _list_concepts(doc: Doc) -> _Items:
-    return {(one.type, one.key) for one in tokens.get_concepts(doc) if _is_identified(one.key)}
+    # What holds within one document is no identifier of gold's.
+    return {(one.type, one.key) for one in tokens.get_concepts(doc) if not tokens.is_local(one.key)}
 
 
 def _list_relations(doc: Doc) -> List[tokens.Relation]:
-    return [relation for relation in tokens.get_relations(doc) if all(map(_is_identified, relation.pair))]
-
-
-def _is_identified(identifier: str) -> bool:
-    # What holds within one document is no identifier of gold's.
-    return tokens.hide_local(identifier) == identifier
+    return [relation for relation in tokens.get_relations(doc) if not any(map(tokens.is_local, relation.pair))]

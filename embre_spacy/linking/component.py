@@ -22,8 +22,8 @@ from ..tokens import (
     LOCAL_PREFIX,
     Mention,
     get_sentences,
-    hide_local,
     identify_mentions,
+    is_local,
     normalize_identifier,
     split_identifiers,
 )
@@ -102,7 +102,7 @@ class ConceptLinker(Pipe):
             mention = mentions[index]
             is_known = bool(split_identifiers(mention.identifier))
             found[index] = mention.identifier if is_known else self._identify(mention, context)
-            if entity_type(mention.label) == TAXON and hide_local(found[index]) == found[index]:
+            if entity_type(mention.label) == TAXON and not is_local(found[index]):
                 context.taxa.append((mention.start, normalize_identifier(found[index])))
                 context.shares[context.taxa[-1][1]] += 1
         return found

@@ -92,6 +92,7 @@ class MentionRecognizer(EntityRecognizer):
 
     def set_annotations(self, docs: Iterable[Doc], states: Sequence[Sequence[Any]]) -> None:
         """Set what `predict` has found as the entities of the same documents."""
+        knows_variants = VARIANT in self.labels
         for doc, of_parts in zip(self._choose(docs), states):
             given = get_own_spans(doc)
             entities = _take_entities(doc)
@@ -101,7 +102,7 @@ class MentionRecognizer(EntityRecognizer):
                 super().set_annotations([part], [state])
                 found += [Span(doc, start + ent.start, start + ent.end, ent.label) for ent in part.ents]
                 start += len(part)
-            if VARIANT in self.labels:
+            if knows_variants:
                 places = find_variants(doc.text)
                 variants = [span for place in places if (span := doc.char_span(*place, label=VARIANT))]
                 found = [*variants, *find_free(found, variants)]

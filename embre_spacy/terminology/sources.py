@@ -12,7 +12,7 @@ from .store import Name
 # How sure a source is of a name that is not the one which a concept goes by.
 _SYNONYM = 0.5
 # Branches of MeSH, by what its tree numbers begin with: diseases, mental disorders, behaviour, chemicals.
-_MESH_BRANCHES = {"C": DISEASE, "F01": DISEASE, "F03": DISEASE, "D": CHEMICAL}
+MESH_BRANCHES = {"C": DISEASE, "F01": DISEASE, "F03": DISEASE, "D": CHEMICAL}
 # Classes of supplementary records.
 _MESH_CLASSES = {"1": CHEMICAL, "3": DISEASE}
 # Such genes have no product that texts speak of.
@@ -40,7 +40,7 @@ def _find_mesh_types(record: Any) -> List[str]:
     if record.tag == "SupplementalRecord":
         return [_MESH_CLASSES[record.get("SCRClass")]] if record.get("SCRClass") in _MESH_CLASSES else []
     numbers = [number.text or "" for number in record.iterfind("TreeNumberList/TreeNumber")]
-    return sorted({type for start, type in _MESH_BRANCHES.items() for number in numbers if number.startswith(start)})
+    return sorted({type for start, type in MESH_BRANCHES.items() for number in numbers if number.startswith(start)})
 
 
 def read_gene_info(file: BinaryIO) -> Iterator[Name]:

@@ -7,7 +7,7 @@ from spacy.tokens import Doc
 
 from .candidates import Candidate, CandidateFunction, create_type_pair_candidates
 from .concepts import Concept, ConceptIndex, Relation, find_pair, get_concepts
-from .identifiers import LOCAL_PREFIX, hide_local, normalize_identifier, split_identifiers
+from .identifiers import LOCAL_PREFIX, hide_local, is_local, normalize_identifier, split_identifiers
 from .mentions import MENTIONS_KEY, Mention, find_free, get_mentions, get_own_spans, identify_mentions, set_mentions
 from .passages import Passage, get_document_id, get_passages, set_document_id, set_passages
 from .sentences import get_sentences

@@ -69,9 +69,14 @@ def normalize_identifier(identifier: str) -> str:
     return names[kind]
 
 
+def is_local(identifier: str) -> bool:
+    """Whether an identifier holds within one document alone."""
+    return identifier.startswith(LOCAL_PREFIX)
+
+
 def hide_local(identifier: str) -> str:
     """What files get in place of an identifier: "-" if it holds within one document alone."""
-    return "-" if identifier.startswith(LOCAL_PREFIX) else identifier
+    return "-" if is_local(identifier) else identifier
 
 
 def read_names(identifier: str) -> Dict[str, str]:
